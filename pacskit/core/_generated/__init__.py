@@ -1,0 +1,1 @@
+"""Written by pacskit_ext/codegen; never edited by hand."""

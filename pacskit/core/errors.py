@@ -1,0 +1,154 @@
+"""The tree of errors. Each carries its facts as fields.
+
+::
+
+    PacsError
+    ├── DecodeError(ValueError)      bytes that are not what the standard says
+    │   ├── TruncatedError(EOFError)
+    │   └── LimitError               a budget was exceeded
+    ├── EncodeError(ValueError)      a value that cannot be written
+    ├── ConfigurationError(ValueError)
+    ├── StorageError                 the archive could not keep or find an object
+    │   ├── DuplicateInstance
+    │   └── InstanceNotFound(KeyError)
+    └── NetworkError(OSError)
+        ├── ConnectError             no TCP connection
+        ├── AssociationRejected      A-ASSOCIATE-RJ
+        ├── AssociationAborted       A-ABORT, or the connection was lost
+        ├── AssociationReleased      the peer released; nothing more can be sent
+        ├── DeadlineExceeded(TimeoutError)
+        ├── ProtocolError            the peer broke PS3.7 or PS3.8
+        ├── NoPresentationContext    nothing accepted fits what is to be sent
+        └── DimseError               a response status that is neither success nor pending
+"""
+
+from __future__ import annotations
+
+from pacskit_ext._errors import DecodeError, EncodeError, LimitError, PacsError, TruncatedError
+
+__all__ = [
+    "AssociationAborted",
+    "AssociationRejected",
+    "AssociationReleased",
+    "ConfigurationError",
+    "ConnectError",
+    "DeadlineExceeded",
+    "DecodeError",
+    "DimseError",
+    "DuplicateInstance",
+    "EncodeError",
+    "InstanceNotFound",
+    "LimitError",
+    "NetworkError",
+    "NoPresentationContext",
+    "PacsError",
+    "ProtocolError",
+    "StorageError",
+    "TruncatedError",
+]
+
+
+class ConfigurationError(PacsError, ValueError):
+    """A setting that cannot work."""
+
+
+class StorageError(PacsError):
+    """The archive could not keep or find an object."""
+
+
+class DuplicateInstance(StorageError):
+    """The SOP instance is there already and the policy is to reject."""
+
+    def __init__(self, sop_instance_uid: str) -> None:
+        super().__init__(f"SOP instance {sop_instance_uid} is stored already")
+        self.sop_instance_uid = sop_instance_uid
+
+
+class InstanceNotFound(StorageError, KeyError):
+    """No such SOP instance is stored."""
+
+    def __init__(self, sop_instance_uid: str) -> None:
+        super().__init__(f"SOP instance {sop_instance_uid} is not stored")
+        self.sop_instance_uid = sop_instance_uid
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class NetworkError(PacsError, OSError):
+    """Something between us and a peer; ``peer`` says which one (``AE@host:port``) where it is known."""
+
+    def __init__(self, message: str, *, peer: str | None = None) -> None:
+        super().__init__(message)
+        self.peer = peer
+
+    def __str__(self) -> str:
+        text = str(self.args[0])
+        return f"{text} [{self.peer}]" if self.peer else text
+
+
+class ConnectError(NetworkError):
+    """The TCP connection could not be made."""
+
+
+class AssociationRejected(NetworkError):
+    """The peer answered A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+
+    def __init__(self, result: int, source: int, reason_code: int, reason: str, *, peer: str | None = None) -> None:
+        super().__init__(f"association rejected: {reason}", peer=peer)
+        self.result = result
+        self.source = source
+        self.reason_code = reason_code
+        self.reason = reason
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether trying again later may succeed (result 2)."""
+        return self.result == 2
+
+
+class AssociationAborted(NetworkError):
+    """The association ended without a release (PS3.8 9.3.8, or a lost connection).
+
+    ``source`` is 0 for the service user, 2 for the service provider, None when the connection was lost.
+    """
+
+    def __init__(
+        self, message: str, *, source: int | None = None, reason_code: int | None = None, peer: str | None = None
+    ) -> None:
+        super().__init__(message, peer=peer)
+        self.source = source
+        self.reason_code = reason_code
+
+
+class AssociationReleased(NetworkError):
+    """The association has been released."""
+
+
+class DeadlineExceeded(NetworkError, TimeoutError):
+    """A deadline passed; ``operation`` says what was waited for, ``seconds`` how long."""
+
+    def __init__(self, operation: str, seconds: float, *, peer: str | None = None) -> None:
+        super().__init__(f"{operation} took longer than {seconds:g} s", peer=peer)
+        self.operation = operation
+        self.seconds = seconds
+
+
+class ProtocolError(NetworkError):
+    """The peer sent what PS3.7 or PS3.8 does not allow here."""
+
+
+class NoPresentationContext(NetworkError):
+    """No accepted presentation context fits what is to be sent."""
+
+
+class DimseError(NetworkError):
+    """A DIMSE response whose status is neither success, pending nor warning.
+
+    A handler raises it to answer with ``status``; a client gets it when the peer refused.
+    """
+
+    def __init__(self, status: int, comment: str | None = None, *, peer: str | None = None) -> None:
+        super().__init__(comment or f"DIMSE status 0x{status:04X}", peer=peer)
+        self.status = status
+        self.comment = comment

@@ -1,0 +1,1 @@
+"""One DICOM service a module."""

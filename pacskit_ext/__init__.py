@@ -1,0 +1,1 @@
+"""The native ring: bytes in, bytes out. Imports nothing from pacskit."""
