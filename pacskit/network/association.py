@@ -1,0 +1,1 @@
+"""The requestor's side of an association, blocking."""
