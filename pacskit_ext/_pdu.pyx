@@ -170,6 +170,15 @@ cdef class Framer:
         if n < 0 or n > self.block.size - self.end:
             raise ValueError("more bytes than the buffer has room for")
         self.end += n
+        if self.fault:
+            self.start = self.end     # nothing after a broken PDU has a meaning
+
+    def discard(self):
+        """Take no further notice of what comes: the association is over."""
+        self.fault = REASON_INVALID_PARAMETER
+        self.start = self.end
+        self.pdu_left = self.pdv_left = 0
+        self.need = 0
 
     def next_event(self):
         """Return the next `Pdu` or `Pdv`, or None when more bytes are needed; raise DecodeError on a broken stream."""
