@@ -15,17 +15,17 @@ from pacskit.core.errors import (
     ConnectError,
     DeadlineExceeded,
     NetworkError,
+    ProtocolError,
 )
 from pacskit.network.address import Address
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.connection import Connection
-from pacskit.network.dimse import CCancelRequest, Message, RequestMessage, ResponseMessage
+from pacskit.network.dimse import CCancelRequest, RequestMessage, ResponseMessage
 from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service
 from pacskit.network.machine import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
 from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
 from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
-from pacskit.network.sink import Sink
 from pacskit.network.transport import Transport
 
 __all__ = ["Association", "open_peer"]
@@ -44,7 +44,7 @@ class Association:
         self.info = info
 
     @classmethod
-    def request(
+    def request(  # noqa: PLR0913 - keyword-only options
         cls,
         address: Address | str,
         contexts: Proposals,
@@ -75,22 +75,14 @@ class Association:
             common_extended=common_extended,
             identity=identity,
         )
-        holder: list[Association] = []
-
-        def sink_for(message: Message) -> Sink | None:
-            return holder[0]._driver.sink_for(message) if holder else None
-
         transport = _connect(address, timeouts)
         try:
-            connection = Connection(
-                transport, is_requestor=True, timeouts=timeouts, limits=limits, sink_for=sink_for
-            )
+            connection = Connection(transport, is_requestor=True, timeouts=timeouts, limits=limits)
             info = _establish(connection, proposal, address)
         except BaseException:
             transport.close()
             raise
-        holder.append(cls(connection, info))
-        return holder[0]
+        return cls(connection, info)
 
     @property
     def is_open(self) -> bool:
@@ -211,9 +203,7 @@ def _connect(address: Address, timeouts: Timeouts) -> Transport:
     try:
         sock = socket.create_connection((address.host, address.port), timeout=timeouts.connect)
     except TimeoutError:
-        raise DeadlineExceeded(
-            "the TCP connection", round(time.monotonic() - began, 3), peer=str(address)
-        ) from None
+        raise DeadlineExceeded("the TCP connection", round(time.monotonic() - began, 3), peer=str(address)) from None
     except OSError as exc:
         raise ConnectError(f"cannot connect: {exc.strerror or exc}", peer=str(address)) from exc
     try:
@@ -234,7 +224,11 @@ def _establish(connection: Connection, proposal: AssociateRequest, address: Addr
         raise DeadlineExceeded(exc.operation, exc.seconds, peer=str(address)) from None
     if isinstance(event, AssociateConfirmation):
         info = confirm(proposal, event.accept, (address.host, address.port))
-        connection.session.established(info)
+        try:
+            connection.session.established(info)
+        except ValueError as exc:
+            connection.abort()
+            raise ProtocolError(f"the peer's maximum PDU length is of no use: {exc}", peer=str(address)) from None
         return info
     if isinstance(event, AssociateRejected):
         reject = event.reject

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import NoReturn
 
 from pacskit.core.errors import AssociationAborted, AssociationReleased, DeadlineExceeded
@@ -12,7 +11,6 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CCancelRequest, Message
 from pacskit.network.machine import Aborted, Machine, ReleaseConfirmation, ReleaseIndication, State
 from pacskit.network.session import Session, SessionEvent
-from pacskit.network.sink import Sink
 from pacskit.network.transport import Transport
 
 __all__ = ["Connection"]
@@ -34,13 +32,12 @@ class Connection:
         is_requestor: bool,
         timeouts: Timeouts,
         limits: Limits,
-        sink_for: Callable[[Message], Sink | None],
     ) -> None:
         self.transport = transport
         self.timeouts = timeouts
         self.limits = limits
         self.machine = Machine(is_requestor=is_requestor, limits=limits, timeouts=timeouts)
-        self.session = Session(self.machine, limits, sink_for)
+        self.session = Session(self.machine, limits)
         self.cancelled: set[int] = set()
         self.busy = True
         self._events: deque[SessionEvent] = deque()
@@ -95,11 +92,11 @@ class Connection:
             if count > 0:
                 session.machine.framer.feed(count)
             elif count == 0:
-                self.machine.closed()
+                self._end_of_input()
             event = self._next()
             if event is not None:
                 return event
-            if self.machine.state is State.STA1:
+            if self.machine.is_in(State.STA1):
                 return Aborted(None, None, False, "the connection is closed")
             if not under_way:
                 under_way, began = True, time.monotonic()
@@ -112,6 +109,13 @@ class Connection:
         if machine.output or machine.close_wanted:
             self.flush()
         return event
+
+    def _end_of_input(self) -> None:
+        if self.transport.interrupted and not self.machine.is_over:
+            peer = self.peer
+            self.abort()
+            raise AssociationAborted("ended from our side", source=0, reason_code=0, peer=peer)
+        self.machine.closed()
 
     def _late(self, what: str, seconds: float) -> None:
         """Let ARTIM expire, or give the peer up."""
@@ -171,19 +175,22 @@ class Connection:
         if self.transport.closed:
             raise AssociationAborted("the connection is closed", peer=self.peer)
         seconds, rate = self.timeouts.dimse, self.limits.min_rate
+        begun = False
         try:
             for buffers in self.session.buffers(message):
+                begun = True
                 self.transport.send(buffers, seconds, rate)
         except TimeoutError:
             peer = self.peer
             self._give_up()
             raise DeadlineExceeded("sending a message", seconds, peer=peer) from None
-        except (ConnectionError, BrokenPipeError) as exc:
+        except ConnectionError as exc:
             peer = self.peer
             self._lost()
             raise AssociationAborted(f"the connection was lost: {exc.strerror}", peer=peer) from exc
-        except EOFError:
-            self.abort()  # half a data set is out: there is no other way to take it back
+        except BaseException:
+            if begun:
+                self.abort()  # half a message is out: there is no other way to take it back
             raise
 
     def _lost(self) -> None:
@@ -218,7 +225,7 @@ class Connection:
 
     def release(self) -> None:
         """Release in order (PS3.8 7.2), including the collision of two releases; abort when the peer does not agree."""
-        if self.machine.state is not State.STA6 or self.transport.closed:
+        if not self.machine.is_in(State.STA6) or self.transport.closed:
             self.close()
             return
         self.machine.release()
@@ -226,11 +233,11 @@ class Connection:
         while not self.transport.closed:
             event = self.wait(self.timeouts.release, "the release of the association")
             if isinstance(event, ReleaseIndication):
-                if self.machine.state is State.STA9:
+                if self.machine.is_in(State.STA9):
                     self.machine.respond_release()
                     self.flush()
             elif isinstance(event, ReleaseConfirmation):
-                if self.machine.state is State.STA12:
+                if self.machine.is_in(State.STA12):
                     self.respond_release()
                 break
             elif isinstance(event, Aborted):
@@ -255,7 +262,7 @@ class Connection:
         self.session.discard()
         if not self.transport.closed:
             self.transport.finish()
-        while self.machine.state is State.STA13 and not self.transport.closed:
+        while self.machine.is_in(State.STA13) and not self.transport.closed:
             deadline = self.machine.artim_deadline
             left = 0.0 if deadline is None else deadline - time.monotonic()
             try:
@@ -276,7 +283,7 @@ class Connection:
 
     def end(self) -> None:
         """Close the connection of an association that is over; what we sent last still arrives."""
-        if self.machine.state is State.STA13:
+        if self.machine.is_in(State.STA13):
             self.linger()
         self.close()
 

@@ -309,7 +309,9 @@ _T = TypeVar("_T", bound=type[Message])
 
 def _template(cls: type[Message]) -> Template:
     coded = [f for f in fields(cls) if f.name not in _NOT_CODED]
-    return Template(cls.COMMAND_FIELD, cls, tuple((f.name, f.default is MISSING or f.name in _FILLED_IN) for f in coded))
+    return Template(
+        cls.COMMAND_FIELD, cls, tuple((f.name, f.default is MISSING or f.name in _FILLED_IN) for f in coded)
+    )
 
 
 _RESPONSES = {

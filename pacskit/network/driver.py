@@ -76,6 +76,7 @@ class FlowDriver:
         self._service_for = service_for
         self._open = open_peer
         self._answered = False
+        connection.session.sink_for = self.sink_for
         self._effects: dict[type, Callable[[Any], Any]] = {
             Send: self._send,
             Call: _call,

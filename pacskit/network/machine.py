@@ -191,12 +191,7 @@ class Aborted:
 
 
 Indication: TypeAlias = (
-    AssociateIndication
-    | AssociateConfirmation
-    | AssociateRejected
-    | ReleaseIndication
-    | ReleaseConfirmation
-    | Aborted
+    AssociateIndication | AssociateConfirmation | AssociateRejected | ReleaseIndication | ReleaseConfirmation | Aborted
 )
 
 
@@ -312,6 +307,10 @@ class Machine:
         if (Event.ARTIM_EXPIRED, self.state) in TABLE:
             self.handle(Event.ARTIM_EXPIRED)
 
+    def is_in(self, state: State) -> bool:
+        """Whether it is in ``state`` now; inputs change that."""
+        return self.state is state
+
     @property
     def is_over(self) -> bool:
         """Whether the association does not exist any more (it may still wait for the transport to close)."""
@@ -341,7 +340,7 @@ class Machine:
                     return item
                 self._received(Event.DATA_PDU, None)
             else:
-                self._pdu(item)  # type: ignore[arg-type]
+                self._pdu(item)
 
     def _pdu(self, pdu: Pdu) -> None:
         argument: object = None

@@ -51,6 +51,7 @@ DEFAULT_TRANSFER_SYNTAXES: tuple[str, ...] = (
     "1.2.840.10008.1.2.1.99",
     "1.2.840.10008.1.2.2",
 )
+MIN_PDU = 7  # a fragment of one byte and its header
 MAX_CONTEXTS = 128  # ids are the odd numbers of one byte
 
 _RESULTS = {
@@ -223,6 +224,8 @@ class AcceptorPolicy:
             return AssociateReject(1, 1, 7)
         if self.calling and not any(fnmatchcase(request.calling, pattern) for pattern in self.calling):
             return AssociateReject(1, 1, 3)
+        if 0 < request.user.max_length < MIN_PDU:
+            return AssociateReject(1, 1, 1)
         return None
 
 

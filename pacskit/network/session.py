@@ -21,8 +21,12 @@ SessionEvent: TypeAlias = Indication | Message
 _PIECE = 1 << 20  # how much of a file is in memory while it is sent
 
 
+def _into_memory(message: Message) -> None:
+    return None
+
+
 class Session:
-    """Assembles messages. ``sink_for`` chooses where a data set goes, once its command set is known."""
+    """Assembles messages. ``sink_for`` chooses where a data set goes (None: into memory) once its command is known."""
 
     __slots__ = (
         "_chunks",
@@ -32,17 +36,17 @@ class Session:
         "_message",
         "_payload",
         "_sink",
-        "_sink_for",
         "_source",
         "info",
         "machine",
+        "sink_for",
     )
 
-    def __init__(self, machine: Machine, limits: Limits, sink_for: Callable[[Message], Sink | None]) -> None:
+    def __init__(self, machine: Machine, limits: Limits) -> None:
         self.machine = machine
         self.info: AssociationInfo | None = None
         self._limits = limits
-        self._sink_for = sink_for
+        self.sink_for: Callable[[Message], Sink | None] = _into_memory
         self._contexts: dict[int, PresentationContext] = {}
         self._payload = 0
         self._chunks: bytearray | None = None  # a command set that comes in several pieces
@@ -69,7 +73,7 @@ class Session:
             if type(item) is not Pdv:
                 if item is not None and self.machine.is_over:
                     self.discard()
-                return item  # type: ignore[return-value]
+                return item
             message = self._command(item) if item.is_command else self._data(item)
             if message is not None:
                 return message
@@ -113,15 +117,16 @@ class Session:
         self._begin(message)
         return None
 
-    def _refuse(self, detail: str) -> None:
+    def _refuse(self, detail: str) -> Message | None:
         """Abort as the service user: PS3.7 was broken, not PS3.8."""
         self.machine.abort(detail)
+        return None
 
     def _begin(self, message: Message) -> None:
         self._message = message
         self._length = 0
         try:
-            self._sink = self._sink_for(message) or MemorySink(self._limits.max_memory)
+            self._sink = self.sink_for(message) or MemorySink(self._limits.max_memory)
         except Exception as exc:  # a service refuses, or its disk does: take the data set off the wire, then answer
             message.error = exc
 
@@ -172,7 +177,7 @@ class Session:
         if data is None:
             yield frame(context.id, command, self._payload, command=True)
             return
-        head = frame(context.id, command, self._payload, command=True)[0]
+        head = b"".join(frame(context.id, command, self._payload, command=True))
         if not isinstance(data, FileSource):
             yield frame(context.id, data, self._payload, before=head)
             return

@@ -17,14 +17,13 @@ from pacskit.network.address import check_ae_title
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.connection import Connection
-from pacskit.network.dimse import CCancelRequest, Message, RequestMessage
+from pacskit.network.dimse import CCancelRequest, RequestMessage
 from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service, ServiceRegistry
 from pacskit.network.machine import AssociateIndication, Machine, ReleaseIndication
 from pacskit.network.negotiation import DEFAULT_TRANSFER_SYNTAXES, AcceptorPolicy, accept
 from pacskit.network.pdu import AssociateReject
 from pacskit.network.session import SessionEvent
-from pacskit.network.sink import Sink
 from pacskit.network.transport import Transport
 
 __all__ = ["Server"]
@@ -43,7 +42,7 @@ class Server:
     list of its own. Port 0 lets the system choose; see ``address``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         services: ServiceRegistry | Iterable[Service],
         *,
@@ -263,7 +262,6 @@ class _Worker(threading.Thread):
         self._socket = sock
         self._transport: Transport | None = None
         self._connection: Connection | None = None
-        self._driver: FlowDriver | None = None
 
     def interrupt(self, *, hard: bool) -> None:
         """Wake it, from the thread that stops the server: ``hard`` whatever it does, else only while it is idle."""
@@ -276,15 +274,11 @@ class _Worker(threading.Thread):
         try:
             self._transport = Transport(self._socket)
             self._connection = Connection(
-                self._transport,
-                is_requestor=False,
-                timeouts=server.timeouts,
-                limits=server.limits,
-                sink_for=self._sink_for,
+                self._transport, is_requestor=False, timeouts=server.timeouts, limits=server.limits
             )
-            self._driver = FlowDriver(self._connection, server.services.get, self._open_peer)
+            driver = FlowDriver(self._connection, server.services.get, self._open_peer)
             if self._establish(self._connection):
-                self._serve(self._connection, self._driver)
+                self._serve(self._connection, driver)
             self._connection.end()
         except NetworkError as exc:
             _log.info("association from %s:%d ended: %s", *self._peer, exc)
@@ -304,9 +298,6 @@ class _Worker(threading.Thread):
                 connection.abort()
             connection.close()
         self._socket.close()
-
-    def _sink_for(self, message: Message) -> Sink | None:
-        return None if self._driver is None else self._driver.sink_for(message)
 
     def _open_peer(self, effect: Open) -> Association:
         return Association.request(

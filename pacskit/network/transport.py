@@ -21,7 +21,7 @@ _NO_WAIT = getattr(socket, "MSG_DONTWAIT", None)
 class Transport:
     """One connected socket. Belongs to one thread, except for `interrupt`."""
 
-    __slots__ = ("_receive_within", "_recv_into", "_send_within", "_setsockopt", "_socket", "closed")
+    __slots__ = ("_receive_within", "_recv_into", "_send_within", "_setsockopt", "_socket", "closed", "interrupted")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(None)
@@ -33,6 +33,7 @@ class Transport:
         self._receive_within: float | None = None
         self._send_within: float | None = None
         self.closed = False
+        self.interrupted = False
 
     def _arm(self, option: int, seconds: float | None) -> None:
         if _KERNEL_TIMEOUTS:
@@ -75,7 +76,10 @@ class Transport:
             return 0
 
     def send(self, buffers: Sequence[Any], seconds: float, min_rate: int) -> None:
-        """Send all of ``buffers``. Raises TimeoutError once ``seconds``, and what ``min_rate`` grants, have passed."""
+        """Send all of ``buffers``. Raises TimeoutError or ConnectionError.
+
+        Time is up once ``seconds``, and what ``min_rate`` grants for the bytes that have gone, have passed.
+        """
         if seconds != self._send_within:
             self._arm(socket.SO_SNDTIMEO, seconds)
             self._send_within = seconds
@@ -84,12 +88,14 @@ class Transport:
         moved = 0
         while pending:
             try:
-                if len(pending) == 1:
-                    sent = self._socket.send(pending[0])
-                else:
-                    sent = self._socket.sendmsg(pending[:_IOV_MAX])
+                one = len(pending) == 1
+                sent = self._socket.send(pending[0]) if one else self._socket.sendmsg(pending[:_IOV_MAX])
             except BlockingIOError:
                 raise TimeoutError from None
+            except (ConnectionError, TimeoutError):
+                raise
+            except OSError as exc:
+                raise ConnectionError(exc.errno, exc.strerror) from exc
             moved += sent
             pending = _unsent(pending, sent)
             if pending and time.monotonic() - began > seconds + moved / min_rate:
@@ -101,6 +107,7 @@ class Transport:
 
     def interrupt(self, *, hard: bool = False) -> None:
         """Wake the owner from its wait, from another thread; with ``hard`` also from a send."""
+        self.interrupted = True
         self._shutdown(socket.SHUT_RDWR if hard else socket.SHUT_RD)
 
     def _shutdown(self, how: int) -> None:
