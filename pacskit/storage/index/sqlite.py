@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,9 @@ from typing import Any
 from pacskit.core.errors import PacsError
 from pacskit.storage.attributes import decode_attributes, encode_attributes
 from pacskit.storage.errors import storage_error
+from pacskit.storage.index.find import Match, find_matches
 from pacskit.storage.index.locate import locate_pages
+from pacskit.storage.index.query import FindOptions, plan
 from pacskit.storage.index.rows import (
     COUNTS,
     FILL_PATIENT,
@@ -188,6 +190,13 @@ class SQLiteIndex:
                 if len(rows) < PAGE:
                     break
 
+    def find(
+        self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
+    ) -> Iterator[Match]:
+        """Iterate over what matches an identifier; a wrong one raises at once (PS3.4 C.4.1)."""
+        options = options or FindOptions()
+        return find_matches(self.reader, plan(level, model, identifier, options), options)
+
     def instances(self) -> Iterator[StoredInstance]:
         """Iterate over all instances."""
         return self.locate("ALL", {})
@@ -236,10 +245,10 @@ class SQLiteIndex:
         if policy != DuplicatePolicy.REPLACE:
             return (Outcome.IGNORED if policy == DuplicatePolicy.IGNORE else Outcome.REJECTED), None
         pk, old = row
-        self._remove(batch, [pk], session, prune=False)
-        self._insert(batch, batch.series(*_names(new)) or self._add_series(batch, new), new)
+        _, parents = self._remove(batch, [pk], session)
+        self._insert(batch, self._add_series(batch, new), new)
         batch.flush()
-        self._prune(batch)
+        _prune(batch, parents)
         return Outcome.REPLACED, old
 
     @staticmethod
@@ -312,13 +321,15 @@ class SQLiteIndex:
             pks: list[int] = []
             for sql, parameters in locate_pages(here, level, unique):
                 pks += [row[0] for row in batch.execute(sql, (*parameters, 0, -1))]
-            keys = self._remove(batch, pks, session, prune=True)
+            keys, parents = self._remove(batch, pks, session)
+            _prune(batch, parents)
             return Deletion(len(keys), tuple(keys))
 
         result: Deletion = self._run(work)
         return result
 
-    def _remove(self, batch: _Transaction, pks: list[int], session: str, *, prune: bool) -> list[str]:
+    def _remove(self, batch: _Transaction, pks: list[int], session: str) -> tuple[list[str], set[tuple[int, int, int]]]:
+        """Remove instance rows; return the keys of their objects, and the series, study and patient of each."""
         batch.flush()
         batch.forget = True
         batch.added.clear()
@@ -335,32 +346,7 @@ class SQLiteIndex:
             parents.add((above[0], above[1], above[2]))
             batch.execute("DELETE FROM instance WHERE pk = ?", (pk,))
             batch.execute("INSERT OR REPLACE INTO retired (blob_key, session) VALUES (?, ?)", (key, session))
-        for series, study, patient in parents:
-            for name, pk in (("series", series), ("study", study), ("patient", patient)):
-                batch.execute(RECOUNT[name], (pk,))
-            batch.execute(RECOUNT["lost sop classes"], (study,))
-            batch.execute(RECOUNT["sop classes"], (study,))
-        if prune:
-            self._prune(batch)
-        return keys
-
-    @staticmethod
-    def _prune(batch: _Transaction) -> None:
-        """Drop parents that have nothing below them."""
-        studies = [pk for (pk,) in batch.execute("SELECT DISTINCT study FROM series WHERE instance_count = 0")]
-        if not studies:
-            return
-        batch.execute("DELETE FROM series WHERE instance_count = 0")
-        patients = set()
-        for pk in studies:
-            batch.execute(RECOUNT["study"], (pk,))
-            batch.execute(RECOUNT["modalities"], (pk,))
-            patients.add(batch.execute("SELECT patient FROM study WHERE pk = ?", (pk,)).fetchone()[0])
-        batch.execute("DELETE FROM study_sop_class WHERE study IN (SELECT pk FROM study WHERE instance_count = 0)")
-        batch.execute("DELETE FROM study WHERE instance_count = 0")
-        for pk in patients:
-            batch.execute(RECOUNT["patient"], (pk,))
-        batch.execute("DELETE FROM patient WHERE instance_count = 0")
+        return keys, parents
 
     def forget_retired(self, keys: Sequence[str]) -> None:
         """Drop the tombstones of keys whose objects are gone."""
@@ -376,6 +362,21 @@ class SQLiteIndex:
             connection.close()
         with suppress(sqlite3.Error):
             self._connection.close()
+
+
+def _prune(batch: _Transaction, parents: set[tuple[int, int, int]]) -> None:
+    """Count again what lost an instance, and drop what has none left."""
+    execute = batch.execute
+    for series in {one[0] for one in parents}:
+        execute(RECOUNT["series"], (series,))
+        execute("DELETE FROM series WHERE pk = ? AND instance_count = 0", (series,))
+    for study in {one[1] for one in parents}:
+        for what in ("study", "modalities", "lost sop classes", "sop classes"):
+            execute(RECOUNT[what], (study,))
+        execute("DELETE FROM study WHERE pk = ? AND instance_count = 0", (study,))
+    for patient in {one[2] for one in parents}:
+        execute(RECOUNT["patient"], (patient,))
+        execute("DELETE FROM patient WHERE pk = ? AND instance_count = 0", (patient,))
 
 
 def _names(new: NewInstance) -> tuple[str, str]:
