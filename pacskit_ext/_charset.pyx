@@ -72,7 +72,7 @@ def _normal(str term):
     if words[:2] == ["ISO", "IR"] and len(words) == 3:
         return f"ISO_IR {words[2]}"
     if words[:2] == ["ISO", "2022"] and words[2:]:
-        return f"ISO 2022 IR {words[-1].removeprefix('IR')}"
+        return f"ISO 2022 IR {words[len(words) - 1].removeprefix('IR')}"
     return term
 
 

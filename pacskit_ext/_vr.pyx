@@ -80,7 +80,7 @@ cdef int parse_decimal(const uint8_t* p, int64_t n, double* out) noexcept nogil:
     cdef int64_t i = 0
     cdef uint64_t digits = 0
     cdef int count = 0, scale = 0, exponent = 0
-    cdef bint negative = False, below = False, any_digit = False
+    cdef bint negative = False, below = False, any_digit = False, negative_exponent = False
     if i < n and (p[i] == 0x2B or p[i] == 0x2D):
         negative = p[i] == 0x2D
         i += 1
@@ -105,7 +105,6 @@ cdef int parse_decimal(const uint8_t* p, int64_t n, double* out) noexcept nogil:
         if p[i] != 0x45 and p[i] != 0x65:
             return -1
         i += 1
-        negative_exponent = False
         if i < n and (p[i] == 0x2B or p[i] == 0x2D):
             negative_exponent = p[i] == 0x2D
             i += 1
@@ -418,9 +417,9 @@ cdef bytes encode_value(object value, uint16_t vr, bint big, CharacterSet charse
             raise EncodeError(f"a number does not fit its VR: {error}", tag=tag) from error
     text = "\\".join([_text_of(v, vr, tag) for v in many])
     try:
-        data = charset.encode(text, vr == VR_PN) if is_text(vr) else text.encode("ascii" if vr != VR_UR else "latin-1")
+        data = charset.encode(text, vr == VR_PN) if is_text(vr) else text.encode("ascii")
     except UnicodeEncodeError:
-        data = text.encode("latin-1", "replace")
+        raise EncodeError("the VR allows the default character repertoire only", tag=tag) from None
     except EncodeError as error:
         raise EncodeError(error.message, tag=tag) from None
     if len(data) & 1:

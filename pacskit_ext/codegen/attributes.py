@@ -34,7 +34,7 @@ TYPES = {
     **dict.fromkeys(["SL", "SS", "SV", "UL", "US", "UV", "xs"], ("int", "int")),
     **dict.fromkeys(["OB", "OD", "OF", "OL", "OV", "OW", "UN", "ox"], ("bytes", "bytes | bytearray | memoryview")),
     **dict.fromkeys(["uw", "xw"], ("int | bytes", "int | bytes")),
-    "SQ": ("Sequence", "Iterable[Dataset]"),
+    "SQ": ("Sequence[Dataset]", "Iterable[Dataset]"),
 }
 SINGLE = {"SQ", "OB", "OD", "OF", "OL", "OV", "OW", "UN", "ox", "LT", "ST", "UT", "UR"}  # never a MultiValue
 NAMES = {"xs": "UsOrSs", "ox": "ObOrOw", "uw": "UsOrOw", "xw": "UsOrSsOrOw"}
