@@ -3,8 +3,9 @@ from typing import Any, Self, overload
 
 from typing_extensions import TypeVar
 
+from pacskit_ext import _values
 from pacskit_ext._reader import Scan
-from pacskit_ext._values import VR, MultiValue, Tag
+from pacskit_ext._values import MultiValue, Tag
 
 T = TypeVar("T", bound="ElementTable", default="ElementTable")
 Table = TypeVar("Table", bound="ElementTable")
@@ -17,9 +18,9 @@ class DataElement:
     def __init__(self, tag: Key, vr: str, value: Any = None) -> None: ...
     @property
     def tag(self) -> Tag: ...
-    VR: VR
+    VR: _values.VR
     @property
-    def vr(self) -> VR: ...
+    def vr(self) -> _values.VR: ...
     value: Any
     @property
     def VM(self) -> int: ...

@@ -15,7 +15,7 @@ from pacskit_ext._reader cimport (
 from pacskit_ext._span cimport load_u16
 from pacskit_ext._tagtable cimport keyword_of, tag_vr
 from pacskit_ext._tagtable import lookup, tag_for
-from pacskit_ext._values cimport TAG, MultiValue, code_of, vr_of
+from pacskit_ext._values cimport DS, INTEGER_STRING, TAG, MultiValue, code_of, vr_of
 from pacskit_ext._vr cimport coerce_value, decode_value, is_binary
 
 cdef enum:
@@ -273,7 +273,7 @@ cdef class DataElement:
         elif isinstance(value, MultiValue):
             text = "[" + ", ".join([_shown(v) for v in value]) + "]"
         else:
-            text = _shown(value)
+            text = f"'{value}'" if isinstance(value, (DS, INTEGER_STRING)) else _shown(value)
         return f"({self.tag_ >> 16:04X},{self.tag_ & 0xFFFF:04X}) {self.name[:35]:<35} {vr_of(self.vr_)}: {text}"
 
     __repr__ = __str__
@@ -305,9 +305,7 @@ cdef class DataElement:
 cdef object _shown(object value):
     if value is None:
         return "None"
-    if isinstance(value, str) and isinstance(value, (int, float)) is False:
-        return repr(str(value))
-    return str(value)
+    return repr(str(value)) if isinstance(value, str) else str(value)
 
 
 cdef class ElementIterator:

@@ -375,7 +375,8 @@ cdef object coerce_value(object value, uint16_t vr, uint32_t tag):
                 list.append(many, _coerce_one(item, vr, tag))
             return many[0] if len(many) == 1 else many
         return _coerce_one(value, vr, tag)
-    except EncodeError:
+    except EncodeError as error:
+        error.tag = tag
         raise
     except (ValueError, TypeError, OverflowError) as error:
         raise EncodeError(f"{type(value).__name__} does not fit the VR: {error}", tag=tag) from error
