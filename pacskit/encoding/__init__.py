@@ -1,1 +1,54 @@
 """How the model becomes bytes: data-set readers and writers, Part 10 files, transfer syntaxes."""
+
+from typing import Any
+
+from pacskit.core import slots
+from pacskit.core.dataset import Dataset
+from pacskit.core.filemeta import FileMeta
+from pacskit.core.uid import UID
+from pacskit.encoding.part10 import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    dcmopen,
+    dcmread,
+    dcmwrite,
+    file_meta_bytes,
+    read_part10,
+)
+from pacskit.encoding.reader import decode
+from pacskit.encoding.transfer_syntax import UNCOMPRESSED, TransferSyntax
+from pacskit.encoding.writer import encode, transcode
+
+__all__ = [
+    "IMPLEMENTATION_CLASS_UID",
+    "IMPLEMENTATION_VERSION_NAME",
+    "UNCOMPRESSED",
+    "TransferSyntax",
+    "dcmopen",
+    "dcmread",
+    "dcmwrite",
+    "decode",
+    "encode",
+    "file_meta_bytes",
+    "read_part10",
+    "transcode",
+]
+
+
+def _unpickle(data: bytes, syntax: UID, preamble: bytes | None, meta: bytes) -> Dataset:
+    dataset = decode(data, syntax)
+    dataset.preamble = preamble
+    if meta:
+        dataset.file_meta = FileMeta(decode(meta))
+    return dataset
+
+
+def _reduce(dataset: Dataset) -> tuple[Any, ...]:
+    syntax = dataset.transfer_syntax or TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN
+    meta = Dataset(list(dataset.file_meta))
+    head = encode(meta, TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN) if len(meta) else b""
+    return _unpickle, (encode(dataset, syntax), UID(syntax), dataset.preamble, head)
+
+
+slots.save_as.bind(dcmwrite)
+slots.dataset_to_bytes.bind(_reduce)

@@ -1,0 +1,191 @@
+"""Dataset, the attributes of one object or item (PS3.5 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from pacskit.core import slots
+from pacskit.core.dictionary import iter_keywords
+from pacskit.core.filemeta import FileMeta
+from pacskit.core.uid import UID
+from pacskit_ext._element import DataElement, ElementTable, Sequence
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from typing import BinaryIO
+
+    from pacskit.core._generated.keywords import KeywordAttributes
+    from pacskit.core.tag import Tag
+else:
+
+    class KeywordAttributes:
+        """What type checkers see of the keyword attributes has no part at run time."""
+
+        __slots__ = ()
+
+
+__all__ = ["Dataset"]
+
+
+class Dataset(ElementTable, KeywordAttributes):
+    """Attributes by keyword (``ds.PatientID``) or tag (``ds[0x0010, 0x0020]``), in ascending order of tags.
+
+    Values of a data set that was read stay undecoded until they are touched. Keywords of the dictionary read and
+    assign values; any other name with a capital is an AttributeError, so that a typing mistake cannot pass for data.
+
+    >>> ds = Dataset(PatientID="42")
+    >>> ds.PatientName = "DOE^JANE"
+    >>> ds.PatientName.family_name
+    'DOE'
+    >>> "StudyDate" in ds
+    False
+    """
+
+    __slots__ = ("_file_meta", "_preamble", "_syntax")
+
+    def __init__(self, elements: Mapping[Any, Any] | Iterable[DataElement] | None = None, /, **attributes: Any) -> None:
+        if elements is not None:
+            for element in elements.values() if isinstance(elements, Mapping) else elements:
+                self.add(element)
+        for keyword, value in attributes.items():
+            setattr(self, keyword, value)
+
+    @property
+    def file_meta(self) -> FileMeta:
+        """The File Meta Information (PS3.10 7.1); empty when there was none."""
+        try:
+            meta = self._file_meta
+        except AttributeError:
+            meta = self._file_meta = FileMeta()
+        if isinstance(meta, FileMeta):
+            return meta
+        self._file_meta = made = meta()
+        return made
+
+    @file_meta.setter
+    def file_meta(self, meta: FileMeta | Dataset | Callable[[], FileMeta]) -> None:
+        if isinstance(meta, Dataset):
+            meta = FileMeta(meta)
+        self._file_meta: FileMeta | Callable[[], FileMeta] = meta
+
+    @property
+    def preamble(self) -> bytes | None:
+        """The 128 bytes before the prefix of the file, or None."""
+        return getattr(self, "_preamble", None)
+
+    @preamble.setter
+    def preamble(self, preamble: bytes | None) -> None:
+        if preamble is not None and len(preamble) != 128:
+            raise ValueError(f"a preamble has 128 bytes, not {len(preamble)}")
+        self._preamble = preamble
+
+    @property
+    def transfer_syntax(self) -> UID | None:
+        """The transfer syntax that the data set was read in; None for one that was made."""
+        return getattr(self, "_syntax", None)
+
+    @transfer_syntax.setter
+    def transfer_syntax(self, syntax: UID | None) -> None:
+        self._syntax = syntax
+
+    def keys(self) -> list[Tag]:
+        """The tags, in ascending order."""
+        return [element.tag for element in self]
+
+    def values(self) -> list[DataElement]:
+        """The elements, in ascending order of tags."""
+        return list(self)
+
+    def items(self) -> list[tuple[Tag, DataElement]]:
+        """Pairs of tag and element."""
+        return [(element.tag, element) for element in self]
+
+    def update(self, other: Mapping[Any, Any] | Dataset) -> None:
+        """Take every element of a data set, or every value of a mapping of keywords."""
+        if isinstance(other, ElementTable):
+            for element in other:
+                self.add(element)
+            return
+        for key, value in other.items():
+            if isinstance(value, DataElement):
+                self.add(value)
+            else:
+                setattr(self, key, value)
+
+    def setdefault(self, keyword: str, value: Any) -> Any:
+        """Get the value of an attribute, after setting it to ``value`` if it is absent."""
+        if keyword not in self:
+            setattr(self, keyword, value)
+        return self.get(keyword)
+
+    def iterall(self) -> Iterator[DataElement]:
+        """Iterate over every element at every depth, sequences before what they hold."""
+        for element in self:
+            yield element
+            if element.VR == "SQ":
+                for item in element.value:
+                    yield from item.iterall()
+
+    def walk(self, callback: Callable[[Dataset, DataElement], object], recursive: bool = True) -> None:
+        """Call ``callback(dataset, element)`` for every element, by default at every depth."""
+        for element in self.values():
+            callback(self, element)
+            if recursive and element.VR == "SQ" and element.tag in self:
+                for item in element.value:
+                    item.walk(callback)
+
+    def group_dataset(self, group: int) -> Self:
+        """The elements of one group, in a data set of their own."""
+        return self[group << 16 : (group + 1) << 16]
+
+    def save_as(self, target: str | PathLike[str] | BinaryIO, **options: Any) -> None:
+        """Write a DICOM file (PS3.10 7.1); the options are those of ``dcmwrite``."""
+        slots.save_as(target, self, **options)
+
+    def __copy__(self) -> Self:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.copy()
+
+    def copy(self) -> Self:
+        """A data set that can be changed without touching this one; the source's bytes are shared."""
+        twin = super().copy()
+        for name in Dataset.__slots__:
+            if hasattr(self, name):
+                setattr(twin, name, getattr(self, name))
+        if isinstance(getattr(twin, "_file_meta", None), FileMeta):
+            twin._file_meta = self.file_meta.copy()
+        return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return slots.dataset_to_bytes(self)  # type: ignore[no-any-return]
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(e.keyword for e in self if e.keyword), *iter_keywords()})
+
+    def _lines(self, indent: str) -> Iterator[str]:
+        for element in self:
+            if isinstance(element.value, Sequence):
+                name = element.name[:35]
+                yield f"{indent}{element.tag}  {name}  {len(element.value)} item(s) ---- "
+                for item in element.value:
+                    yield from item._lines(indent + "   ")
+                    yield f"{indent}   ---------"
+            else:
+                yield f"{indent}{element}"
+
+    def __str__(self) -> str:
+        lines = list(self._lines(""))
+        try:
+            meta = self._file_meta
+        except AttributeError:
+            return "\n".join(lines)
+        head = [str(element) for element in (meta if isinstance(meta, FileMeta) else self.file_meta)]
+        if not head:
+            return "\n".join(lines)
+        rule = "-" * 49
+        return "\n".join([f"Dataset.file_meta {'-' * 31}", *head, rule, *lines])
+
+    __repr__ = __str__

@@ -1,0 +1,33 @@
+"""Methods of Dataset that a higher layer provides: declared here, filled in when that layer is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pacskit.core.errors import ConfigurationError
+
+__all__ = ["LateMethod", "dataset_to_bytes", "save_as"]
+
+
+class LateMethod:
+    """A function that a higher layer binds once, when it is imported."""
+
+    __slots__ = ("_function", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._function: Callable[..., Any] | None = None
+
+    def bind(self, function: Callable[..., Any]) -> None:
+        """Fill the slot in."""
+        self._function = function
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        if self._function is None:
+            raise ConfigurationError(f"{self.name} needs pacskit.encoding to be imported")
+        return self._function(*args, **keywords)
+
+
+save_as = LateMethod("Dataset.save_as")
+dataset_to_bytes = LateMethod("pickling a Dataset")

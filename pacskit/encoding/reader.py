@@ -1,0 +1,82 @@
+"""Data-set bytes to Dataset."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pacskit.core.config import ReadOptions
+from pacskit.core.dataset import Dataset
+from pacskit.core.errors import DecodeError, LimitError, TruncatedError
+from pacskit.core.uid import UID
+from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE, grammar
+from pacskit_ext._element import tag_from, wrap
+from pacskit_ext._reader import scan
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["decode", "inflate"]
+
+_SPECIFIC_CHARACTER_SET = 0x00080005
+_DEFAULT = ReadOptions()
+PIXELS = 0x7FE00000
+
+
+def inflate(data: Buffer, limit: int, *, offset: int = 0) -> bytes:
+    """Inflate a deflated data set (PS3.5 A.5) of at most ``limit`` bytes.
+
+    Raises TruncatedError when the stream ends early, DecodeError when it is damaged, LimitError over the limit.
+    """
+    machine = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        plain = machine.decompress(data, limit)
+        if not machine.eof and machine.unconsumed_tail:
+            raise LimitError(f"the data set inflates to more than {limit} bytes", offset=offset)
+    except zlib.error as error:
+        raise DecodeError(f"the deflated data set is damaged: {error}", offset=offset) from error
+    if not machine.eof:
+        raise TruncatedError("the deflated data set ends early", offset=offset)
+    return plain
+
+
+def decode(
+    data: Buffer,
+    transfer_syntax: str = EXPLICIT_LITTLE,
+    *,
+    start: int = 0,
+    stop_before_pixels: bool = False,
+    specific_tags: Iterable[int | str | tuple[int, int]] | None = None,
+    options: ReadOptions = _DEFAULT,
+) -> Dataset:
+    """Read a data set from bytes that are in ``transfer_syntax``; the data set keeps them and copies nothing.
+
+    ``start`` is where in ``data`` it begins. Raises TruncatedError, DecodeError or LimitError with offset and tag.
+    """
+    encoded = None
+    implicit, big, deflated, _ = grammar(transfer_syntax)
+    if deflated:
+        encoded = memoryview(data)[start:]
+        data, start = inflate(encoded, options.max_inflated, offset=start), 0
+    wanted = None
+    stop = PIXELS + 8 if stop_before_pixels else 0
+    if specific_tags is not None:
+        wanted = {tag_from(key) for key in specific_tags}
+        if not stop and max(wanted, default=0) < PIXELS:
+            stop = PIXELS
+        wanted.add(_SPECIFIC_CHARACTER_SET)
+    table = scan(
+        data,
+        implicit=implicit,
+        big=big,
+        start=start,
+        stop_tag=stop,
+        wanted=wanted,
+        max_depth=options.max_depth,
+        max_elements=options.max_elements,
+        encoded=encoded,
+    )
+    dataset = wrap(table, Dataset)
+    dataset.transfer_syntax = transfer_syntax if isinstance(transfer_syntax, UID) else UID(transfer_syntax)
+    return dataset

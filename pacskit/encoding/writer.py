@@ -1,0 +1,65 @@
+"""Dataset to data-set bytes, and data-set bytes from one uncompressed syntax to another."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from pacskit.core.config import ReadOptions
+from pacskit.core.dataset import Dataset
+from pacskit.core.errors import EncodeError
+from pacskit.core.uid import UID
+from pacskit.encoding.reader import decode
+from pacskit.encoding.transfer_syntax import UNCOMPRESSED, grammar
+from pacskit_ext import _writer
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["encode", "transcode"]
+
+_PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+
+
+def _refuse_pixel_change(dataset: Dataset, target: str) -> None:
+    """Raise where writing in ``target`` would need the pixels to be compressed, decompressed or recompressed."""
+    source = dataset.transfer_syntax
+    if source is None or source == target or not (grammar(source).encapsulated or grammar(target).encapsulated):
+        return
+    if any(tag in dataset for tag in _PIXELS):
+        raise EncodeError(f"pixel data cannot be converted from {source.name} to {UID(target).name}", tag=0x7FE00010)
+
+
+def _deflate(plain: Buffer) -> bytes:
+    machine = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = machine.compress(plain) + machine.flush()
+    return data + b"\0" if len(data) & 1 else data
+
+
+def encode(dataset: Dataset, transfer_syntax: str) -> bytes:
+    """The bytes of a data set in a transfer syntax, without preamble or meta.
+
+    What was read and not changed is copied; between the uncompressed syntaxes it is converted as bytes. Raises
+    EncodeError for a value that its VR does not allow and for pixel data that would have to be (de)compressed.
+    """
+    implicit, big, deflated, encapsulated = grammar(transfer_syntax)
+    if dataset.transfer_syntax == transfer_syntax:
+        original = _writer.encoded_source(dataset) if deflated else _writer.source_of(dataset)
+        if original is not None:
+            return bytes(original)
+    _refuse_pixel_change(dataset, transfer_syntax)
+    if deflated:
+        return _deflate(_writer.encode(dataset, implicit=False))
+    return _writer.encode(dataset, implicit=implicit, big=big, encapsulated=encapsulated)
+
+
+def transcode(data: Buffer, source: str, target: str, *, options: ReadOptions | None = None) -> bytes:
+    """Convert data-set bytes from one syntax to another without making Python values.
+
+    Raises EncodeError unless both are uncompressed (deflated counts as such), or the same.
+    """
+    if source == target:
+        return bytes(data)
+    if source not in UNCOMPRESSED or target not in UNCOMPRESSED:
+        raise EncodeError(f"no conversion from {UID(source).name} to {UID(target).name}")
+    return encode(decode(data, source, options=options or ReadOptions()), target)

@@ -1,0 +1,154 @@
+"""What the index keeps of a data set: columns, and the other attributes of a level encoded as JSON.
+
+Encoded attributes are an object from tag to ``[VR, value, …]``; text stands as it was, an item of a sequence is such an object.
+The data set is only asked for what is needed, by keyword, so a lazily decoded one decodes nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from pacskit.storage.errors import InvalidInstance
+from pacskit.storage.index.keys import Attribute, Kind, attributes_of
+from pacskit.storage.records import Parents, Value
+from pacskit.storage.text import clean, date_key, integer, name_groups, time_key
+
+__all__ = ["DatasetLike", "ElementLike", "decode_attributes", "encode_attributes", "level_row", "parents_of", "required_uid", "texts"]
+
+MAX_TEXT = 10_240  # characters of one value; the longest text worth asking for (LT, PS3.5 6.2)
+MAX_ITEMS = 256
+MAX_DEPTH = 8
+
+_BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+
+Encoded = dict[str, list[Any]]
+
+
+class ElementLike(Protocol):
+    """What is used of a data element."""
+
+    @property
+    def tag(self) -> Any: ...
+    @property
+    def value(self) -> Any: ...
+
+
+class DatasetLike(Protocol):
+    """What is used of a data set: pacskit's and pydicom's have it."""
+
+    def __contains__(self, keyword: Any, /) -> bool: ...
+    def __getitem__(self, keyword: Any, /) -> Any: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+def vr_of(element: Any) -> str:
+    """Return the element's VR as text."""
+    vr = getattr(element, "vr", None) or element.VR
+    return str(getattr(vr, "value", vr))
+
+
+def texts(value: Any) -> list[str]:
+    """Return the values of an element that is no sequence, as text."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, memoryview, Mapping)):
+        if hasattr(value, "original_string") or hasattr(value, "components"):  # a PersonName may be iterable
+            return [str(value)]
+        return ["" if one is None else str(one) for one in value]
+    return [str(value)]
+
+
+def _text(ds: DatasetLike, keyword: str) -> str:
+    if keyword not in ds:
+        return ""
+    return clean("\\".join(texts(ds[keyword].value)))
+
+
+def required_uid(ds: DatasetLike, keyword: str) -> str:
+    """Return a UID that an instance cannot be filed without."""
+    uid = _text(ds, keyword)
+    if not uid:
+        raise InvalidInstance(f"{keyword} is missing or empty", keyword=keyword)
+    if len(uid) > 256:
+        raise InvalidInstance(f"{keyword} is {len(uid)} characters long", keyword=keyword)
+    return uid
+
+
+def _encode_element(element: Any, depth: int) -> list[Any] | None:
+    vr = vr_of(element)
+    if vr in _BINARY or depth > MAX_DEPTH:
+        return None
+    value = element.value
+    if vr == "SQ":
+        return [vr, *(_encode_item(item, depth + 1) for item in list(value or ())[:MAX_ITEMS])]
+    if vr == "AT":
+        values = value if isinstance(value, (list, tuple)) and not isinstance(value, int) else [value]
+        return [vr, *(f"{int(one):08X}" for one in values if one is not None and one != "")]
+    found = [clean(one)[:MAX_TEXT] for one in texts(value)[:MAX_ITEMS]]
+    return [vr, *found] if any(found) else [vr]
+
+
+def _encode_item(item: DatasetLike, depth: int) -> Encoded:
+    encoded: Encoded = {}
+    for element in item:
+        found = _encode_element(element, depth)
+        if found is not None:
+            encoded[f"{int(element.tag):08X}"] = found
+    return encoded
+
+
+def encode_attributes(encoded: Encoded) -> str:
+    """Return the text that the index stores."""
+    return json.dumps(encoded, separators=(",", ":")) if encoded else "{}"
+
+
+def decode_attributes(text: str) -> Encoded:
+    """Return what :func:`encode_attributes` was given."""
+    found: Encoded = json.loads(text)
+    return found
+
+
+def level_row(ds: DatasetLike, level: str) -> dict[str, Value]:
+    """Return the columns of a level by their bare name, and ``attributes``."""
+    row: dict[str, Value] = {}
+    encoded: Encoded = {}
+    for attribute in attributes_of(level):
+        element = ds[attribute.keyword] if attribute.keyword in ds else None
+        if attribute.column is not None and _fill(row, attribute, element):
+            continue
+        if element is not None:
+            found = _encode_element(element, 0)
+            if found is not None and len(found) > 1:
+                encoded[f"{attribute.tag:08X}"] = found
+    row["attributes"] = encode_attributes(encoded)
+    return row
+
+
+def _fill(row: dict[str, Value], attribute: Attribute, element: Any) -> bool:
+    """Fill an attribute's columns; say False where the value is none and must be kept as it is."""
+    name = (attribute.column or "").partition(".")[2]
+    text = "" if element is None else clean("\\".join(texts(element.value)))
+    kind = attribute.kind
+    if kind == Kind.NUMBER:
+        row[name] = integer(text)
+        return row[name] is not None
+    if kind == Kind.DATE:
+        row[name] = date_key(text) or ""
+        return row[name] != ""
+    if kind == Kind.TIME:
+        key = time_key(text)
+        row[name], row[f"{name}_key"] = (text, key) if key else ("", "")
+        return key is not None
+    row[name] = text
+    if kind == Kind.NAME:
+        row[f"{name}_alphabetic"], row[f"{name}_ideographic"], row[f"{name}_phonetic"] = name_groups(text)
+    return True
+
+
+def parents_of(ds: DatasetLike) -> Parents:
+    """Return the columns of the patient, the study and the series that an instance belongs to."""
+    return Parents(level_row(ds, "PATIENT"), level_row(ds, "STUDY"), level_row(ds, "SERIES"))

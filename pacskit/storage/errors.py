@@ -1,0 +1,42 @@
+"""What can go wrong while storing and querying, beside the tree in :mod:`pacskit.core.errors`."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+
+from pacskit.core.errors import StorageError
+
+__all__ = ["InvalidIdentifier", "InvalidInstance", "OutOfSpace", "storage_error"]
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class OutOfSpace(StorageError):
+    """The disk or its quota is full (a C-STORE SCP answers 0xA700, PS3.4 B.2.3)."""
+
+
+class InvalidInstance(StorageError):
+    """The data set is not an instance that can be filed; ``keyword`` is the attribute at fault (0xA900, PS3.4 B.2.3)."""
+
+    def __init__(self, message: str, *, keyword: str | None = None) -> None:
+        super().__init__(message)
+        self.keyword = keyword
+
+
+class InvalidIdentifier(StorageError):
+    """The identifier of a query or retrieval does not fit its SOP class (0xA900, PS3.4 C.4.1.1.4)."""
+
+    def __init__(self, message: str, *, keyword: str | None = None) -> None:
+        super().__init__(message)
+        self.keyword = keyword
+
+
+def storage_error(error: OSError | sqlite3.Error, doing: str) -> StorageError:
+    """Translate what the system said; paths and values stay out of the message."""
+    if isinstance(error, OSError):
+        kind = OutOfSpace if error.errno in _NO_SPACE else StorageError
+        return kind(f"{doing}: {errno.errorcode.get(error.errno or 0, 'OSError')}")
+    code = getattr(error, "sqlite_errorcode", None)
+    kind = OutOfSpace if code is not None and code & 0xFF == sqlite3.SQLITE_FULL else StorageError
+    return kind(f"{doing}: {getattr(error, 'sqlite_errorname', None) or type(error).__name__}")

@@ -1,0 +1,350 @@
+"""Objects as files, each visible whole or not at all.
+
+An object is written to ``staging/SESSION/N~key``, gets its final name by a hard link, is indexed, and then its staging name goes. A killed
+process leaves staging names behind; the next start looks at those alone. If the index knows the final name, the object stays, else
+it goes. A final name is never overwritten: the second object of a name gets another (``_`` and a generation).
+
+A session holds a lock on ``staging/SESSION.lock`` for as long as its process lives, so several processes may share a directory.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import secrets
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from pacskit.core.errors import StorageError
+from pacskit.storage.base import Index
+from pacskit.storage.errors import storage_error
+from pacskit.storage.layout import MAX_KEY, with_generation
+from pacskit.storage.records import Commit
+
+if os.name == "nt":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+__all__ = ["FileStore", "FileWriter"]
+
+SPILL = 1 << 20  # bytes of an object kept in memory before its file is begun
+_MARK = "~"  # stands in a staging name before the key, and for "/" in it
+
+
+class FileStore:
+    """A blob store in a directory of a local file system."""
+
+    def __init__(self, directory: str | os.PathLike[str], *, commit: Commit = "os", spill: int = SPILL) -> None:
+        self.root = Path(directory) / "objects"
+        self.staging = Path(directory) / "staging"
+        self.durable = commit == "object"
+        self.spill = spill
+        self._numbers = count(1)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self.staging.mkdir(exist_ok=True)
+            if self.durable:
+                for made in (self.root.parent.parent, self.root.parent):
+                    sync_directory(made)
+            self.session, self._lock = self._begin_session()
+        except OSError as error:
+            raise storage_error(error, "opening the blob store") from error
+        self.own = self.staging / self.session
+
+    def _begin_session(self) -> tuple[str, int]:
+        while True:
+            session = secrets.token_hex(4)
+            path = self.staging / f"{session}.lock"
+            try:
+                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+            except FileExistsError:
+                continue
+            try:
+                _lock(descriptor)
+            except OSError:  # someone who recovers was faster
+                os.close(descriptor)
+                continue
+            (self.staging / session).mkdir()
+            return session, descriptor
+
+    def create(self) -> FileWriter:
+        """Begin an object."""
+        return FileWriter(self, f"{next(self._numbers):x}")
+
+    def path(self, key: str) -> Path:
+        """Return the file of an object."""
+        return self.root / key
+
+    def open(self, key: str) -> IO[bytes]:
+        """Open an object for reading, unbuffered."""
+        return open(self.root / key, "rb", buffering=0)
+
+    def size(self, key: str) -> int | None:
+        """Return the size of an object, None where there is none."""
+        try:
+            return (self.root / key).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def remove(self, keys: Collection[str]) -> None:
+        """Remove objects that nothing refers to, and the directories they leave empty."""
+        for key in keys:
+            path = self.root / key
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise storage_error(error, "removing an object") from error
+            with suppress(OSError):  # not empty, or somebody else's work
+                for parent in path.relative_to(self.root).parents[:-1]:
+                    (self.root / parent).rmdir()
+
+    def keys(self) -> Iterator[str]:
+        """Iterate over all objects there are."""
+        for directory, _, names in os.walk(self.root):
+            below = Path(directory).relative_to(self.root)
+            for name in names:
+                yield (below / name).as_posix()
+
+    def dead_sessions(self) -> Iterator[tuple[str, int]]:
+        """Iterate over sessions whose process is gone, each with its lock, held until the next one is asked for."""
+        for path in sorted(self.staging.glob("*.lock")):
+            if path.stem == self.session:
+                continue
+            try:
+                descriptor = os.open(path, os.O_RDWR)
+            except FileNotFoundError:
+                continue
+            try:
+                _lock(descriptor)
+            except OSError:
+                os.close(descriptor)
+                continue
+            try:
+                yield path.stem, descriptor
+            finally:
+                os.close(descriptor)
+
+    def recover(self, index: Index) -> int:
+        """Settle what sessions that died have left behind; return how many objects were in flight."""
+        found = 0
+        try:
+            for session, _ in self.dead_sessions():
+                directory = self.staging / session
+                for path in list(directory.glob("*")):
+                    self._resolve(path, index)
+                    found += 1
+                with suppress(FileNotFoundError):
+                    directory.rmdir()
+                gone = index.retired(session)
+                self.remove([key for key in gone if self._alone(key) and not index.has_key(key)])
+                index.forget_retired(gone)
+                with suppress(OSError):
+                    (self.staging / f"{session}.lock").unlink()
+        except OSError as error:
+            raise storage_error(error, "recovering the staging area") from error
+        return found
+
+    def _alone(self, key: str) -> bool:
+        """Whether a file has no staging name: one that has is a newer object of a living session, under a name used again."""
+        try:
+            return (self.root / key).stat().st_nlink == 1
+        except FileNotFoundError:
+            return False
+
+    def _resolve(self, path: Path, index: Index) -> None:
+        _, mark, name = path.name.partition(_MARK)
+        if mark and path.stat().st_nlink > 1:
+            key = name.replace(_MARK, "/")
+            final = self.root / key
+            if final.exists() and final.samefile(path) and not index.has_key(key):
+                self.remove([key])
+        path.unlink()
+
+    def close(self) -> None:
+        """End the session."""
+        if self._lock >= 0:
+            with suppress(OSError):
+                self.own.rmdir()
+                (self.staging / f"{self.session}.lock").unlink()
+            os.close(self._lock)
+            self._lock = -1
+
+
+class FileWriter:
+    """One object on its way into a :class:`FileStore`."""
+
+    def __init__(self, store: FileStore, number: str) -> None:
+        self.size = 0
+        self._store = store
+        self._number = number
+        self._memory: bytearray | None = bytearray()
+        self._file = -1
+        self._staged: Path | None = None
+        self._final: Path | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes."""
+        length = data.nbytes if isinstance(data, memoryview) else len(data)
+        if self._memory is not None:
+            if self.size + length <= self._store.spill:
+                self._memory += data
+                self.size += length
+                return
+            self._begin_file(self._number)
+            spilled, self._memory = self._memory, None
+            self._append(spilled)
+        self._append(data)
+        self.size += length
+
+    def _begin_file(self, name: str) -> None:
+        path = self._store.own / name
+        try:
+            self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o640)
+        except OSError as error:
+            raise storage_error(error, "beginning an object") from error
+        self._staged = path
+
+    def _append(self, data: bytes | bytearray | memoryview) -> None:
+        with memoryview(data) as whole, whole.cast("B") as rest:
+            written = 0
+            try:
+                while written < len(rest):
+                    written += os.write(self._file, rest[written:])
+            except OSError as error:
+                raise storage_error(error, "writing an object") from error
+
+    def view(self) -> _View:
+        """Look at what has been written."""
+        return _View(self._memory, self._file, self.size)
+
+    def commit(self, key: str) -> str:
+        """Give the object a final name, ``key`` or the next free one; return it."""
+        if len(key) > MAX_KEY or _MARK in key:
+            raise StorageError(f"a key of {len(key)} characters does not fit")
+        try:
+            self._stage(key)
+            wanted, generation = key, 0
+            while not self._link(key):
+                generation += 1
+                key = with_generation(wanted, f"{self._store.session}{self._number}{'x' * (generation - 1)}")
+                self._stage(key)
+        except OSError as error:
+            raise storage_error(error, "naming an object") from error
+        return key
+
+    def _stage(self, key: str) -> None:
+        """Make the staging name say where the object is going."""
+        name = f"{self._number}{_MARK}{key.replace('/', _MARK)}"
+        if self._memory is not None:
+            self._begin_file(name)
+            memory, self._memory = self._memory, None
+            self._append(memory)
+        elif self._staged is not None and self._staged.name != name:
+            path = self._store.own / name
+            os.rename(self._staged, path)
+            self._staged = path
+        if self._file >= 0:
+            if self._store.durable:
+                os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
+            os.close(self._file)
+            self._file = -1
+
+    def _link(self, key: str) -> bool:
+        final = self._store.root / key
+        if self._staged is None:
+            raise StorageError("the object has been settled or aborted")
+        while True:
+            try:
+                os.link(self._staged, final)
+            except FileExistsError:
+                return False
+            except FileNotFoundError:  # the directory is not there, or was removed meanwhile
+                if not self._staged.exists():
+                    raise
+                self._make_directory(final.parent)
+                continue
+            break
+        self._final = final
+        if self._store.durable:
+            sync_directory(final.parent)
+        return True
+
+    def _make_directory(self, directory: Path) -> None:
+        missing = [directory]
+        while not missing[-1].parent.exists():
+            missing.append(missing[-1].parent)
+        for one in reversed(missing):
+            with suppress(FileExistsError):
+                one.mkdir()
+            if self._store.durable:
+                sync_directory(one.parent)
+
+    def settle(self) -> None:
+        """Keep the object: the index knows it now."""
+        if self._staged is not None:
+            with suppress(OSError):  # the next start does it
+                self._staged.unlink()
+            self._staged = self._final = None
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        if self._final is not None:
+            self._store.remove([self._final.relative_to(self._store.root).as_posix()])
+        if self._staged is not None:
+            self._staged.unlink(missing_ok=True)
+        self._memory, self._staged, self._final = None, None, None
+
+
+class _View:
+    """The bytes of an object in staging, mapped where they are in a file."""
+
+    def __init__(self, memory: bytearray | None, descriptor: int, size: int) -> None:
+        self._memory = memory
+        self._descriptor = descriptor
+        self._size = size
+        self._map: mmap.mmap | None = None
+        self._view: memoryview | None = None
+
+    def __enter__(self) -> memoryview:
+        if self._memory is not None:
+            self._view = memoryview(self._memory).toreadonly()
+        else:
+            self._map = mmap.mmap(self._descriptor, self._size, access=mmap.ACCESS_READ)
+            self._view = memoryview(self._map)
+        return self._view
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # a data set may still look at the bytes: its views keep them alive, and they go when it goes
+        with suppress(BufferError):
+            if self._view is not None:
+                self._view.release()
+            if self._map is not None:
+                self._map.close()
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory survive a power cut."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

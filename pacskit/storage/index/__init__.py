@@ -1,0 +1,1 @@
+"""The index: which instances there are, and what is asked about them."""

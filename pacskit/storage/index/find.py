@@ -1,0 +1,138 @@
+"""Answers to a query: rows read one after the other, each an entity that matches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from sqlite3 import Connection
+from typing import Any, NamedTuple
+
+from pacskit.storage.attributes import Encoded, decode_attributes
+from pacskit.storage.index.keys import Attribute, Kind
+from pacskit.storage.index.query import FindOptions, Plan
+from pacskit.storage.matching import Key, matches, matching_items
+
+__all__ = ["Element", "Match", "find_matches"]
+
+ROWS = 100
+
+
+class Element(NamedTuple):
+    """An attribute of an answer; a sequence's value is a list of items, each a list of elements."""
+
+    tag: int
+    vr: str
+    value: Any
+
+
+class Match:
+    """One entity that matches: the attributes that were asked for, in ascending order of tag.
+
+    Attributes that the entity has no value for are there without one; those the index does not support are absent (PS3.4 C.4.1.1.3.2).
+    """
+
+    __slots__ = ("_encoded", "_options", "_plan", "_row")
+
+    def __init__(self, plan: Plan, row: tuple[Any, ...], encoded: dict[str, Encoded], options: FindOptions) -> None:
+        self._plan = plan
+        self._row = row
+        self._encoded = encoded
+        self._options = options
+
+    def elements(self) -> list[Element]:
+        """Return the elements, with the level, the availability and the archive's AE title."""
+        found = [Element(0x00080052, "CS", self._plan.level)]
+        if self._options.retrieve_ae_title:
+            found.append(Element(0x00080054, "AE", self._options.retrieve_ae_title))
+        if self._options.instance_availability:
+            found.append(Element(0x00080056, "CS", self._options.instance_availability))
+        at = 0
+        for attribute, key in self._plan.returned:
+            value = None
+            if attribute.column is not None:
+                value = self._row[at]
+                at += 1
+                if attribute.kind in {Kind.MODALITIES, Kind.SOP_CLASSES}:
+                    value = value.split("\\") if value else ""
+            if value is None or value == "":
+                found.append(self._other(attribute, key))
+            else:
+                found.append(Element(attribute.tag, attribute.vr, value))
+        found.sort(key=lambda one: one.tag)
+        if any(_needs_charset(one) for one in found):
+            found.insert(0, Element(0x00080005, "CS", "ISO_IR 192"))
+        return found
+
+    def _other(self, attribute: Attribute, key: Key) -> Element:
+        encoded = self._encoded.get(attribute.level, {}).get(f"{attribute.tag:08X}")
+        if encoded is None or len(encoded) < 2:
+            return Element(attribute.tag, attribute.vr, [] if attribute.vr == "SQ" else "")
+        return _decoded(attribute.tag, encoded, key.item)
+
+    def dataset(self, new: Callable[[], Any]) -> Any:
+        """Return the answer as a data set made by ``new``."""
+        return _dataset(self.elements(), new)
+
+
+def _dataset(elements: list[Element], new: Callable[[], Any]) -> Any:
+    made = new()
+    for tag, vr, value in elements:
+        if vr == "SQ":
+            made.add_new(tag, vr, [_dataset(item, new) for item in value])
+        else:
+            made.add_new(tag, vr, value)
+    return made
+
+
+def _decoded(tag: int, encoded: list[Any], keys: tuple[Key, ...] | None) -> Element:
+    """Decode an element; of a sequence that was asked for by item, what matches and was asked for (PS3.4 C.2.2.2.6)."""
+    vr, values = encoded[0], encoded[1:]
+    if vr != "SQ":
+        if vr in {"AT", "US", "SS", "UL", "SL", "UV", "SV"}:
+            values = [int(one, 16 if vr == "AT" else 10) for one in values if one]
+        elif vr in {"FL", "FD"}:
+            values = [float(one) for one in values if one]
+        return Element(tag, vr, values[0] if len(values) == 1 else values)
+    if not keys:
+        return Element(tag, vr, [_item(item, None) for item in values])
+    return Element(tag, vr, [_item(item, keys) for item in matching_items(keys, values)])
+
+
+def _item(item: Encoded, keys: tuple[Key, ...] | None) -> list[Element]:
+    if keys is None:
+        return [_decoded(int(tag, 16), value, None) for tag, value in item.items()]
+    found = []
+    for key in keys:
+        encoded = item.get(f"{key.tag:08X}")
+        if encoded is None:
+            found.append(Element(key.tag, key.vr, [] if key.vr == "SQ" else ""))
+        else:
+            found.append(_decoded(key.tag, encoded, key.item))
+    return found
+
+
+def _needs_charset(element: Element) -> bool:
+    if isinstance(element.value, str):
+        return not element.value.isascii()
+    if element.vr == "SQ":
+        return any(_needs_charset(one) for item in element.value for one in item)
+    return isinstance(element.value, list) and any(isinstance(one, str) and not one.isascii() for one in element.value)
+
+
+def find_matches(
+    borrow: Callable[[], AbstractContextManager[Connection]], plan: Plan, options: FindOptions
+) -> Iterator[Match]:
+    """Run a plan. The rows are read as they are asked for, from one snapshot; writers do not wait for it."""
+    columns = sum(attribute.column is not None for attribute, _ in plan.returned)
+    with borrow() as connection, closing(connection.execute(plan.sql, plan.parameters)) as cursor:
+        while rows := cursor.fetchmany(ROWS):
+            for row in rows:
+                encoded = {
+                    level: decode_attributes(text)
+                    for level, text in zip(plan.encoded, row[columns:], strict=True)
+                    if text is not None
+                }
+                if all(
+                    matches(key, encoded[attribute.level].get(f"{attribute.tag:08X}")) for attribute, key in plan.after
+                ):
+                    yield Match(plan, row, encoded, options)

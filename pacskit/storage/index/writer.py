@@ -1,0 +1,111 @@
+"""One writer at a time, and whatever waits goes into one transaction (group commit).
+
+There is no writer thread: the first caller to arrive leads, does the work of all who wait meanwhile, wakes them, and hands the lead to
+the next one in line. A lone caller pays no hand-over. Each caller returns only after its transaction has been committed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+__all__ = ["Batch", "GroupCommit"]
+
+MAX_BATCH = 256
+
+T = TypeVar("T")
+
+
+class Batch(Protocol):
+    """What the jobs of one transaction share."""
+
+    def flush(self) -> None:
+        """Write what has been gathered; called before COMMIT."""
+
+    def committed(self) -> None:
+        """Take over what became true; called after COMMIT."""
+
+
+B = TypeVar("B", bound=Batch)
+
+
+class _Job(Generic[B]):
+    __slots__ = ("done", "error", "result", "wake", "work")
+
+    def __init__(self, work: Callable[[B], Any]) -> None:
+        self.work = work
+        self.wake = threading.Lock()
+        self.wake.acquire()
+        self.done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class GroupCommit(Generic[B]):
+    """Runs jobs on one connection, many to a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, batch: Callable[[], B]) -> None:
+        self._connection = connection
+        self._batch = batch
+        self._mutex = threading.Lock()
+        self._queue: list[_Job[B]] = []
+        self._led = False
+
+    def run(self, work: Callable[[B], T]) -> T:
+        """Run ``work`` in a transaction; return when it has been committed."""
+        job: _Job[B] = _Job(work)
+        with self._mutex:
+            self._queue.append(job)
+            lead, self._led = not self._led, True
+        if not lead:
+            job.wake.acquire()
+        if not job.done:
+            self._lead()
+        if job.error is not None:
+            raise job.error
+        result: T = job.result
+        return result
+
+    def _lead(self) -> None:
+        with self._mutex:
+            jobs, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
+        try:
+            self._commit(jobs)
+        finally:
+            with self._mutex:
+                successor = self._queue[0] if self._queue else None
+                self._led = successor is not None
+            for job in jobs:
+                job.done = True
+                job.wake.release()
+            if successor is not None:
+                successor.wake.release()
+
+    def _commit(self, jobs: list[_Job[B]]) -> None:
+        try:
+            self._transaction(jobs)
+        except BaseException as error:
+            if len(jobs) == 1:
+                jobs[0].error, jobs[0].result = error, None
+            else:  # one of them spoiled it: each on its own, so that the others do not suffer
+                for job in jobs:
+                    self._commit([job])
+            if not isinstance(error, Exception):
+                raise
+
+    def _transaction(self, jobs: list[_Job[B]]) -> None:
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            batch = self._batch()
+            for job in jobs:
+                job.result = job.work(batch)
+            batch.flush()
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+        batch.committed()

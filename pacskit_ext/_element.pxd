@@ -1,0 +1,55 @@
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t, uint16_t, uint32_t
+
+from pacskit_ext._charset cimport CharacterSet
+from pacskit_ext._reader cimport Item, Scan, Slot
+from pacskit_ext._values cimport MultiValue
+
+cdef class Sequence(MultiValue):
+    pass
+
+cdef class DataElement:
+    cdef uint32_t tag_
+    cdef uint16_t vr_
+    cdef bint decoded
+    cdef bint changed            # no longer what the source says
+    cdef Slot* slot              # in scan's table; NULL for an element that was made, not read
+    cdef Scan scan
+    cdef ElementTable within     # only until a sequence is decoded: what its items inherit from
+    cdef CharacterSet charset
+    cdef object value_
+    cdef object get(self)
+    cdef decode(self)
+    cdef object items(self)
+    cdef int put(self, object value) except -1
+    cdef bint is_changed(self) except -1
+
+cdef class ElementTable:
+    cdef object __weakref__
+    cdef Scan scan
+    cdef Slot* slots
+    cdef uint32_t nslots
+    cdef Item item
+    cdef PyObject** cache        # one element a slot once touched; NULL before, the removed marker after del
+    cdef dict extra              # tag → element that the source has not
+    cdef CharacterSet own_charset
+    cdef CharacterSet inherited_charset
+    cdef int inherited_sign
+    cdef object item_class
+    cdef bint altered            # elements were set, added or removed
+    cdef int64_t find(self, uint32_t tag) noexcept nogil
+    cdef DataElement at(self, int64_t index)
+    cdef DataElement element(self, uint32_t tag)
+    cdef DataElement cached(self, int64_t index)
+    cdef bint is_removed(self, int64_t index)
+    cdef int store(self, DataElement element) except -1
+    cdef CharacterSet charset(self)
+    cdef int sign(self)
+    cdef uint16_t resolve(self, Slot* slot)
+    cdef bint is_changed(self) except -1
+    cdef list elements(self)
+    cdef remove(self, uint32_t tag)
+    cdef set_value(self, uint32_t tag, object value)
+    cdef attach(self, Scan scan, Item* item, ElementTable parent, object item_class)
+
+cdef uint32_t tag_of(object key) except? 0xFFFFFFFF

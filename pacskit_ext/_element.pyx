@@ -1,0 +1,700 @@
+"""Elements and data sets over a scan: nothing is decoded before it is touched, and what was not touched is not kept."""
+
+cimport cython
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.object cimport PyObject_GenericGetAttr, PyObject_GenericSetAttr
+from cpython.ref cimport PyObject, Py_INCREF, Py_XDECREF
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+
+from pacskit_ext._charset cimport DEFAULT, CharacterSet, charset_for
+from pacskit_ext._errors import DecodeError, EncodeError
+from pacskit_ext._reader cimport (
+    F_BIG, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_UNDEFINED, Item, Scan, Slot, VR_CS, VR_OB, VR_OW, VR_PN, VR_SQ, VR_SS,
+    VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw,
+)
+from pacskit_ext._span cimport load_u16
+from pacskit_ext._tagtable cimport keyword_of, tag_vr
+from pacskit_ext._tagtable import lookup, tag_for
+from pacskit_ext._values cimport TAG, MultiValue, code_of, vr_of
+from pacskit_ext._vr cimport coerce_value, decode_value, empty_value
+
+cdef enum:
+    SPECIFIC_CHARACTER_SET = 0x00080005
+    PIXEL_REPRESENTATION = 0x00280103
+
+cdef object _REMOVED = object()
+cdef dict _TAGS = {}          # keyword → tag or None, for the keywords met so far
+
+
+cdef uint32_t tag_of(object key) except? 0xFFFFFFFF:
+    """The tag that a key means: an int, a keyword, or a pair of group and element."""
+    if isinstance(key, int):
+        return key
+    if isinstance(key, str):
+        tag = keyword_tag_of(key)
+        if tag is not None:
+            return tag
+        return TAG(key)
+    if isinstance(key, tuple) and len(key) == 2:
+        return TAG(key[0], key[1])
+    raise TypeError(f"{type(key).__name__} is neither a tag nor a keyword")
+
+
+cdef object keyword_tag_of(str keyword):
+    cdef object tag = _TAGS.get(keyword, _REMOVED)
+    if tag is _REMOVED:
+        tag = tag_for(keyword)
+        if tag is not None:       # misses are not kept: their number has no bound
+            _TAGS[keyword] = tag
+    return tag
+
+
+cdef class Sequence(MultiValue):
+    """The items of an SQ element: a list of data sets."""
+
+    def __init__(self, items=()):
+        list.__init__(self, [_checked(item) for item in items])
+
+    def append(self, item):
+        self.changed = True
+        list.append(self, _checked(item))
+
+    def extend(self, items):
+        self.changed = True
+        list.extend(self, [_checked(item) for item in items])
+
+    def insert(self, index, item):
+        self.changed = True
+        list.insert(self, index, _checked(item))
+
+    def __setitem__(self, index, item):
+        self.changed = True
+        if isinstance(index, slice):
+            list.__setitem__(self, index, [_checked(one) for one in item])
+        else:
+            list.__setitem__(self, index, _checked(item))
+
+    def __iadd__(self, items):
+        self.extend(items)
+        return self
+
+    def __reduce__(self):
+        return Sequence, (list(self),)
+
+
+cdef object _checked(object item):
+    if not isinstance(item, ElementTable):
+        raise TypeError(f"an item of a sequence is a Dataset, not {type(item).__name__}")
+    return item
+
+
+@cython.no_gc
+@cython.freelist(256)
+cdef class DataElement:
+    """One attribute of a data set: tag, VR and value.
+
+    ``DataElement(tag, vr, value)`` makes one; those of a data set that was read decode their value when it is first
+    asked for. Assigning ``value`` accepts what reading gives, and Python dates, numbers, lists and numpy arrays.
+    """
+
+    def __cinit__(self):
+        self.slot = NULL
+
+    def __init__(self, tag, vr, value=None):
+        self.tag_ = tag_of(tag)
+        self.vr_ = code_of(vr)
+        self.charset = DEFAULT
+        self.put(value)
+
+    cdef object get(self):
+        if not self.decoded:
+            self.decode()
+        return self.value_
+
+    cdef decode(self):
+        cdef Slot* slot = self.slot
+        if slot.flags & F_ITEMS:
+            self.value_ = self.items()
+        else:
+            self.value_ = decode_value(
+                self.scan.base + slot.offset, slot.length, self.vr_, (slot.flags & F_BIG) != 0, self.charset,
+                self.tag_, slot.offset,
+            )
+            if self.vr_ == VR_SQ:
+                self.value_ = Sequence.__new__(Sequence)
+        self.decoded = True
+
+    cdef object items(self):
+        cdef Sequence sequence = Sequence.__new__(Sequence)
+        cdef Item* item = self.scan.items + self.slot.first
+        cdef ElementTable parent = self.within
+        cdef object item_class = parent.item_class
+        cdef ElementTable table
+        cdef uint32_t i
+        for i in range(self.slot.count):
+            table = item_class.__new__(item_class)
+            table.attach(self.scan, item + i, parent, item_class)
+            list.append(sequence, table)
+        self.within = None
+        return sequence
+
+    cdef int put(self, object value) except -1:
+        cdef Sequence sequence
+        if self.vr_ == VR_SQ:
+            if isinstance(value, Sequence):
+                sequence = value
+            else:
+                sequence = Sequence(value if value is not None else ())
+            value = sequence
+        else:
+            value = coerce_value(value, self.vr_, self.tag_)
+        self.value_ = value
+        self.decoded = True
+        self.changed = True
+        self.within = None
+        return 0
+
+    cdef bint is_changed(self) except -1:
+        if self.changed:
+            return True
+        if not self.decoded or not isinstance(self.value_, MultiValue):
+            return False
+        if (<MultiValue> self.value_).changed:
+            return True
+        if self.vr_ == VR_SQ:
+            for item in <Sequence> self.value_:
+                if (<ElementTable> item).is_changed():
+                    return True
+        return False
+
+    @property
+    def tag(self):
+        return TAG(self.tag_)
+
+    @property
+    def VR(self):
+        return vr_of(self.vr_)
+
+    @property
+    def vr(self):
+        return vr_of(self.vr_)
+
+    @VR.setter
+    def VR(self, vr):
+        value = self.get()
+        self.vr_ = code_of(vr)
+        self.put(value)
+
+    @property
+    def value(self):
+        return self.get()
+
+    @value.setter
+    def value(self, value):
+        self.put(value)
+
+    @property
+    def VM(self):
+        """How many values there are; 1 for a sequence and for bytes, 0 when empty."""
+        value = self.get()
+        if isinstance(value, Sequence):
+            return 1
+        if isinstance(value, MultiValue):
+            return len(value)
+        return 0 if value is None or (isinstance(value, (str, bytes)) and len(value) == 0) else 1
+
+    @property
+    def keyword(self):
+        return keyword_of(self.tag_)
+
+    @property
+    def name(self):
+        """The attribute's name in PS3.6; says so where it is private or unknown."""
+        found = lookup(self.tag_)
+        if found is not None and found[3]:
+            return found[3]
+        if (self.tag_ >> 16) & 1:
+            return "Private Creator" if 0x10 <= (self.tag_ & 0xFFFF) <= 0xFF else "Private tag data"
+        return "Group Length" if self.tag_ & 0xFFFF == 0 else "Unknown attribute"
+
+    @property
+    def is_private(self):
+        return bool((self.tag_ >> 16) & 1)
+
+    @property
+    def is_empty(self):
+        return self.VM == 0 if self.vr_ != VR_SQ else not self.get()
+
+    @property
+    def is_undefined_length(self):
+        """Whether the source gave the length as undefined (PS3.5 7.1)."""
+        return self.slot != NULL and not self.changed and (self.slot.flags & F_UNDEFINED) != 0
+
+    @property
+    def length(self):
+        """Bytes of the value in the source, without a delimitation item; None for an element that was not read."""
+        return self.slot.length if self.slot != NULL and not self.changed else None
+
+    @property
+    def offset(self):
+        """Where the value begins in the source; None for an element that was not read."""
+        return self.slot.offset if self.slot != NULL and not self.changed else None
+
+    @property
+    def raw(self):
+        """A read-only view of the value's bytes in the source, not copied; None for an element that was not read."""
+        if self.slot == NULL or self.changed:
+            return None
+        view = memoryview(self.scan.source).cast("B")
+        return view[self.slot.offset : self.slot.offset + self.slot.length].toreadonly()
+
+    def __eq__(self, other):
+        if not isinstance(other, DataElement):
+            return NotImplemented
+        return (
+            self.tag_ == (<DataElement> other).tag_
+            and self.vr_ == (<DataElement> other).vr_
+            and self.get() == (<DataElement> other).get()
+        )
+
+    def __str__(self):
+        value = self.get()
+        if isinstance(value, bytes):
+            text = repr(value) if len(value) <= 16 else f"Array of {len(value)} elements"
+        elif isinstance(value, Sequence):
+            text = f"<Sequence, {len(value)} item(s)>"
+        elif isinstance(value, MultiValue):
+            text = "[" + ", ".join([_shown(v) for v in value]) + "]"
+        else:
+            text = _shown(value)
+        return f"({self.tag_ >> 16:04X},{self.tag_ & 0xFFFF:04X}) {self.name[:35]:<35} {vr_of(self.vr_)}: {text}"
+
+    __repr__ = __str__
+
+    def __copy__(self):
+        return self.twin()
+
+    def __deepcopy__(self, memo):
+        return self.twin()
+
+    def __reduce__(self):
+        return DataElement, (self.tag_, str(vr_of(self.vr_)), self.get())
+
+    def twin(self):
+        """A copy that can be changed without touching this one."""
+        cdef DataElement copy = DataElement.__new__(DataElement)
+        cdef object value = self.get()
+        copy.tag_, copy.vr_, copy.charset = self.tag_, self.vr_, self.charset
+        copy.slot, copy.scan, copy.changed, copy.decoded = self.slot, self.scan, self.is_changed(), True
+        if isinstance(value, Sequence):
+            copy.value_ = Sequence([item.copy() for item in value])
+        elif isinstance(value, MultiValue):
+            copy.value_ = MultiValue(value)
+        else:
+            copy.value_ = value
+        return copy
+
+
+cdef object _shown(object value):
+    if value is None:
+        return "None"
+    if isinstance(value, str) and isinstance(value, (int, float)) is False:
+        return repr(str(value))
+    return str(value)
+
+
+cdef class ElementIterator:
+    """Elements of a data set that has only those of its source, in ascending order."""
+    cdef ElementTable table
+    cdef int64_t next
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.next >= self.table.nslots:
+            raise StopIteration
+        self.next += 1
+        return self.table.at(self.next - 1)
+
+
+cdef class ElementTable:
+    """A data set: elements of a scan, overlaid by what was changed since. ``pacskit.Dataset`` is built on it."""
+
+    def __cinit__(self, *args, **keywords):
+        self.slots = NULL
+        self.nslots = 0
+        self.cache = NULL
+        self.inherited_sign = -1
+        self.item_class = type(self)
+
+    def __dealloc__(self):
+        cdef uint32_t i
+        if self.cache != NULL:
+            for i in range(self.nslots):
+                Py_XDECREF(self.cache[i])
+            PyMem_Free(self.cache)
+
+    cdef attach(self, Scan scan, Item* item, ElementTable parent, object item_class):
+        self.scan = scan
+        self.item = item[0]
+        self.slots = scan.slots + item.first if item.count else NULL
+        self.nslots = item.count
+        self.item_class = item_class
+        if parent is not None:
+            self.inherited_charset = parent.charset()
+            self.inherited_sign = parent.sign()
+
+    # -- look-up ---------------------------------------------------------------------------------------------------
+
+    cdef int64_t find(self, uint32_t tag) noexcept nogil:
+        cdef uint32_t lo = 0
+        cdef uint32_t hi = self.nslots
+        cdef uint32_t mid
+        while lo < hi:
+            mid = (lo + hi) >> 1
+            if self.slots[mid].tag < tag:
+                lo = mid + 1
+            else:
+                hi = mid
+        if lo < self.nslots and self.slots[lo].tag == tag:
+            return lo
+        return -1
+
+    cdef DataElement cached(self, int64_t index):
+        if self.cache == NULL or self.cache[index] == NULL or self.cache[index] == <PyObject*> _REMOVED:
+            return None
+        return <DataElement> self.cache[index]
+
+    cdef bint is_removed(self, int64_t index):
+        return self.cache != NULL and self.cache[index] == <PyObject*> _REMOVED
+
+    cdef DataElement at(self, int64_t index):
+        """The element of one slot, made on first touch; the slot must not be removed."""
+        cdef DataElement element
+        cdef Slot* slot
+        if self.cache == NULL:
+            self.cache = <PyObject**> PyMem_Calloc(self.nslots, sizeof(PyObject*))
+            if self.cache == NULL:
+                raise MemoryError
+        if self.cache[index] != NULL:
+            return <DataElement> self.cache[index]
+        slot = self.slots + index
+        element = DataElement.__new__(DataElement)
+        element.tag_ = slot.tag
+        element.vr_ = self.resolve(slot)
+        element.slot = slot
+        element.scan = self.scan
+        if slot.flags & F_ITEMS:
+            element.within = self
+        else:
+            element.charset = self.charset()
+        Py_INCREF(element)
+        self.cache[index] = <PyObject*> element
+        return element
+
+    cdef DataElement element(self, uint32_t tag):
+        cdef int64_t index = self.find(tag)
+        if index >= 0:
+            return None if self.is_removed(index) else self.at(index)
+        if self.extra is not None:
+            return self.extra.get(tag)
+        return None
+
+    cdef uint16_t resolve(self, Slot* slot):
+        """The VR of a slot, with the dictionary's choices made from context (PS3.5 annex A, PS3.3 C.7.6.3)."""
+        cdef uint16_t vr = slot.vr
+        if slot.flags & F_ITEMS:
+            return VR_SQ
+        if vr == VR_UN and not slot.flags & (F_IMPLICIT | F_FRAGMENTS):
+            vr = tag_vr(slot.tag)
+            if vr == 0 or vr == VR_SQ or vr == VR_ox:
+                return VR_UN
+        if vr == VR_xs:
+            return VR_SS if self.sign() == 1 else VR_US
+        if vr == VR_ox:
+            return VR_OB if slot.flags & F_FRAGMENTS else VR_OW
+        if vr == VR_uw or vr == VR_xw:
+            return VR_US if slot.length == 2 else VR_OW
+        return vr
+
+    cdef CharacterSet charset(self):
+        """The character set that the source's text is in."""
+        cdef int64_t index
+        cdef Slot* slot
+        if self.own_charset is None:
+            index = self.find(SPECIFIC_CHARACTER_SET)
+            if index >= 0:
+                slot = self.slots + index
+                value = decode_value(
+                    self.scan.base + slot.offset, slot.length, VR_CS, False, DEFAULT, slot.tag, slot.offset
+                )
+                self.own_charset = charset_for(tuple(value) if isinstance(value, list) else (value,))
+            elif self.inherited_charset is not None:
+                self.own_charset = self.inherited_charset
+            else:
+                self.own_charset = DEFAULT
+        return self.own_charset
+
+    cdef int sign(self):
+        """Pixel Representation here or in what holds this item: 1 signed, 0 unsigned, -1 unknown."""
+        cdef int64_t index = self.find(PIXEL_REPRESENTATION)
+        cdef Slot* slot
+        if index >= 0 and not self.is_removed(index):
+            slot = self.slots + index
+            if slot.length == 2:
+                return load_u16(self.scan.base + slot.offset, (slot.flags & F_BIG) != 0) & 1
+        if self.extra is not None and PIXEL_REPRESENTATION in self.extra:
+            return 1 if (<DataElement> self.extra[PIXEL_REPRESENTATION]).get() else 0
+        return self.inherited_sign
+
+    cdef bint is_changed(self) except -1:
+        """Whether writing must look at the elements, rather than copy the source."""
+        cdef uint32_t i
+        if self.altered or self.scan is None:
+            return True
+        if self.cache != NULL:
+            for i in range(self.nslots):
+                if self.cache[i] != NULL and (<DataElement> self.cache[i]).is_changed():
+                    return True
+        return False
+
+    cdef list elements(self):
+        """All elements in ascending order."""
+        cdef list out = []
+        cdef uint32_t i
+        for i in range(self.nslots):
+            if not self.is_removed(i):
+                out.append(self.at(i))
+        if self.extra:
+            out.extend(self.extra.values())
+            out.sort(key=_tag_key)
+        return out
+
+    # -- change ----------------------------------------------------------------------------------------------------
+
+    cdef int store(self, DataElement element) except -1:
+        cdef int64_t index = self.find(element.tag_)
+        self.altered = True
+        if index >= 0:
+            if self.cache == NULL:
+                self.at(index)
+            Py_INCREF(element)
+            Py_XDECREF(self.cache[index])
+            self.cache[index] = <PyObject*> element
+            return 0
+        if self.extra is None:
+            self.extra = {}
+        self.extra[element.tag_] = element
+        return 0
+
+    cdef remove(self, uint32_t tag):
+        cdef int64_t index = self.find(tag)
+        if index >= 0 and not self.is_removed(index):
+            if self.cache == NULL:
+                self.at(index)
+            Py_XDECREF(self.cache[index])
+            Py_INCREF(_REMOVED)
+            self.cache[index] = <PyObject*> _REMOVED
+        elif self.extra is None or self.extra.pop(tag, None) is None:
+            raise KeyError(TAG(tag))
+        self.altered = True
+
+    cdef set_value(self, uint32_t tag, object value):
+        cdef DataElement element = self.element(tag)
+        cdef uint16_t vr
+        if isinstance(value, DataElement):
+            raise TypeError("assign the element's value, or use ds[tag] = element")
+        if element is not None:
+            element.put(value)
+            self.altered = True
+            return
+        vr = tag_vr(tag)
+        if vr == 0:
+            raise KeyError(f"{TAG(tag)} is not in the dictionary; use add_new to name its VR")
+        if vr == VR_xs:
+            vr = VR_SS if self.sign() == 1 else VR_US if self.sign() == 0 else VR_xs
+        element = DataElement.__new__(DataElement)
+        element.tag_, element.vr_, element.charset = tag, vr, DEFAULT
+        element.put(value)
+        self.store(element)
+
+    # -- the mapping -----------------------------------------------------------------------------------------------
+
+    def __getitem__(self, key):
+        cdef uint32_t tag
+        cdef DataElement element
+        if isinstance(key, slice):
+            return self._slice(key)
+        tag = tag_of(key)
+        element = self.element(tag)
+        if element is None:
+            raise KeyError(TAG(tag))
+        return element
+
+    def _slice(self, key):
+        start = tag_of(key.start) if key.start is not None else 0
+        stop = tag_of(key.stop) if key.stop is not None else 1 << 32
+        part = type(self)()
+        for element in self.elements():
+            if start <= (<DataElement> element).tag_ < stop:
+                (<ElementTable> part).store(element)
+        return part
+
+    def __setitem__(self, key, DataElement element not None):
+        cdef uint32_t tag = tag_of(key)
+        if tag != element.tag_:
+            raise ValueError(f"the element is {element.tag}, not {TAG(tag)}")
+        self.store(element)
+
+    def __delitem__(self, key):
+        if isinstance(key, slice):
+            for element in self[key]:
+                self.remove((<DataElement> element).tag_)
+        else:
+            self.remove(tag_of(key))
+
+    def __contains__(self, key):
+        cdef uint32_t tag
+        cdef int64_t index
+        try:
+            tag = tag_of(key)
+        except ValueError:
+            return False
+        index = self.find(tag)
+        if index >= 0:
+            return not self.is_removed(index)
+        return self.extra is not None and tag in self.extra
+
+    def __len__(self):
+        cdef Py_ssize_t n = self.nslots
+        cdef uint32_t i
+        if self.altered and self.cache != NULL:
+            for i in range(self.nslots):
+                if self.is_removed(i):
+                    n -= 1
+        return n + (len(self.extra) if self.extra is not None else 0)
+
+    def __iter__(self):
+        cdef ElementIterator iterator
+        if self.altered:
+            return iter(self.elements())
+        iterator = ElementIterator.__new__(ElementIterator)
+        iterator.table = self
+        return iterator
+
+    def __eq__(self, other):
+        if not isinstance(other, ElementTable):
+            return NotImplemented
+        return self.elements() == (<ElementTable> other).elements()
+
+    __hash__ = None
+
+    def __getattribute__(self, str name):
+        cdef Py_UCS4 first = name[0]
+        cdef DataElement element
+        if 0x41 <= first <= 0x5A:
+            tag = keyword_tag_of(name)
+            if tag is not None:
+                element = self.element(tag)
+                if element is None:
+                    raise AttributeError(f"the data set has no {name}", name=name, obj=self)
+                return element.get()
+        return PyObject_GenericGetAttr(self, name)
+
+    def __setattr__(self, str name, value):
+        cdef Py_UCS4 first = name[0]
+        if 0x41 <= first <= 0x5A:
+            tag = keyword_tag_of(name)
+            if tag is None:
+                raise AttributeError(f"{name!r} is not the keyword of an attribute", name=name, obj=self)
+            self.set_value(tag, value)
+        else:
+            PyObject_GenericSetAttr(self, name, value)
+
+    def __delattr__(self, str name):
+        cdef Py_UCS4 first = name[0]
+        if 0x41 <= first <= 0x5A:
+            tag = keyword_tag_of(name)
+            if tag is None or tag not in self:
+                raise AttributeError(f"the data set has no {name}", name=name, obj=self)
+            self.remove(tag)
+        else:
+            object.__delattr__(self, name)
+
+    def get(self, key, default=None):
+        """The value of an attribute by keyword, or its element by tag (pydicom's rule); ``default`` if absent."""
+        cdef DataElement element
+        try:
+            element = self.element(tag_of(key))
+        except ValueError:
+            return default
+        if element is None:
+            return default
+        return element.get() if isinstance(key, str) else element
+
+    def add(self, DataElement element not None):
+        """Put an element in, replacing the one of its tag."""
+        self.store(element)
+
+    def add_new(self, tag, vr, value):
+        """Make an element and put it in."""
+        self.store(DataElement(tag, vr, value))
+
+    def add_value(self, tag, value):
+        """Set an attribute of the dictionary by tag; raises KeyError for a tag that is not in it."""
+        self.set_value(tag_of(tag), value)
+
+    def tags(self):
+        """The tags that are there, as ints in ascending order; touches no element."""
+        cdef list out = [self.slots[i].tag for i in range(self.nslots) if not self.is_removed(i)]
+        if self.extra:
+            out.extend(self.extra)
+            out.sort()
+        return out
+
+    def clear(self):
+        """Remove every element."""
+        for tag in self.tags():
+            self.remove(tag)
+
+    def copy(self):
+        """A data set that can be changed without touching this one; the bytes of the source are shared."""
+        cdef ElementTable twin = type(self).__new__(type(self))
+        cdef uint32_t i
+        cdef DataElement element
+        if self.scan is not None:
+            twin.attach(self.scan, &self.item, None, self.item_class)
+        twin.inherited_charset = self.inherited_charset
+        twin.inherited_sign = self.inherited_sign
+        twin.altered = self.altered
+        for i in range(self.nslots):
+            element = self.cached(i)
+            if self.is_removed(i):
+                twin.remove(self.slots[i].tag)
+            elif element is not None and element.is_changed():
+                twin.store(element.twin())
+        if self.extra:
+            twin.extra = {tag: (<DataElement> element).twin() for tag, element in self.extra.items()}
+        return twin
+
+    @property
+    def is_modified(self):
+        """Whether any element differs from the source that was read."""
+        return self.is_changed()
+
+
+def _tag_key(DataElement element):
+    return element.tag_
+
+
+def wrap(Scan scan not None, item_class):
+    """The data set of class ``item_class`` over ``scan``; items of its sequences are of the same class."""
+    cdef ElementTable table = item_class.__new__(item_class)
+    table.attach(scan, &scan.root, None, item_class)
+    return table
+
+
+def tag_from(key):
+    """The tag that an int, a keyword or a pair means, as an int; raises ValueError for none."""
+    return tag_of(key)

@@ -1,0 +1,27 @@
+from collections.abc import Iterable
+
+from typing_extensions import Buffer
+
+class Scan:
+    size: int
+    slot_count: int
+    item_count: int
+    implicit: bool
+    big: bool
+    stopped: int
+    source: Buffer
+    encoded: Buffer | None
+
+def scan(
+    source: Buffer,
+    *,
+    implicit: bool,
+    big: bool = False,
+    start: int = 0,
+    stop_tag: int = 0,
+    only_group: int = 0,
+    wanted: Iterable[int] | None = None,
+    max_depth: int = 128,
+    max_elements: int = 0xFFFFFFF0,
+    encoded: Buffer | None = None,
+) -> Scan: ...

@@ -1,0 +1,14 @@
+cdef class DS(float):
+    cdef readonly str original_string
+
+cdef class MultiValue(list):
+    cdef public bint changed
+
+cdef object TAG
+cdef object PERSON_NAME
+cdef object DATE
+cdef object TIME
+cdef object DATE_TIME
+cdef object INTEGER_STRING
+cdef object vr_of(int code)
+cdef int code_of(object vr) except -1

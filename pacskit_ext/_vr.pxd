@@ -1,0 +1,12 @@
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+
+from pacskit_ext._charset cimport CharacterSet
+
+cdef object decode_value(
+    const uint8_t* p, int64_t n, uint16_t vr, bint big, CharacterSet charset, uint32_t tag, int64_t offset
+)
+cdef object empty_value(uint16_t vr)
+cdef bytes encode_value(object value, uint16_t vr, bint big, CharacterSet charset, uint32_t tag)
+cdef object coerce_value(object value, uint16_t vr, uint32_t tag)
+cdef int swap_width(uint16_t vr) noexcept nogil
+cdef bint is_text(uint16_t vr) noexcept nogil

@@ -1,0 +1,1 @@
+"""VR values to Python values and back; used by other native modules only."""
