@@ -119,14 +119,6 @@ class Dataset(ElementTable, KeywordAttributes):
             setattr(self, keyword, value)
         return self.get(keyword)
 
-    def iterall(self) -> Iterator[DataElement]:
-        """Iterate over every element at every depth, sequences before what they hold."""
-        for element in self:
-            yield element
-            if element.VR == "SQ":
-                for item in element.value:
-                    yield from item.iterall()
-
     def walk(self, callback: Callable[[Dataset, DataElement], object], recursive: bool = True) -> None:
         """Call ``callback(dataset, element)`` for every element, by default at every depth."""
         for element in self.values():

@@ -86,6 +86,7 @@ def read_part10(
     stop_before_pixels: bool = False,
     specific_tags: Iterable[int | str | tuple[int, int]] | None = None,
     force: bool = False,
+    total: int = -1,
     options: ReadOptions = _DEFAULT,
 ) -> Dataset:
     """Read a DICOM file that is in memory or mapped; the data set keeps ``data`` and copies nothing."""
@@ -94,6 +95,7 @@ def read_part10(
         data,
         head.syntax,
         start=head.start,
+        total=total,
         stop_before_pixels=stop_before_pixels,
         specific_tags=specific_tags,
         options=options,
@@ -130,6 +132,30 @@ def _read_all(fd: int, size: int) -> bytes:
     return b"".join(parts)
 
 
+def _read_range(fd: int, offset: int, length: int) -> bytes:
+    data = os.pread(fd, length, offset)
+    if len(data) == length:
+        return data
+    parts = [data]
+    while part := os.pread(fd, length - sum(map(len, parts)), offset + sum(map(len, parts))):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _read_split(fd: int, size: int, read: Any) -> Dataset | None:
+    """Read head and last value apart, so that big pixel data is read into its place once; None if it is not last."""
+    try:
+        dataset = read(os.pread(fd, _HEAD, 0), total=size)
+    except TruncatedError:
+        return None
+    pending = dataset.scan.pending()
+    if pending is not None:
+        dataset.scan.supply(_read_range(fd, *pending))
+    elif dataset.scan.stopped != size:
+        return None
+    return dataset  # type: ignore[no-any-return]
+
+
 def dcmread(
     source: str | os.PathLike[str] | BinaryIO | bytes | bytearray | memoryview,
     *,
@@ -156,9 +182,10 @@ def dcmread(
     Raises DecodeError, TruncatedError or LimitError with offset and tag, OSError when the file cannot be read.
     """
 
-    def read(data: Buffer) -> Dataset:
+    def read(data: Buffer, total: int = -1) -> Dataset:
         return read_part10(
             data,
+            total=total,
             stop_before_pixels=stop_before_pixels,
             specific_tags=specific_tags,
             force=force,
@@ -174,6 +201,8 @@ def dcmread(
         size = os.fstat(fd).st_size
         if (stop_before_pixels or specific_tags is not None) and size > _HEAD:
             return _read_head(fd, size, read)
+        if size > 2 * _HEAD and (dataset := _read_split(fd, size, read)) is not None:
+            return dataset
         return read(_read_all(fd, size))
     finally:
         os.close(fd)
