@@ -23,9 +23,7 @@ ldflags: list[str] = []
 if MODE == "asan":
     ldflags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
     cflags += ldflags
-macros = (
-    [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
-)
+macros = [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
 directives = {
     "language_level": 3,
     "binding": True,

@@ -19,6 +19,7 @@ def scan(
     big: bool = False,
     start: int = 0,
     stop_tag: int = 0,
+    only_group: int = 0,
     wanted: Iterable[int] | None = None,
     max_depth: int = 128,
     max_elements: int = 0xFFFFFFF0,

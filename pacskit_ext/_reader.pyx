@@ -37,6 +37,7 @@ cdef struct Scanner:
     int max_depth
     uint32_t max_elements
     uint32_t stop_tag          # top level: stop before this tag and what follows it; 0 reads all
+    uint32_t only_group        # top level: stop at the first tag outside this group; 0 reads all
     const uint32_t* wanted     # top level: keep only these, ascending; NULL keeps all
     uint32_t wanted_count
     Slot* slots                # finished levels, each contiguous
@@ -397,7 +398,7 @@ cdef int scan_level(
         if slot.vr == VR_na:
             return fail(s, RC_BAD_ITEM, pos, slot.tag)
         if depth == 0:
-            if s.stop_tag and slot.tag >= s.stop_tag:
+            if (s.stop_tag and slot.tag >= s.stop_tag) or (s.only_group and slot.tag >> 16 != s.only_group):
                 break
             if slot.tag == 0 and all_zero(s.base + pos, end - pos):
                 pos = end        # padding after the last element, kept with the content
@@ -449,6 +450,7 @@ def scan(
     bint big=False,
     int64_t start=0,
     uint32_t stop_tag=0,
+    uint32_t only_group=0,
     wanted=None,
     int max_depth=128,
     uint32_t max_elements=0xFFFFFFF0,
@@ -456,7 +458,8 @@ def scan(
 ):
     """Scan the data set in ``source`` (any contiguous buffer) from byte ``start``.
 
-    ``stop_tag`` ends the scan before the first top-level tag at or after it; ``wanted`` is an iterable of top-level
+    ``stop_tag`` ends the scan before the first top-level tag at or after it, ``only_group`` before the first of
+    another group; ``wanted`` is an iterable of top-level
     tags to keep, the others being passed over. Raises TruncatedError, DecodeError or LimitError with offset and tag.
     """
     cdef Scan result = Scan.__new__(Scan)
@@ -475,7 +478,7 @@ def scan(
         raise ValueError(f"start {start} is outside the source of {result.size} bytes")
     memset(&s, 0, sizeof(Scanner))
     s.base, s.size, s.big = result.base, result.size, big
-    s.max_depth, s.max_elements, s.stop_tag = max_depth, max_elements, stop_tag
+    s.max_depth, s.max_elements, s.stop_tag, s.only_group = max_depth, max_elements, stop_tag, only_group
     if wanted is not None:
         tags = sorted(set(wanted))
         wanted_tags = <uint32_t*> malloc((len(tags) + 1) * sizeof(uint32_t))

@@ -338,13 +338,9 @@ def encode(ElementTable table not None, *, bint implicit, bint big=False, bint e
     return writer.finish()
 
 
-def source_of(ElementTable table not None, *, bint implicit, bint big=False):
-    """A view of the source where writing would copy it as it is, else None."""
-    cdef Writer writer
-    if table.scan is None:
-        return None
-    writer = Writer(implicit=implicit, big=big, expected=0)
-    if not writer.can_copy(table):
+def source_of(ElementTable table not None):
+    """A view of the source of an unchanged data set, in whatever encoding it was read; None where it was changed."""
+    if table.scan is None or table.item.flags & F_PARTIAL or table.is_changed():
         return None
     view = memoryview(table.scan.source).cast("B")
     return view[table.item.offset : table.item.offset + table.item.length].toreadonly()

@@ -5,4 +5,4 @@
 """
 
 from pacskit.core._generated.uids import *  # noqa: F403
-from pacskit.core._generated.uids import __all__ as __all__
+from pacskit.core._generated.uids import __all__ as __all__  # noqa: PLC0414

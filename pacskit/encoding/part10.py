@@ -13,7 +13,8 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, EncodeError, TruncatedError
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
-from pacskit.encoding.reader import EXPLICIT_LITTLE, decode
+from pacskit.encoding.reader import decode
+from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE, grammar
 from pacskit.encoding.writer import encode
 from pacskit_ext import _writer
 from pacskit_ext._element import wrap
@@ -36,7 +37,6 @@ IMPLEMENTATION_CLASS_UID = UID("2.25.271370093527814086374107266413906134205")
 IMPLEMENTATION_VERSION_NAME = f"PACSKIT_{__version__}"[:16]
 
 _PREAMBLE = 128
-_AFTER_META = 0x00030000
 _HEAD = 1 << 15
 _DEFAULT = ReadOptions()
 
@@ -71,7 +71,7 @@ def _parse_head(data: Buffer, force: bool) -> _Head:
         if not force:
             raise DecodeError("the File Meta Information is missing", offset=begin)
         return _Head(-1, begin, _guess_syntax(view[begin:]))
-    meta = scan(data, implicit=False, start=begin, stop_tag=_AFTER_META)
+    meta = scan(data, implicit=False, start=begin, only_group=2)
     syntax = wrap(meta, FileMeta).get("TransferSyntaxUID")
     if not syntax:
         if not force:
@@ -100,7 +100,7 @@ def read_part10(
     )
     if head.meta >= 0:
         dataset.file_meta = lambda: wrap(
-            scan(data, implicit=False, start=head.meta, stop_tag=_AFTER_META), FileMeta
+            scan(data, implicit=False, start=head.meta, only_group=2), FileMeta
         )
         if head.meta == _PREAMBLE + 4:
             dataset.preamble = bytes(memoryview(data)[:_PREAMBLE])
@@ -260,7 +260,7 @@ def _meta_for(dataset: Dataset, syntax: UID) -> FileMeta:
 
 def _is_conformant(meta: FileMeta) -> bool:
     """Whether the meta has what PS3.10 7.1 requires, and its group length is right."""
-    source = _writer.source_of(meta, implicit=False)
+    source = _writer.source_of(meta)
     required = (0x00020000, 0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x00020012)
     if source is None or any(tag not in meta for tag in required):
         return False
@@ -271,7 +271,7 @@ def _head_for(dataset: Dataset, syntax: UID) -> bytes:
     """The file's own head when it was right and still is, else one made anew."""
     meta = _meta_for(dataset, syntax)
     if dataset.preamble is not None and not meta.is_modified and _is_conformant(meta):
-        source = _writer.source_of(meta, implicit=False)
+        source = _writer.source_of(meta)
         if source is not None:
             return dataset.preamble + b"DICM" + bytes(source)
     return _head_bytes(meta, dataset.preamble)
@@ -324,9 +324,9 @@ def dcmwrite(
         target.write(part)
 
 
-def _body(dataset: Dataset, syntax: UID) -> Buffer:
-    if dataset.transfer_syntax == syntax and not syntax.is_deflated:
-        source = _writer.source_of(dataset, implicit=syntax.is_implicit_VR, big=not syntax.is_little_endian)
+def _body(dataset: Dataset, syntax: str) -> Buffer:
+    if dataset.transfer_syntax == syntax and not grammar(syntax).deflated:
+        source = _writer.source_of(dataset)
         if source is not None:
             return source
     return encode(dataset, syntax)

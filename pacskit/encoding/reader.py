@@ -10,6 +10,7 @@ from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, LimitError, TruncatedError
 from pacskit.core.uid import UID
+from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE, grammar
 from pacskit_ext._element import tag_from, wrap
 from pacskit_ext._reader import scan
 
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["decode", "inflate"]
 
-EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-_IMPLICIT = frozenset({"1.2.840.10008.1.2", "1.2.840.113619.5.2"})
-_BIG = "1.2.840.10008.1.2.2"
-_DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _DEFAULT = ReadOptions()
 PIXELS = 0x7FE00000
@@ -58,7 +55,8 @@ def decode(
     ``start`` is where in ``data`` it begins. Raises TruncatedError, DecodeError or LimitError with offset and tag.
     """
     encoded = None
-    if transfer_syntax in _DEFLATED:
+    implicit, big, deflated, _ = grammar(transfer_syntax)
+    if deflated:
         encoded = memoryview(data)[start:]
         data, start = inflate(encoded, options.max_inflated, offset=start), 0
     wanted = None
@@ -70,8 +68,8 @@ def decode(
         wanted.add(_SPECIFIC_CHARACTER_SET)
     table = scan(
         data,
-        implicit=transfer_syntax in _IMPLICIT,
-        big=transfer_syntax == _BIG,
+        implicit=implicit,
+        big=big,
         start=start,
         stop_tag=stop,
         wanted=wanted,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from pacskit.core.uid import UID
 
-__all__ = ["UNCOMPRESSED", "TransferSyntax"]
+__all__ = ["EXPLICIT_LITTLE", "UNCOMPRESSED", "Grammar", "TransferSyntax", "grammar"]
+
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 
 
 class TransferSyntax(UID):
@@ -96,3 +98,31 @@ UNCOMPRESSED = (
     TransferSyntax.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
 )
 """The syntaxes among which a data set is converted without touching its pixels."""
+
+
+class Grammar(NamedTuple):
+    """How the elements of a data set are laid out in a transfer syntax."""
+
+    implicit: bool
+    big: bool
+    deflated: bool
+    encapsulated: bool
+
+
+_GRAMMARS = {
+    "1.2.840.10008.1.2": Grammar(True, False, False, False),
+    EXPLICIT_LITTLE: Grammar(False, False, False, False),
+    "1.2.840.10008.1.2.2": Grammar(False, True, False, False),
+    "1.2.840.10008.1.2.1.99": Grammar(False, False, True, False),
+    "1.2.840.10008.1.2.4.95": Grammar(False, False, True, False),  # JPIP Referenced Deflate
+    "1.2.840.10008.1.2.4.205": Grammar(False, False, True, False),  # JPIP HTJ2K Referenced Deflate
+    "1.2.840.10008.1.2.4.94": Grammar(False, False, False, False),  # JPIP Referenced
+    "1.2.840.10008.1.2.4.204": Grammar(False, False, False, False),  # JPIP HTJ2K Referenced
+    "1.2.840.113619.5.2": Grammar(True, False, False, False),  # GE private: big endian pixels only
+}
+_ENCAPSULATED = Grammar(False, False, False, True)
+
+
+def grammar(transfer_syntax: str) -> Grammar:
+    """The grammar of a transfer syntax: every other one is explicit little endian, encapsulated (PS3.5 A.4)."""
+    return _GRAMMARS.get(transfer_syntax, _ENCAPSULATED)

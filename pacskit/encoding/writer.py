@@ -10,7 +10,7 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import EncodeError
 from pacskit.core.uid import UID
 from pacskit.encoding.reader import decode
-from pacskit.encoding.transfer_syntax import UNCOMPRESSED
+from pacskit.encoding.transfer_syntax import UNCOMPRESSED, grammar
 from pacskit_ext import _writer
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ __all__ = ["encode", "transcode"]
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
-def _refuse_pixel_change(dataset: Dataset, target: UID) -> None:
+def _refuse_pixel_change(dataset: Dataset, target: str) -> None:
     """Raise where writing in ``target`` would need the pixels to be compressed, decompressed or recompressed."""
     source = dataset.transfer_syntax
-    if source is None or source == target or not (source.is_encapsulated or target.is_encapsulated):
+    if source is None or source == target or not (grammar(source).encapsulated or grammar(target).encapsulated):
         return
     if any(tag in dataset for tag in _PIXELS):
-        raise EncodeError(f"pixel data cannot be converted from {source.name} to {target.name}", tag=0x7FE00010)
+        raise EncodeError(f"pixel data cannot be converted from {source.name} to {UID(target).name}", tag=0x7FE00010)
 
 
 def _deflate(plain: Buffer) -> bytes:
@@ -42,21 +42,15 @@ def encode(dataset: Dataset, transfer_syntax: str) -> bytes:
     What was read and not changed is copied; between the uncompressed syntaxes it is converted as bytes. Raises
     EncodeError for a value that its VR does not allow and for pixel data that would have to be (de)compressed.
     """
-    syntax = UID(transfer_syntax)
-    if not syntax.is_transfer_syntax and not syntax.is_private:
-        raise EncodeError(f"{transfer_syntax} is not a transfer syntax")
-    _refuse_pixel_change(dataset, syntax)
-    if syntax.is_deflated:
-        original = _writer.encoded_source(dataset) if dataset.transfer_syntax == syntax else None
+    implicit, big, deflated, encapsulated = grammar(transfer_syntax)
+    if dataset.transfer_syntax == transfer_syntax:
+        original = _writer.encoded_source(dataset) if deflated else _writer.source_of(dataset)
         if original is not None:
             return bytes(original)
+    _refuse_pixel_change(dataset, transfer_syntax)
+    if deflated:
         return _deflate(_writer.encode(dataset, implicit=False))
-    return _writer.encode(
-        dataset,
-        implicit=syntax.is_implicit_VR,
-        big=not syntax.is_little_endian,
-        encapsulated=syntax.is_encapsulated,
-    )
+    return _writer.encode(dataset, implicit=implicit, big=big, encapsulated=encapsulated)
 
 
 def transcode(data: Buffer, source: str, target: str, *, options: ReadOptions | None = None) -> bytes:

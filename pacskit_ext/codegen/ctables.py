@@ -140,7 +140,8 @@ def tag_header(source: Source) -> str:
         [
             f"{BANNER}#ifndef PK_TAGTABLE_H\n#define PK_TAGTABLE_H\n#include <stdint.h>\n",
             f"#define PK_TAG_COUNT {len(exact)}\n#define PK_REPEAT_COUNT {len(repeating)}",
-            f"#define PK_TAG_BITS {bits}\n#define PK_REPEAT_BITS {repeat_bits}\n#define PK_TAG_MULTIPLIER {multiplier}u",
+            f"#define PK_TAG_BITS {bits}\n#define PK_REPEAT_BITS {repeat_bits}",
+            f"#define PK_TAG_MULTIPLIER {multiplier}u",
             f"\ntypedef struct {{ {struct} }} pk_element;\n",
             strings("pk_vms", vms),
             numbers("pk_element pk_elements", exact_lines, 1),

@@ -18,9 +18,7 @@ def uid_module(source: Source) -> str:
         "STORAGE_SOP_CLASSES": _storage(source),
         "NON_PATIENT_STORAGE_SOP_CLASSES": list(source.services["non_patient_object"]),
         "QUERY_RETRIEVE_SOP_CLASSES": [
-            uid
-            for uid in source.services["qr"]
-            if uid.startswith("1.2.840.10008.5.1.4.1.2.")
+            uid for uid in source.services["qr"] if uid.startswith("1.2.840.10008.5.1.4.1.2.")
         ],
         "TRANSFER_SYNTAXES": [uid.uid for uid in named if uid.encoding is not None],
     }

@@ -1,0 +1,112 @@
+# One command each; every one does its own set-up (virtual environment, dependencies, build) and
+# does it again only when something it depends on has changed.
+#
+#   make serve   start the archive        make check  lint, types, contracts, stubs, generated files
+#   make test    run the tests            make asan   the native ring under AddressSanitizer and UBSan
+#   make bench   run the benchmarks       make fuzz   search longer for inputs that break the native ring
+#   make docs    build the documentation  make clean  remove what was built (keeps ./pacs-data)
+#
+# Needed beforehand: Python 3.11 or newer with its headers and venv, a C compiler, make.
+# Variables: PYTHON (interpreter to start from), VENV, ARGS (passed to pytest or asv), DIR, AE, PORT (serve).
+
+PYTHON ?= python3
+VENV ?= .venv
+DIR ?= ./pacs-data
+AE ?= PACSKIT
+PORT ?= 11112
+ARGS ?=
+
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check -qq
+NATIVE := $(wildcard pacskit_ext/*.pyx pacskit_ext/*.pxd pacskit_ext/*.h) setup.py
+ASAN := build/asan
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help build serve test check bench asv-check docs asan fuzz codegen clean
+
+help:
+	@sed -n '4,7s/^# *//p' Makefile
+
+# ---- set-up -------------------------------------------------------------------------------------
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "pacskit needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "venv is missing; on Debian: apt install python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: pyproject.toml MANIFEST.in | $(PY)
+	@$(PY) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' \
+	    || { echo "Python's headers are missing; on Debian: apt install python3-dev" >&2; exit 1; }
+	@echo "installing pacskit into $(VENV)"
+	@$(PIP) install -U 'pip>=25.1'
+	@$(PIP) install --group build
+	@$(PIP) install --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.group-%: pyproject.toml | $(VENV)/.installed
+	@echo "installing the tools for $*"
+	@$(PIP) install --group $*
+	@touch $@
+
+$(VENV)/.built: $(NATIVE) $(VENV)/.installed
+	@echo "building the native ring"
+	@$(PY) setup.py -q build_ext --inplace >/dev/null
+	@touch $@
+
+build: $(VENV)/.built
+
+# ---- what one runs ------------------------------------------------------------------------------
+
+serve: $(VENV)/.built
+	@printf '%s\n' "When it listens, try in another terminal:" \
+	    "  $(BIN)/pacskit echo $(AE)@127.0.0.1:$(PORT)" \
+	    "  $(BIN)/pacskit store $(AE)@127.0.0.1:$(PORT) FILE.dcm" \
+	    "  $(BIN)/pacskit find $(AE)@127.0.0.1:$(PORT) --level STUDY PatientName='*'"
+	@exec $(PY) -m pacskit serve --dir $(DIR) --ae $(AE) --port $(PORT)
+
+test: $(VENV)/.built $(VENV)/.group-test
+	@$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.built $(VENV)/.group-check
+	@PATH="$(abspath $(BIN)):$$PATH" VENV_PYTHON="$(abspath $(PY))" sh .ci/check
+
+bench: $(VENV)/.built $(VENV)/.group-bench
+	@cd asv_bench && ../$(BIN)/asv run --quick --show-stderr -E existing:$(abspath $(PY)) $(ARGS)
+	@$(PY) -m asv_bench.compare
+
+asv-check: $(VENV)/.built $(VENV)/.group-bench
+	@cd asv_bench && ../$(BIN)/asv check -E existing:$(abspath $(PY))
+
+docs: $(VENV)/.built $(VENV)/.group-docs
+	@$(BIN)/sphinx-build -q -W --keep-going -d docs/_build/doctrees -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+codegen: $(VENV)/.installed
+	@$(PY) -m pacskit_ext.codegen
+
+# The sanitized build lives in a tree of its own, put first on the path, so that the release build stays.
+$(ASAN)/.built: $(NATIVE) $(wildcard pacskit_ext/*.py) $(VENV)/.installed
+	@echo "building the native ring with sanitizers"
+	@PACSKIT_BUILD=asan $(PY) setup.py -q build_ext --build-lib $(ASAN) --build-temp build/asan-objects >/dev/null
+	@mkdir -p $(ASAN)/pacskit_ext/codegen
+	@cp -R pacskit_ext/codegen pacskit_ext/*.py pacskit_ext/*.pyi pacskit_ext/py.typed $(ASAN)/pacskit_ext/
+	@touch $@
+
+ASAN_TESTS := $(wildcard tests/unit tests/property tests/fuzz tests/conformance)
+SANITIZED = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+    PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+    PACSKIT_NATIVE=$(abspath $(ASAN)) PYTHONPATH=$(abspath $(ASAN))
+
+asan: $(ASAN)/.built $(VENV)/.group-test
+	@$(SANITIZED) PACSKIT_HYPOTHESIS=asan $(PY) -P -m pytest -p no:cacheprovider -m "not interop and not slow" $(ASAN_TESTS) $(ARGS)
+
+fuzz: $(ASAN)/.built $(VENV)/.group-test
+	@$(SANITIZED) PACSKIT_HYPOTHESIS=fuzz $(PY) -P -m pytest -p no:cacheprovider --timeout=3600 $(wildcard tests/fuzz) $(ARGS)
+
+clean:
+	@rm -rf build dist docs/_build $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	@rm -f pacskit_ext/*.so pacskit_ext/*.c pacskit_ext/*.html

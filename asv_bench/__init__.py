@@ -1,0 +1,1 @@
+"""Benchmarks (asv) and the comparison with other toolkits."""

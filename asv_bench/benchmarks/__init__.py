@@ -1,0 +1,1 @@
+"""Benchmark classes, one subject a module."""

@@ -1,0 +1,249 @@
+"""The requestor's side of an association, blocking."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from pacskit.core.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    AssociationReleased,
+    ConnectError,
+    DeadlineExceeded,
+    NetworkError,
+    ProtocolError,
+)
+from pacskit.network.address import Address
+from pacskit.network.config import Limits, Timeouts
+from pacskit.network.connection import Connection
+from pacskit.network.dimse import CCancelRequest, RequestMessage, ResponseMessage
+from pacskit.network.driver import FlowDriver
+from pacskit.network.flow import Open, Service
+from pacskit.network.machine import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
+from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
+from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
+from pacskit.network.transport import Transport
+
+__all__ = ["Association", "open_peer"]
+
+
+class Association:
+    """An association that we requested. Belongs to one thread; made by `request`.
+
+    ``info`` holds what was agreed; leaving a ``with`` block releases, or aborts when an exception leaves it.
+    """
+
+    def __init__(self, connection: Connection, info: AssociationInfo) -> None:
+        self._connection = connection
+        self._service: Service | None = None
+        self._driver = FlowDriver(connection, self._service_for, open_peer)
+        self.info = info
+
+    @classmethod
+    def request(  # noqa: PLR0913 - keyword-only options
+        cls,
+        address: Address | str,
+        contexts: Proposals,
+        *,
+        calling: str,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        roles: Mapping[str, Role] | None = None,
+        extended: Iterable[ExtendedItem] = (),
+        common_extended: Iterable[CommonExtendedItem] = (),
+        identity: UserIdentity | None = None,
+    ) -> Association:
+        """Connect to ``address`` and negotiate ``contexts``.
+
+        Raises ConnectError, AssociationRejected, AssociationAborted, DeadlineExceeded, or ConfigurationError for what
+        cannot be proposed. An association without any accepted context is legal: see ``accepted`` and ``rejected``.
+        """
+        if isinstance(address, str):
+            address = Address.parse(address)
+        timeouts, limits = timeouts or Timeouts(), limits or Limits()
+        proposal = propose(
+            address.ae,
+            calling,
+            contexts,
+            limits=limits,
+            roles=roles,
+            extended=extended,
+            common_extended=common_extended,
+            identity=identity,
+        )
+        transport = _connect(address, timeouts)
+        try:
+            connection = Connection(transport, is_requestor=True, timeouts=timeouts, limits=limits)
+            info = _establish(connection, proposal, address)
+        except BaseException:
+            transport.close()
+            raise
+        return cls(connection, info)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent; a peer's release or abort is noticed at the next use."""
+        return self._connection.is_open
+
+    @property
+    def accepted(self) -> tuple[PresentationContext, ...]:
+        return self.info.accepted
+
+    @property
+    def rejected(self) -> tuple[PresentationContext, ...]:
+        """The contexts that the peer turned down; each has its ``reason``."""
+        return self.info.rejected
+
+    def perform(
+        self, request: RequestMessage, data: Any = None, *, context: PresentationContext | None = None
+    ) -> ResponseMessage:
+        """Send ``request`` with its data set and return the response (the final one)."""
+        self._begin(request, data, context)
+        while True:
+            response = self._response(request)
+            if not response.is_pending:
+                return response
+
+    def perform_iter(
+        self,
+        request: RequestMessage,
+        data: Any = None,
+        *,
+        context: PresentationContext | None = None,
+        service: Service | None = None,
+    ) -> Iterator[ResponseMessage]:
+        """Send ``request`` and yield every response, the final one last.
+
+        ``service`` answers what the peer asks in the meantime (C-GET's C-STORE). Leaving the iteration early cancels
+        the operation and takes in the remaining responses.
+        """
+        self._begin(request, data, context)
+        self._service = service
+        finished = False
+        try:
+            while not finished:
+                response = self._response(request)
+                finished = not response.is_pending
+                yield response
+        finally:
+            try:
+                if not finished and self.is_open:
+                    self._abandon(request)
+            finally:
+                self._service = None
+
+    def cancel(self, message_id: int, context: PresentationContext) -> None:
+        """Send C-CANCEL for the request ``message_id``, which went out in ``context``."""
+        self._connection.send(CCancelRequest(message_id_being_responded_to=message_id, context=context))
+
+    def release(self) -> None:
+        """Release and close; does nothing when the association is over."""
+        try:
+            self._connection.release()
+        except DeadlineExceeded:
+            return  # it has been aborted instead: the association is over, as was wanted
+
+    def abort(self) -> None:
+        """Abort and close; does nothing when the association is over."""
+        self._connection.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.release()
+        else:
+            self.abort()
+
+    def _service_for(self, sop_class: str) -> Service | None:
+        return self._service
+
+    def _begin(self, request: RequestMessage, data: Any, context: PresentationContext | None) -> None:
+        if not request.message_id:
+            request.message_id = self._connection.next_message_id()
+        if data is not None:
+            request.data = data
+        if context is not None:
+            request.context = context
+        self._connection.send(request)
+
+    def _response(self, request: RequestMessage) -> ResponseMessage:
+        """Wait for the next response to ``request``, serving what comes before it."""
+        connection = self._connection
+        while True:
+            event = connection.wait(connection.timeouts.dimse, f"the response to {type(request).__name__}")
+            if isinstance(event, ResponseMessage) and event.message_id_being_responded_to == request.message_id:
+                if event.error is not None:
+                    raise event.error
+                return event
+            if isinstance(event, RequestMessage):
+                self._driver.answer(event)
+            elif not isinstance(event, CCancelRequest):
+                connection.fail(event)
+
+    def _abandon(self, request: RequestMessage) -> None:
+        try:
+            if request.context is not None:
+                self.cancel(request.message_id, request.context)
+            while self._response(request).is_pending:
+                continue
+        except NetworkError:
+            self.abort()
+
+
+def _connect(address: Address, timeouts: Timeouts) -> Transport:
+    began = time.monotonic()
+    try:
+        sock = socket.create_connection((address.host, address.port), timeout=timeouts.connect)
+    except TimeoutError:
+        raise DeadlineExceeded("the TCP connection", round(time.monotonic() - began, 3), peer=str(address)) from None
+    except OSError as exc:
+        raise ConnectError(f"cannot connect: {exc.strerror or exc}", peer=str(address)) from exc
+    try:
+        return Transport(sock)
+    except OSError as exc:
+        sock.close()
+        raise ConnectError(f"cannot connect: {exc.strerror or exc}", peer=str(address)) from exc
+
+
+def _establish(connection: Connection, proposal: AssociateRequest, address: Address) -> AssociationInfo:
+    machine = connection.machine
+    machine.associate(proposal)
+    machine.connected()
+    connection.flush()
+    try:
+        event = connection.wait(connection.timeouts.acse, "the answer to the association request")
+    except DeadlineExceeded as exc:
+        raise DeadlineExceeded(exc.operation, exc.seconds, peer=str(address)) from None
+    if isinstance(event, AssociateConfirmation):
+        info = confirm(proposal, event.accept, (address.host, address.port))
+        try:
+            connection.session.established(info)
+        except ValueError as exc:
+            connection.abort()
+            raise ProtocolError(f"the peer's maximum PDU length is of no use: {exc}", peer=str(address)) from None
+        return info
+    if isinstance(event, AssociateRejected):
+        reject = event.reject
+        raise AssociationRejected(reject.result, reject.source, reject.reason, str(reject), peer=str(address))
+    connection.end()
+    if isinstance(event, Aborted):
+        why = event.detail or ("aborted by us" if event.by_us else "aborted by the peer")
+        raise AssociationAborted(
+            f"no association: {why}", source=event.source, reason_code=event.reason, peer=str(address)
+        )
+    if isinstance(event, ReleaseIndication):
+        raise AssociationReleased("the peer released the association", peer=str(address))
+    raise AssociationAborted(f"no association: unexpected {type(event).__name__}", peer=str(address))
+
+
+def open_peer(effect: Open) -> Association:
+    """Interpret `Open` for the thread driver, with default deadlines."""
+    return Association.request(effect.address, effect.contexts, calling=effect.calling, roles=effect.roles)

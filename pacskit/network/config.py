@@ -1,0 +1,61 @@
+"""Deadlines and budgets of an association: frozen, passed in, never global."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pacskit.core.errors import ConfigurationError
+
+__all__ = ["Limits", "Timeouts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long to wait, in seconds; None waits for ever (only ``idle`` may be None).
+
+    ``connect`` is for the TCP connection, ``acse`` for the whole association establishment (and the ARTIM timer of
+    PS3.8 9.1.5 on the acceptor's side), ``dimse`` for a message to come in or go out (a message under way gains
+    time for what has been moved, see `Limits.min_rate`), ``idle`` for the next request of a peer that is doing nothing,
+    ``release`` for the peer to answer a release and for it to close the connection afterwards.
+    """
+
+    connect: float = 10.0
+    acse: float = 30.0
+    dimse: float = 60.0
+    idle: float | None = 600.0
+    release: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "acse", "dimse", "idle", "release"):
+            value = getattr(self, name)
+            if value is None and name == "idle":
+                continue
+            if value is None or not value > 0:
+                raise ConfigurationError(f"timeout {name!r} must be a positive number of seconds, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a peer may make us spend.
+
+    ``max_pdu`` is the longest P-DATA-TF PDU that we receive (0: any; memory stays bounded all the same),
+    ``max_associate_pdu`` the longest A-ASSOCIATE PDU, ``max_command`` the longest command set, ``max_memory`` the
+    longest data set kept in memory by a `MemorySink`, ``max_object`` the longest data set taken at all (None: any),
+    ``max_associations`` how many peers a server serves at the same time, ``min_rate`` (bytes a second) how fast a
+    message must move once its deadline has passed.
+    """
+
+    max_associations: int = 100
+    max_pdu: int = 131072
+    max_associate_pdu: int = 1 << 20
+    max_command: int = 1 << 16
+    max_memory: int = 256 << 20
+    max_object: int | None = None
+    min_rate: int = 1024
+
+    def __post_init__(self) -> None:
+        if self.max_pdu != 0 and not 4096 <= self.max_pdu <= 0x7FFFFFFF:
+            raise ConfigurationError(f"max_pdu must be 0 or at least 4096, not {self.max_pdu}")
+        for name in ("max_associations", "max_associate_pdu", "max_command", "max_memory", "min_rate"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"limit {name!r} must be at least 1")

@@ -1,0 +1,295 @@
+"""The blocking driver's pump: a transport under a session, with every wait bounded."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import NoReturn
+
+from pacskit.core.errors import AssociationAborted, AssociationReleased, DeadlineExceeded
+from pacskit.network.config import Limits, Timeouts
+from pacskit.network.dimse import CCancelRequest, Message
+from pacskit.network.machine import Aborted, Machine, ReleaseConfirmation, ReleaseIndication, State
+from pacskit.network.session import Session, SessionEvent
+from pacskit.network.transport import Transport
+
+__all__ = ["Connection"]
+
+
+class Connection:
+    """One association over one transport, used by one thread.
+
+    ``cancelled`` are the message IDs for which a C-CANCEL has arrived; ``busy`` is False only while the acceptor waits
+    for the next request.
+    """
+
+    __slots__ = ("_events", "_last_id", "busy", "cancelled", "limits", "machine", "session", "timeouts", "transport")
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        is_requestor: bool,
+        timeouts: Timeouts,
+        limits: Limits,
+    ) -> None:
+        self.transport = transport
+        self.timeouts = timeouts
+        self.limits = limits
+        self.machine = Machine(is_requestor=is_requestor, limits=limits, timeouts=timeouts)
+        self.session = Session(self.machine, limits)
+        self.cancelled: set[int] = set()
+        self.busy = True
+        self._events: deque[SessionEvent] = deque()
+        self._last_id = 0
+
+    @property
+    def peer(self) -> str | None:
+        """The peer's name for messages."""
+        return None if self.session.info is None else self.session.info.peer_name
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be exchanged."""
+        return not self.machine.is_over and not self.transport.closed
+
+    def next_message_id(self) -> int:
+        """Return an ID that no recent message of ours had (PS3.7 9.1.1.1.1)."""
+        self._last_id = self._last_id % 0xFFFF + 1
+        return self._last_id
+
+    # Receiving
+
+    def wait(self, seconds: float | None, what: str) -> SessionEvent:
+        """Return the next event; abort and raise DeadlineExceeded when it does not come in time.
+
+        A message that is under way has ``seconds`` (``timeouts.dimse`` after an idle wait) and the time that
+        ``limits.min_rate`` grants it for what has arrived.
+        """
+        if self._events:
+            return self._events.popleft()
+        event = self._next()
+        if event is not None:
+            return event
+        grace = self.timeouts.dimse if seconds is None or seconds > self.timeouts.dimse else seconds
+        session, transport = self.session, self.transport
+        under_way = session.receiving
+        allowed = grace if under_way else seconds
+        moved = 0
+        began = time.monotonic()
+        while True:
+            artim = self.machine.artim_deadline
+            if artim is not None:
+                left = artim - time.monotonic()
+                allowed = left if allowed is None else min(allowed, left)
+            try:
+                if allowed is not None and allowed <= 0:
+                    raise TimeoutError
+                count = transport.receive(session.machine.framer.get_buffer(), allowed)
+            except TimeoutError:
+                self._late(what, time.monotonic() - began)
+                count = -1
+            if count > 0:
+                session.machine.framer.feed(count)
+            elif count == 0:
+                self._end_of_input()
+            event = self._next()
+            if event is not None:
+                return event
+            if self.machine.is_in(State.STA1):
+                return Aborted(None, None, False, "the connection is closed")
+            if not under_way:
+                under_way, began = True, time.monotonic()
+            moved += max(count, 0)
+            allowed = began + grace + moved / self.limits.min_rate - time.monotonic()
+
+    def _next(self) -> SessionEvent | None:
+        event = self.session.next_event()
+        machine = self.machine
+        if machine.output or machine.close_wanted:
+            self.flush()
+        return event
+
+    def _end_of_input(self) -> None:
+        if self.transport.interrupted and not self.machine.is_over:
+            peer = self.peer
+            self.abort()
+            raise AssociationAborted("ended from our side", source=0, reason_code=0, peer=peer)
+        self.machine.closed()
+
+    def _late(self, what: str, seconds: float) -> None:
+        """Let ARTIM expire, or give the peer up."""
+        artim = self.machine.artim_deadline
+        if artim is not None and artim <= time.monotonic() + 0.001:
+            self.machine.timer_expired()
+            return
+        peer = self.peer
+        self.abort()
+        raise DeadlineExceeded(what, round(seconds, 3), peer=peer)
+
+    def poll(self) -> None:
+        """Take in what has arrived already, without waiting; a C-CANCEL is noted, the rest is kept in order."""
+        if self._events:
+            return  # one message ahead is enough; TCP holds the peer back
+        event = self._next()
+        if event is None:
+            count = self.transport.receive_ready(self.machine.framer.get_buffer())
+            if count is None:
+                return
+            if count:
+                self.machine.framer.feed(count)
+            else:
+                self.machine.closed()
+            event = self._next()
+        while event is not None:
+            self.sort(event)
+            event = None if self._events else self._next()
+
+    def sort(self, event: SessionEvent) -> None:
+        """Note a C-CANCEL, keep anything else for the next `wait`."""
+        if isinstance(event, CCancelRequest):
+            self.cancelled.add(event.message_id_being_responded_to)
+        else:
+            self._events.append(event)
+
+    def is_cancelled(self, message_id: int) -> bool:
+        """Whether a C-CANCEL for ``message_id`` has arrived."""
+        self.poll()
+        return message_id in self.cancelled
+
+    # Sending
+
+    def flush(self) -> None:
+        """Send what the machine has to say, and close when it wants that."""
+        output = self.machine.take_output()
+        if output and not self.transport.closed:
+            try:
+                self.transport.send([b"".join(output)], self.timeouts.release, self.limits.min_rate)
+            except OSError:
+                self.machine.closed()
+        if self.machine.close_wanted:
+            self.transport.close()
+
+    def send(self, message: Message) -> None:
+        """Send ``message`` whole, in one gathered write unless it streams from a file."""
+        if self.transport.closed:
+            raise AssociationAborted("the connection is closed", peer=self.peer)
+        seconds, rate = self.timeouts.dimse, self.limits.min_rate
+        begun = False
+        try:
+            for buffers in self.session.buffers(message):
+                begun = True
+                self.transport.send(buffers, seconds, rate)
+        except TimeoutError:
+            peer = self.peer
+            self._give_up()
+            raise DeadlineExceeded("sending a message", seconds, peer=peer) from None
+        except ConnectionError as exc:
+            peer = self.peer
+            self._lost()
+            raise AssociationAborted(f"the connection was lost: {exc.strerror}", peer=peer) from exc
+        except BaseException:
+            if begun:
+                self.abort()  # half a message is out: there is no other way to take it back
+            raise
+
+    def _lost(self) -> None:
+        self.machine.closed()
+        self.session.discard()
+        self.transport.close()
+
+    def _give_up(self) -> None:
+        """End an association whose peer does not read: an A-ABORT could not get through either."""
+        self.machine.abort("the peer does not read")
+        self.machine.take_output()
+        self._lost()
+
+    # Ending
+
+    def fail(self, event: SessionEvent) -> NoReturn:
+        """Raise what ``event`` means for somebody who was waiting for something else."""
+        if isinstance(event, Aborted):
+            self.end()
+            who = "we" if event.by_us else "the peer"
+            text = event.detail or f"{who} aborted"
+            raise AssociationAborted(
+                f"association aborted: {text}", source=event.source, reason_code=event.reason, peer=self.peer
+            )
+        if isinstance(event, ReleaseIndication):
+            self.respond_release()
+            raise AssociationReleased("the peer released the association", peer=self.peer)
+        self.abort()
+        raise AssociationAborted(
+            f"association aborted by us: unexpected {type(event).__name__}", source=0, reason_code=0, peer=self.peer
+        )
+
+    def release(self) -> None:
+        """Release in order (PS3.8 7.2), including the collision of two releases; abort when the peer does not agree."""
+        if not self.machine.is_in(State.STA6) or self.transport.closed:
+            self.close()
+            return
+        self.machine.release()
+        self.flush()
+        while not self.transport.closed:
+            event = self.wait(self.timeouts.release, "the release of the association")
+            if isinstance(event, ReleaseIndication):
+                if self.machine.is_in(State.STA9):
+                    self.machine.respond_release()
+                    self.flush()
+            elif isinstance(event, ReleaseConfirmation):
+                if self.machine.is_in(State.STA12):
+                    self.respond_release()
+                break
+            elif isinstance(event, Aborted):
+                break
+        self.close()
+
+    def respond_release(self) -> None:
+        """Agree to the peer's release and wait for it to close the connection."""
+        self.machine.respond_release()
+        self.flush()
+        self.linger()
+
+    def abort(self) -> None:
+        """Send A-ABORT, unless the association is over already, and close."""
+        if self.machine.abort():
+            self.flush()
+            self.linger()
+        self.close()
+
+    def linger(self) -> None:
+        """In Sta13, read on until the peer closes or ARTIM expires, so that our last PDU is not lost to a reset."""
+        self.session.discard()
+        if not self.transport.closed:
+            self.transport.finish()
+        while self.machine.is_in(State.STA13) and not self.transport.closed:
+            deadline = self.machine.artim_deadline
+            left = 0.0 if deadline is None else deadline - time.monotonic()
+            try:
+                if left <= 0:
+                    raise TimeoutError
+                count = self.transport.receive(self.machine.framer.get_buffer(), left)
+            except TimeoutError:
+                self.machine.timer_expired()
+                break
+            if count == 0:
+                self.machine.closed()
+                break
+            self.machine.framer.feed(count)
+            while self.machine.next_indication() is not None:
+                continue
+            self.machine.take_output()  # nothing more can be said after the shutdown
+        self.close()
+
+    def end(self) -> None:
+        """Close the connection of an association that is over; what we sent last still arrives."""
+        if self.machine.is_in(State.STA13):
+            self.linger()
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection whatever the state."""
+        self.session.discard()
+        if not self.transport.closed:
+            self.transport.close()
+        self.machine.closed()

@@ -1,0 +1,131 @@
+"""A TCP connection with deadlines, blocking."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["Transport"]
+
+# With SO_RCVTIMEO the kernel keeps the deadline of a blocking call; elsewhere the socket module polls before each call.
+_KERNEL_TIMEOUTS = sys.platform.startswith("linux")
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+_IOV_MAX = 1024
+_NO_WAIT = getattr(socket, "MSG_DONTWAIT", None)
+
+
+class Transport:
+    """One connected socket. Belongs to one thread, except for `interrupt`."""
+
+    __slots__ = ("_receive_within", "_recv_into", "_send_within", "_setsockopt", "_socket", "closed", "interrupted")
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(None)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._socket = sock
+        self._recv_into = sock.recv_into
+        self._setsockopt = sock.setsockopt
+        self._receive_within: float | None = None
+        self._send_within: float | None = None
+        self.closed = False
+        self.interrupted = False
+
+    def _arm(self, option: int, seconds: float | None) -> None:
+        if _KERNEL_TIMEOUTS:
+            # 0 means no limit, hence at least a millisecond.
+            whole = 0.0 if seconds is None else max(seconds, 0.001)
+            self._setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(whole), int(whole % 1 * 1e6)))
+        else:
+            self._socket.settimeout(seconds)
+
+    def receive(self, buffer: memoryview, seconds: float | None) -> int:
+        """Wait for bytes; return how many came, 0 when the connection is closed. Raises TimeoutError."""
+        if seconds != self._receive_within:
+            self._arm(socket.SO_RCVTIMEO, seconds)
+            self._receive_within = seconds
+        try:
+            count = self._recv_into(buffer)
+            if count and _QUICKACK is not None:
+                # A peer with Nagle's algorithm waits for our ACK before it sends the rest of its message; the
+                # kernel falls back to delayed ACKs by itself, so this is said again each time.
+                self._setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        except BlockingIOError:
+            raise TimeoutError from None
+        except TimeoutError:
+            raise
+        except OSError:
+            return 0
+        return count
+
+    def receive_ready(self, buffer: memoryview) -> int | None:
+        """Return what has arrived already without waiting: None when nothing has, 0 when the connection is closed."""
+        try:
+            if _NO_WAIT is not None:
+                return self._recv_into(buffer, 0, _NO_WAIT)
+            self._receive_within = -1.0
+            self._socket.settimeout(0)
+            return self._recv_into(buffer)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return 0
+
+    def send(self, buffers: Sequence[Any], seconds: float, min_rate: int) -> None:
+        """Send all of ``buffers``. Raises TimeoutError or ConnectionError.
+
+        Time is up once ``seconds``, and what ``min_rate`` grants for the bytes that have gone, have passed.
+        """
+        if seconds != self._send_within:
+            self._arm(socket.SO_SNDTIMEO, seconds)
+            self._send_within = seconds
+        began = time.monotonic()
+        pending = list(buffers)
+        moved = 0
+        while pending:
+            try:
+                one = len(pending) == 1
+                sent = self._socket.send(pending[0]) if one else self._socket.sendmsg(pending[:_IOV_MAX])
+            except BlockingIOError:
+                raise TimeoutError from None
+            except (ConnectionError, TimeoutError):
+                raise
+            except OSError as exc:
+                raise ConnectionError(exc.errno, exc.strerror) from exc
+            moved += sent
+            pending = _unsent(pending, sent)
+            if pending and time.monotonic() - began > seconds + moved / min_rate:
+                raise TimeoutError
+
+    def finish(self) -> None:
+        """Say that nothing more will be sent."""
+        self._shutdown(socket.SHUT_WR)
+
+    def interrupt(self, *, hard: bool = False) -> None:
+        """Wake the owner from its wait, from another thread; with ``hard`` also from a send."""
+        self.interrupted = True
+        self._shutdown(socket.SHUT_RDWR if hard else socket.SHUT_RD)
+
+    def _shutdown(self, how: int) -> None:
+        try:
+            self._socket.shutdown(how)
+        except OSError:
+            return  # not connected any more: what was wanted
+
+    def close(self) -> None:
+        self.closed = True
+        self._socket.close()
+
+
+def _unsent(pending: list[Any], sent: int) -> list[Any]:
+    """Return what is left of ``pending`` after ``sent`` bytes."""
+    for index, buffer in enumerate(pending):
+        length = len(buffer)
+        if sent < length:
+            return [memoryview(buffer)[sent:], *pending[index + 1 :]]
+        sent -= length
+    return []

@@ -1,0 +1,373 @@
+"""The bytes of the upper layer (PS3.8 9.3): PDU framing, PDV hand-out, fragmentation."""
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport uint8_t, uint32_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memmove
+
+from pacskit_ext._errors cimport RC_BAD_PDU, RC_BAD_PDV, RC_LENGTH, raise_rc
+from pacskit_ext._span cimport load_u32, store_u32
+
+cdef enum:
+    PDU_HEADER = 6
+    PDV_HEADER = 6            # item length (4), context id (1), message control header (1)
+    ASSOCIATE_MIN = 68
+    SMALL_MESSAGE = 16384     # up to here one copy is cheaper than a gathered write
+    # A-ABORT reasons of the service provider (PS3.8 9.3.8)
+    REASON_UNRECOGNIZED_PDU = 1
+    REASON_INVALID_PARAMETER = 6
+
+
+@cython.final
+@cython.no_gc
+cdef class _Block:
+    """Memory that lives as long as anything points into it."""
+    cdef uint8_t* data
+    cdef Py_ssize_t size
+    cdef Py_ssize_t readers   # PDVs that have been handed out and are still alive
+
+    def __cinit__(self, Py_ssize_t size):
+        self.data = <uint8_t*>malloc(size)
+        if self.data == NULL:
+            raise MemoryError
+        self.size = size
+
+    def __dealloc__(self):
+        free(self.data)
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(4)
+cdef class _Window:
+    """The writable free part of a block."""
+    cdef _Block block
+    cdef Py_ssize_t offset
+    cdef Py_ssize_t size
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(view, self, self.block.data + self.offset, self.size, 0, flags)
+
+
+@cython.final
+@cython.freelist(16)
+cdef class Pdu:
+    """A complete PDU other than P-DATA-TF: its type and the bytes after the header."""
+    cdef readonly int type
+    cdef readonly bytes data
+
+    def __init__(self, int type, bytes data):
+        self.type = type
+        self.data = data
+
+    def __repr__(self):
+        return f"Pdu({self.type}, {len(self.data)} bytes)"
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(16)
+cdef class Pdv:
+    """Bytes of one presentation data value, over the receive buffer (readable through the buffer protocol).
+
+    ``is_last`` is set on the bytes that complete the command or data set. A PDV may come in several of these, as if
+    the peer had fragmented more finely.
+    """
+    cdef _Block block
+    cdef Py_ssize_t offset
+    cdef Py_ssize_t size
+    cdef readonly int context_id
+    cdef readonly bint is_command
+    cdef readonly bint is_last
+
+    def __dealloc__(self):
+        if self.block is not None:
+            self.block.readers -= 1
+
+    def __len__(self):
+        return self.size
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        if self.block is None:
+            raise BufferError("a Pdv comes from a Framer only")
+        PyBuffer_FillInfo(view, self, self.block.data + self.offset, self.size, 1, flags)
+
+    def __repr__(self):
+        return f"Pdv({self.context_id}, command={self.is_command}, last={self.is_last}, {self.size} bytes)"
+
+
+@cython.final
+cdef class Framer:
+    """Cut a byte stream into PDUs and PDVs.
+
+    A driver writes received bytes into `get_buffer`, tells `feed` how many, and takes events from `next_event` until
+    it gives None. P-DATA is passed on as it comes, so that memory does not depend on the length of a PDU; only other
+    PDUs are collected whole, within ``max_associate``. A PDV that is still referenced is never overwritten: the
+    framer then goes on in a new buffer.
+
+    Not for use by several threads at the same time.
+    """
+    cdef _Block block
+    cdef Py_ssize_t start             # first byte not yet processed
+    cdef Py_ssize_t end               # one past the last byte received
+    cdef Py_ssize_t need              # length of the whole PDU being collected, 0 when there is none
+    cdef uint32_t pdu_left            # bytes left in the P-DATA-TF PDU
+    cdef uint32_t pdv_left            # bytes left in the PDV
+    cdef uint32_t max_pdu
+    cdef uint32_t max_associate
+    cdef Py_ssize_t capacity
+    cdef int context_id
+    cdef int control
+    cdef long long base               # stream position of the first byte of the block
+    cdef readonly int fault           # A-ABORT reason once the stream is broken, else 0
+
+    def __init__(self, max_pdu=131072, max_associate=1 << 20, capacity=None):
+        if not 0 <= max_pdu <= 0xFFFFFFFF or not 0 < max_associate <= 0x7FFFFFFF:
+            raise ValueError("a PDU length is a 32 bit number")
+        if capacity is None:
+            capacity = 131072 if max_pdu == 0 else min(max(max_pdu, 4096), 1 << 20)
+        if not 64 <= capacity <= 1 << 30:
+            raise ValueError("a receive buffer has 64 bytes to 1 GiB")
+        self.max_pdu = max_pdu
+        self.max_associate = max_associate
+        self.capacity = capacity + PDU_HEADER + PDV_HEADER
+        self.block = _Block(self.capacity)
+
+    @property
+    def receiving(self):
+        """Whether a PDU has begun and is not complete."""
+        return self.pdu_left > 0 or self.end > self.start
+
+    def get_buffer(self):
+        """Return a writable view of the free space."""
+        cdef _Window window
+        cdef _Block block
+        cdef Py_ssize_t left = self.end - self.start
+        cdef Py_ssize_t wanted = max(self.capacity, self.need)
+        if self.block.readers > 0 or self.block.size != wanted:
+            if left >= wanted:
+                wanted = left + self.capacity
+            block = _Block(wanted)
+            memcpy(block.data, self.block.data + self.start, left)
+            self.block = block
+        elif self.start > 0 and left > 0:
+            memmove(self.block.data, self.block.data + self.start, left)
+        self.base += self.start
+        self.start = 0
+        self.end = left
+        if left == self.block.size:
+            raise BufferError("the buffer is full of events that nobody took")
+        window = _Window.__new__(_Window)
+        window.block = self.block
+        window.offset = left
+        window.size = self.block.size - left
+        return memoryview(window)
+
+    def feed(self, Py_ssize_t n):
+        """Take note that ``n`` bytes were written at the beginning of the last `get_buffer`."""
+        if n < 0 or n > self.block.size - self.end:
+            raise ValueError("more bytes than the buffer has room for")
+        self.end += n
+        if self.fault:
+            self.start = self.end     # nothing after a broken PDU has a meaning
+
+    def discard(self):
+        """Take no further notice of what comes: the association is over."""
+        self.fault = REASON_INVALID_PARAMETER
+        self.start = self.end
+        self.pdu_left = self.pdv_left = 0
+        self.need = 0
+
+    def next_event(self):
+        """Return the next `Pdu` or `Pdv`, or None when more bytes are needed; raise DecodeError on a broken stream."""
+        cdef Py_ssize_t avail
+        cdef const uint8_t* p
+        if self.fault:
+            raise_rc(RC_BAD_PDU, self.base + self.start, 0)
+        while True:
+            avail = self.end - self.start
+            if self.pdv_left > 0:
+                return self._chunk(min(<Py_ssize_t>self.pdv_left, avail)) if avail > 0 else None
+            p = self.block.data + self.start
+            if self.pdu_left > 0:
+                if self.pdu_left < PDV_HEADER:
+                    self._fail(RC_BAD_PDV, REASON_INVALID_PARAMETER)
+                if avail < PDV_HEADER:
+                    return None
+                self._begin_pdv(p)
+                if self.pdv_left == 0 and self.control & 2:
+                    return self._chunk(0)
+                continue
+            if avail == 0:
+                return None
+            if not 1 <= p[0] <= 7:
+                self._fail(RC_BAD_PDU, REASON_UNRECOGNIZED_PDU)
+            if avail < PDU_HEADER:
+                return None
+            if p[0] == 4:
+                self._begin_data(load_u32(p + 2, True))
+                continue
+            return self._whole(p[0], load_u32(p + 2, True), avail)
+
+    cdef int _fail(self, int rc, int reason) except -1:
+        self.fault = reason
+        return raise_rc(rc, self.base + self.start, 0)
+
+    cdef int _begin_data(self, uint32_t length) except -1:
+        if length < PDV_HEADER:
+            self._fail(RC_BAD_PDU, REASON_INVALID_PARAMETER)
+        if self.max_pdu and length > self.max_pdu:
+            self._fail(RC_LENGTH, REASON_INVALID_PARAMETER)
+        self.pdu_left = length
+        self.start += PDU_HEADER
+        return 0
+
+    cdef int _begin_pdv(self, const uint8_t* p) except -1:
+        cdef uint32_t length = load_u32(p, True)
+        # The item length covers context id and control header, and the item must end inside its PDU.
+        if length < 2 or length > self.pdu_left - 4:
+            self._fail(RC_BAD_PDV, REASON_INVALID_PARAMETER)
+        if not p[4] & 1:
+            self._fail(RC_BAD_PDV, REASON_INVALID_PARAMETER)    # context ids are odd
+        self.context_id = p[4]
+        self.control = p[5]
+        self.pdv_left = length - 2
+        self.pdu_left -= PDV_HEADER
+        self.start += PDV_HEADER
+        return 0
+
+    cdef Pdv _chunk(self, Py_ssize_t n):
+        cdef Pdv pdv = Pdv.__new__(Pdv)
+        pdv.block = self.block
+        self.block.readers += 1
+        pdv.offset = self.start
+        pdv.size = n
+        self.start += n
+        self.pdv_left -= <uint32_t>n
+        self.pdu_left -= <uint32_t>n
+        pdv.context_id = self.context_id
+        pdv.is_command = self.control & 1
+        pdv.is_last = self.control & 2 and self.pdv_left == 0
+        return pdv
+
+    cdef object _whole(self, int type, uint32_t length, Py_ssize_t avail):
+        if type <= 2:
+            if length < ASSOCIATE_MIN:
+                self._fail(RC_BAD_PDU, REASON_INVALID_PARAMETER)
+            if length > self.max_associate:
+                self._fail(RC_LENGTH, REASON_INVALID_PARAMETER)
+        elif length != 4:
+            self._fail(RC_BAD_PDU, REASON_INVALID_PARAMETER)
+        if avail < PDU_HEADER + <Py_ssize_t>length:
+            self.need = PDU_HEADER + <Py_ssize_t>length
+            return None
+        self.need = 0
+        data = PyBytes_FromStringAndSize(<char*>self.block.data + self.start + PDU_HEADER, length)
+        self.start += PDU_HEADER + <Py_ssize_t>length
+        return Pdu(type, data)
+
+
+cdef inline void put_header(uint8_t* p, uint32_t payload, int context_id, int control) noexcept nogil:
+    p[0] = 4
+    p[1] = 0
+    store_u32(p + 2, payload + PDV_HEADER, True)
+    store_u32(p + 6, payload + 2, True)
+    p[10] = <uint8_t>context_id
+    p[11] = <uint8_t>control
+
+
+def payload_size(Py_ssize_t max_pdu, Py_ssize_t own=131072):
+    """Return how many bytes a fragment carries at the peer's ``max_pdu``; ``own`` stands in for 0 (any length).
+
+    Even wherever there is room for it, as several implementations rely on even fragments.
+    """
+    cdef Py_ssize_t size = (own if max_pdu == 0 else max_pdu) - PDV_HEADER
+    if size < 1:
+        raise ValueError(f"nothing fits into a PDU of {max_pdu} bytes")
+    return size & ~<Py_ssize_t>1 if size > 1 else size
+
+
+cdef bytes small_message(int context_id, Py_ssize_t size, object data, int control, bytes before):
+    """Frame ``data`` after ``before`` into one bytes object."""
+    cdef Py_buffer view
+    cdef Py_ssize_t done = 0, n, length, at = len(before)
+    cdef bytes out
+    cdef uint8_t* p
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        length = view.len
+        n = (length + size - 1) // size if length else 1
+        out = PyBytes_FromStringAndSize(NULL, at + length + 12 * n)
+        p = <uint8_t*>PyBytes_AS_STRING(out)
+        memcpy(p, PyBytes_AS_STRING(before), at)
+        p += at
+        while True:
+            n = min(size, length - done)
+            put_header(p, <uint32_t>n, context_id, control if done + n == length else control & 1)
+            memcpy(p + 12, <uint8_t*>view.buf + done, n)
+            done += n
+            p += 12 + n
+            if done == length:
+                return out
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef list gather(int context_id, Py_ssize_t size, list views, int control, bytes before):
+    """Frame ``views`` without copying them: headers and slices, in the order in which they go out."""
+    cdef list out = []
+    cdef uint8_t header[12]
+    cdef Py_ssize_t total = 0, done = 0, room, offset, n, index = 0
+    for view in views:
+        total += len(view)
+    offset = 0
+    while True:
+        room = min(size, total - done)
+        done += room
+        put_header(header, <uint32_t>room, context_id, control if done == total else control & 1)
+        head = PyBytes_FromStringAndSize(<char*>header, 12)
+        out.append(before + head if before else head)
+        before = b""
+        while room:
+            view = views[index]
+            n = min(room, len(view) - offset)
+            if n == 0:
+                index += 1
+                offset = 0
+                continue
+            out.append(view[offset:offset + n])
+            offset += n
+            room -= n
+        if done == total:
+            return out
+
+
+def frame(int context_id, data, Py_ssize_t size, *, bint command=False, bint last=True, bytes before=b""):
+    """Return the buffers that carry ``data`` as P-DATA-TF PDUs of up to ``size`` payload bytes each.
+
+    ``data`` is bytes-like or a list of such; ``before`` goes out in front (PDUs framed already); without ``last`` the
+    command or data set goes on in a later call.
+    """
+    cdef int control = command | (last << 1)
+    cdef list views
+    if not context_id & 1 or not 1 <= context_id <= 255:
+        raise ValueError("a context id is an odd number up to 255")
+    if size < 1:
+        raise ValueError("a fragment has at least one byte")
+    if isinstance(data, (list, tuple)):
+        views = [_flat(item) for item in data]
+    elif isinstance(data, bytes) and len(<bytes>data) <= SMALL_MESSAGE:
+        return [small_message(context_id, size, data, control, before)]
+    else:
+        view = _flat(data)
+        if len(view) <= SMALL_MESSAGE:
+            return [small_message(context_id, size, view, control, before)]
+        views = [view]
+    return gather(context_id, size, views, control, before)
+
+
+cdef object _flat(object item):
+    view = memoryview(item)
+    return view if view.format == "B" and view.ndim == 1 and view.c_contiguous else view.cast("B")
