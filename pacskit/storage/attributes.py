@@ -77,8 +77,8 @@ def required_uid(ds: DatasetLike, keyword: str) -> str:
     uid = text_of(ds, keyword)
     if not uid:
         raise InvalidInstance(f"{keyword} is missing or empty", keyword=keyword)
-    if len(uid) > 256:
-        raise InvalidInstance(f"{keyword} is {len(uid)} characters long", keyword=keyword)
+    if len(uid) > 256 or "\\" in uid:
+        raise InvalidInstance(f"{keyword} is not one UID", keyword=keyword)
     return uid
 
 

@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
-from pacskit.core.errors import InstanceNotFound, StorageError
+from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
 from pacskit.encoding import decode, file_meta_bytes
 from pacskit.storage.attributes import instance_row, parents_of, required_uid, text_of
 from pacskit.storage.errors import InvalidInstance, storage_error
@@ -114,9 +114,12 @@ class Store:
         duplicates: DuplicatePolicy | str | None = None,
     ) -> Ingest:
         """Begin to store an instance whose data set will be written in ``transfer_syntax``."""
-        head = file_meta_bytes(
-            sop_class_uid, sop_instance_uid, transfer_syntax, source_ae=source_ae, receiving_ae=receiving_ae
-        )
+        try:
+            head = file_meta_bytes(
+                sop_class_uid, sop_instance_uid, transfer_syntax, source_ae=source_ae, receiving_ae=receiving_ae
+            )
+        except EncodeError as error:
+            raise InvalidInstance(f"no File Meta Information can be made: {error.message}") from error
         policy = self.duplicates if duplicates is None else DuplicatePolicy(duplicates)
         return Ingest(self, sop_class_uid, sop_instance_uid, transfer_syntax, head, policy)
 
