@@ -15,7 +15,8 @@ def values(element: Any) -> list[str]:
     if element is None or element.value is None:
         return []
     raw = element.value if isinstance(element.value, list) else [element.value]
-    return ["" if one is None else str(one).strip(" \0") for one in raw]
+    found = ["" if one is None else str(one).strip(" \0") for one in raw]
+    return found if any(found) else []  # of no length is without a value
 
 
 def wild(pattern: str, text: str) -> bool:
@@ -110,11 +111,13 @@ def universal(key: Any) -> bool:
     if key.VR == "SQ":
         return not key.value or all(universal(one) for one in key.value[0])
     asked = values(key)
+    if key.VR in WILD and any(one and not one.strip("*") for one in asked):
+        return True  # nothing but stars
     if key.VR == "PN":
-        return any(one == "*" for one in asked) or not any(one.strip("^= ") for one in asked)
+        return not any(one.strip("^= ") for one in asked)
     if key.VR in {"DA", "TM"} and "-" in asked:
         return True
-    return not any(asked) or (key.VR in WILD and "*" in asked)
+    return not any(asked)
 
 
 def single(vr: str, key: str, stored: str) -> bool:

@@ -248,7 +248,7 @@ def _name(column: str, value: str) -> _Condition:
             sql = " OR ".join(one.sql for one in patterns)
             parameters = tuple(each for one in patterns for each in one.parameters)
             required.append(_Condition(f"({sql})", parameters, "", min(one.strength for one in patterns)))
-    sql = " AND ".join(one.sql for one in required)
+    sql = " AND ".join([f"{column} <> ''", *(one.sql for one in required)])
     parameters = tuple(each for one in required for each in one.parameters)
     return _Condition(f"({sql})", parameters, "", max(one.strength for one in required))
 

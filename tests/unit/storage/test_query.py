@@ -32,7 +32,7 @@ ABOVE = {
     "PATIENT_STUDY_ONLY": ["PatientID"],
 }
 LEVELS = {"PATIENT_ROOT": ["PATIENT", "STUDY", "SERIES", "IMAGE"], "STUDY_ROOT": ["STUDY", "SERIES", "IMAGE"]}
-HOSTILE = ["'", "' OR '1'='1", '"', "%", "_", "\\", "a';DROP TABLE instance;--", "[", "]*", "?)", ":x", "x\0*", "ä'*", "1-'", "[a-z]*", "''"]
+HOSTILE = ["'", "' OR '1'='1", '"', "%", "_", "\\'", "a';DROP TABLE instance;--", "[", "]*", "?)", ":x", "x\0*", "ä'*", "1-'", "[a-z]*", "''"]
 VALUES = {"PatientID": "p", "StudyInstanceUID": "1.2.1", "SeriesInstanceUID": "1.2.1.1"}
 
 
