@@ -81,7 +81,7 @@ def name_patterns(group: str) -> tuple[str, ...]:
 
 
 def prefix_end(prefix: str) -> str | None:
-    """Return the first text after all those that begin with ``prefix``, in code point order; None where there is none."""
+    """Return the first text, in code point order, after all that begin with ``prefix``; None if there is none."""
     for at in range(len(prefix) - 1, -1, -1):
         code = ord(prefix[at])
         if code < 0x10FFFF:

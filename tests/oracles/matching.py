@@ -80,8 +80,11 @@ def day(text: str) -> int | None:
 
 
 def moment(vr: str, key: str, stored: str) -> bool:
-    low, high = (key.split("-", 1) if "-" in key else (key, key))
+    low, high = key.split("-", 1) if "-" in key else (key, key)
     low, high = low.strip(), high.strip()
+    have: float | None
+    first: float | None
+    last: float | None
     if vr == "DA":
         have, first, last = day(stored), day(low), day(high)
     else:
@@ -104,7 +107,7 @@ def matches(key: Any, stored: Any) -> bool:
 
 
 def get(dataset: Dataset, tag: int) -> Any:
-    return dataset[tag] if tag in dataset else None
+    return dataset[tag] if tag in dataset else None  # noqa: SIM401 - get() gives the value
 
 
 def universal(key: Any) -> bool:

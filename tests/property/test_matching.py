@@ -41,7 +41,9 @@ def _study(draw: random.Random, number: int) -> Dataset:
     attributes |= {keyword: draw.choice(DAYS) for keyword in DATES if draw.random() < 0.8}
     attributes |= {keyword: draw.choice(MOMENTS) for keyword in TIMES if draw.random() < 0.8}
     attributes["PatientSex"] = attributes.get("PatientSex", "").encode("ascii", "ignore").decode()  # CS
-    attributes["PatientID"] = f"{attributes.get('PatientID', '')}{number}"  # one patient, one study: the oracle is simple
+    attributes["PatientID"] = (
+        f"{attributes.get('PatientID', '')}{number}"  # one patient, one study: the oracle is simple
+    )
     attributes["AdmittingDiagnosesDescription"] = [_text(draw) for _ in range(draw.randint(0, 3))]
     codes = [
         Dataset(CodeValue=_text(draw), CodingSchemeDesignator=draw.choice("AB"), CodeMeaning=_text(draw))
@@ -114,7 +116,9 @@ def identifiers(draw: st.DrawFn) -> Dataset:
 def test_sql_and_the_slow_matcher_agree(archive: Archive, keys: Dataset) -> None:
     store, studies = archive.store, archive.studies
     expected = sorted(
-        str(one.StudyInstanceUID) for one in studies if all(oracle.matches(key, oracle.get(one, key.tag)) for key in keys)
+        str(one.StudyInstanceUID)
+        for one in studies
+        if all(oracle.matches(key, oracle.get(one, key.tag)) for key in keys)
     )
     asked = {element.keyword: element.value for element in keys}
     assert found(store, "STUDY", "StudyInstanceUID", **asked) == expected
@@ -127,6 +131,7 @@ def test_a_list_of_uids_finds_those(archive: Archive, which: list[int]) -> None:
     asked = [f"1.2.{number}" for number in which]
     expected = {f"1.2.{number}" for number in which if number < len(studies)} if which else {None}
     answers = {
-        str(one.dataset(Dataset).StudyInstanceUID) for one in store.find("STUDY", "STUDY_ROOT", Dataset(StudyInstanceUID=asked))
+        str(one.dataset(Dataset).StudyInstanceUID)
+        for one in store.find("STUDY", "STUDY_ROOT", Dataset(StudyInstanceUID=asked))
     }
     assert answers == expected if which else len(answers) == len(studies)

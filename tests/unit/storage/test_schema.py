@@ -34,7 +34,9 @@ def test_the_tables_are_strict_and_refer_to_each_other(connection: sqlite3.Conne
     tables = {name: sql for kind, name, sql in schema(connection) if kind == "table"}
     assert tables.keys() == {"patient", "study", "series", "instance", "study_sop_class", "retired"}
     assert all(sql.endswith("STRICT") for sql in tables.values())
-    parents = [connection.execute(f"PRAGMA foreign_key_list({name})").fetchall() for name in ("study", "series", "instance")]
+    parents = [
+        connection.execute(f"PRAGMA foreign_key_list({name})").fetchall() for name in ("study", "series", "instance")
+    ]
     assert [rows[0][2] for rows in parents] == ["patient", "study", "series"]
     connection.execute("PRAGMA foreign_keys = ON")
     with pytest.raises(sqlite3.IntegrityError):
@@ -96,5 +98,7 @@ def test_schema_tools_are_imported_only_for_schema_work(tmp_path: Path) -> None:
         "import sys; from pacskit.storage import Store; "
         f"store = Store({str(tmp_path)!r}); store.close(); print('sqlite_utils' in sys.modules)"
     )
-    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in range(2)]
+    runs = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in range(2)
+    ]
     assert [run.stdout.strip() for run in runs] == ["True", "False"]
