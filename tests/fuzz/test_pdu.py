@@ -47,7 +47,9 @@ def streams(draw: st.DrawFn) -> bytes:
         st.lists(
             st.sampled_from(VALID)
             | st.binary(max_size=40)
-            | st.builds(lambda t, n, b: struct.pack(">BxI", t, n) + b, st.integers(0, 9), st.integers(0, 300), st.binary()),
+            | st.builds(
+                lambda t, n, b: struct.pack(">BxI", t, n) + b, st.integers(0, 9), st.integers(0, 300), st.binary()
+            ),
             min_size=1,
             max_size=8,
         )

@@ -79,7 +79,7 @@ def day(text: str) -> int | None:
 
 
 def moment(vr: str, key: str, stored: str) -> bool:
-    low, high = (key.split("-", 1) if "-" in key else (key, key))
+    low, high = key.split("-", 1) if "-" in key else (key, key)
     low, high = low.strip(), high.strip()
     if vr == "DA":
         have, first, last = day(stored), day(low), day(high)

@@ -40,7 +40,9 @@ def _study(draw: random.Random, number: int) -> Dataset:
     attributes |= {keyword: draw.choice(DAYS) for keyword in DATES if draw.random() < 0.8}
     attributes |= {keyword: draw.choice(MOMENTS) for keyword in TIMES if draw.random() < 0.8}
     attributes["PatientSex"] = attributes.get("PatientSex", "").encode("ascii", "ignore").decode()  # CS
-    attributes["PatientID"] = f"{attributes.get('PatientID', '')}{number}"  # one patient, one study: the oracle is simple
+    attributes["PatientID"] = (
+        f"{attributes.get('PatientID', '')}{number}"  # one patient, one study: the oracle is simple
+    )
     attributes["AdmittingDiagnosesDescription"] = [_text(draw) for _ in range(draw.randint(0, 3))]
     codes = [
         Dataset(CodeValue=_text(draw), CodingSchemeDesignator=draw.choice("AB"), CodeMeaning=_text(draw))
@@ -106,7 +108,9 @@ def identifiers(draw: st.DrawFn) -> Dataset:
 def test_sql_and_the_slow_matcher_agree(archive: tuple[Store, list[Dataset]], keys: Dataset) -> None:
     store, studies = archive
     expected = sorted(
-        str(one.StudyInstanceUID) for one in studies if all(oracle.matches(key, oracle.get(one, key.tag)) for key in keys)
+        str(one.StudyInstanceUID)
+        for one in studies
+        if all(oracle.matches(key, oracle.get(one, key.tag)) for key in keys)
     )
     asked = {element.keyword: element.value for element in keys}
     assert found(store, "STUDY", "StudyInstanceUID", **asked) == expected
@@ -119,6 +123,7 @@ def test_a_list_of_uids_finds_those(archive: tuple[Store, list[Dataset]], which:
     asked = [f"1.2.{number}" for number in which]
     expected = {f"1.2.{number}" for number in which if number < len(studies)} if which else {None}
     answers = {
-        str(one.dataset(Dataset).StudyInstanceUID) for one in store.find("STUDY", "STUDY_ROOT", Dataset(StudyInstanceUID=asked))
+        str(one.dataset(Dataset).StudyInstanceUID)
+        for one in store.find("STUDY", "STUDY_ROOT", Dataset(StudyInstanceUID=asked))
     }
     assert answers == expected if which else len(answers) == len(studies)

@@ -143,7 +143,9 @@ def test_killed_at_each_step(tmp_path: Path, owner: type, method: str, after: bo
         assert list(store.verify(digest=True)) == []
         with store.open("1.2.1.1.1") as file:
             assert (b"New" in file.read()) == indexed
-        assert put(store, instance(uid="1.2.1.1.1", PatientName="Newer"), duplicates="replace").outcome is Outcome.REPLACED
+        assert (
+            put(store, instance(uid="1.2.1.1.1", PatientName="Newer"), duplicates="replace").outcome is Outcome.REPLACED
+        )
     if method == "_discard":
         _run(tmp_path, owner, method, _delete_one, after)
         with Store(tmp_path) as store:
@@ -192,7 +194,9 @@ def small_disk() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("spill", [1 << 24, 1000])
-def test_a_full_disk_is_an_error_that_leaves_nothing(tmp_path: Path, spill: int, request: pytest.FixtureRequest) -> None:
+def test_a_full_disk_is_an_error_that_leaves_nothing(
+    tmp_path: Path, spill: int, request: pytest.FixtureRequest
+) -> None:
     big = instance()
     big.add_new(0x7FE00010, "OB", bytes(3_000_000))
     with Store(tmp_path) as store:

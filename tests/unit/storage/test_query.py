@@ -32,14 +32,33 @@ ABOVE = {
     "PATIENT_STUDY_ONLY": ["PatientID"],
 }
 LEVELS = {"PATIENT_ROOT": ["PATIENT", "STUDY", "SERIES", "IMAGE"], "STUDY_ROOT": ["STUDY", "SERIES", "IMAGE"]}
-HOSTILE = ["'", "' OR '1'='1", '"', "%", "_", "\\", "a';DROP TABLE instance;--", "[", "]*", "?)", ":x", "x\0*", "ä'*", "1-'", "[a-z]*", "''"]
+HOSTILE = [
+    "'",
+    "' OR '1'='1",
+    '"',
+    "%",
+    "_",
+    "\\",
+    "a';DROP TABLE instance;--",
+    "[",
+    "]*",
+    "?)",
+    ":x",
+    "x\0*",
+    "ä'*",
+    "1-'",
+    "[a-z]*",
+    "''",
+]
 VALUES = {"PatientID": "p", "StudyInstanceUID": "1.2.1", "SeriesInstanceUID": "1.2.1.1"}
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store(tmp_path_factory.mktemp("query")) as made:
-        put(made, instance(PatientID="p", PatientName="Doe^Jane", StudyDate="20200131", StudyTime="2330", Modality="CT"))
+        put(
+            made, instance(PatientID="p", PatientName="Doe^Jane", StudyDate="20200131", StudyTime="2330", Modality="CT")
+        )
         put(made, instance(uid="1.2.1.1.2", PatientID="p", InstanceNumber=2, NumberOfFrames=7))
         put(made, instance("1.2.2", "1.2.2.1", "1.2.2.1.1", PatientID="q", StudyDate="20200201", StudyTime="0030",
                            Modality="MR", SOPClassUID=MR, SpecificCharacterSet="ISO_IR 192", PatientName="Müller^Jürgen"))  # fmt: skip
@@ -52,12 +71,17 @@ def with_above(model: str, level: str, **keys: Any) -> Dataset:
 
 
 @pytest.mark.parametrize(("model", "level", "keyword"), KEYS)
-def test_every_key_is_known_and_takes_hostile_values_as_data(store: Store, model: str, level: str, keyword: str) -> None:
+def test_every_key_is_known_and_takes_hostile_values_as_data(
+    store: Store, model: str, level: str, keyword: str
+) -> None:
     attribute = ATTRIBUTES[keyword]
     universal = with_above(model, level)
     everything = len(list(store.find(level, model, universal)))
     assert everything
-    unset = [*(one for one in universal if one.tag != attribute.tag), _Raw(attribute.tag, attribute.vr, [] if attribute.vr == "SQ" else "")]
+    unset = [
+        *(one for one in universal if one.tag != attribute.tag),
+        _Raw(attribute.tag, attribute.vr, [] if attribute.vr == "SQ" else ""),
+    ]
     if keyword not in ABOVE[model]:
         answers = [one.dataset(Dataset) for one in store.find(level, model, unset)]
         assert len(answers) == everything
@@ -105,7 +129,9 @@ def test_unique_keys_above_the_level_are_required(store: Store, model: str) -> N
 
 def test_what_an_answer_contains(store: Store) -> None:
     options = FindOptions(retrieve_ae_title="PACSKIT", instance_availability="ONLINE")
-    keys = identifier(PatientName="doe*", StudyDate="", ModalitiesInStudy="", StudyDescription="", ProcedureCodeSequence=[])
+    keys = identifier(
+        PatientName="doe*", StudyDate="", ModalitiesInStudy="", StudyDescription="", ProcedureCodeSequence=[]
+    )
     keys.SeriesDescription = "below the level"
     keys.add_new(0x00091001, "LO", "private")
     (match,) = store.find("STUDY", "STUDY_ROOT", keys, options)
@@ -159,7 +185,9 @@ def test_items_that_match_come_back_with_what_was_asked(tmp_path: Path) -> None:
         dataset.ReferencedStudySequence = [inner]
         put(store, dataset)
         asked = [Dataset(CodeValue="b", CodeMeaning="")]
-        (match,) = store.find("STUDY", "STUDY_ROOT", identifier(ProcedureCodeSequence=asked, ReferencedStudySequence=[]))
+        (match,) = store.find(
+            "STUDY", "STUDY_ROOT", identifier(ProcedureCodeSequence=asked, ReferencedStudySequence=[])
+        )
         answer = match.dataset(Dataset)
         (item,) = answer.ProcedureCodeSequence
         assert {element.keyword: element.value for element in item} == {"CodeValue": "b", "CodeMeaning": "meaning b"}

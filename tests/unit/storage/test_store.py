@@ -240,7 +240,10 @@ def test_who_is_a_patient(store: Store) -> None:
 
 def test_a_later_series_fills_in_what_the_first_left_empty(store: Store) -> None:
     put(store, instance("1.1", "1.1.1", "1.1.1.1", PatientID="7", StudyDescription="", Occupation="miner"))
-    put(store, instance("1.1", "1.1.2", "1.1.2.1", PatientID="7", StudyDescription="Head", Occupation="x", PatientAge="043Y"))
+    put(
+        store,
+        instance("1.1", "1.1.2", "1.1.2.1", PatientID="7", StudyDescription="Head", Occupation="x", PatientAge="043Y"),
+    )
     study = next(store.find("STUDY", "STUDY_ROOT", Dataset(StudyDescription="", Occupation="", PatientAge="")))
     answer = study.dataset(Dataset)
     assert (answer.StudyDescription, answer.Occupation, answer.PatientAge) == ("Head", "miner", "043Y")
