@@ -203,8 +203,9 @@ FULL_USER = UserInformation(
 def test_pynetdicom_decodes_our_association_request(pynetdicom: ModuleType) -> None:
     from pynetdicom.pdu import A_ASSOCIATE_RQ
 
-    ours = AssociateRequest("CALLED", "ME", (ContextItem(1, CT, (EXPLICIT, IMPLICIT)), ContextItem(3, "1.2", ("1.4",))),
-                            FULL_USER)
+    ours = AssociateRequest(
+        "CALLED", "ME", (ContextItem(1, CT, (EXPLICIT, IMPLICIT)), ContextItem(3, "1.2", ("1.4",))), FULL_USER
+    )
     pdu = A_ASSOCIATE_RQ()
     pdu.decode(ours.encode())
     assert (pdu.called_ae_title, pdu.calling_ae_title) == ("CALLED", "ME")

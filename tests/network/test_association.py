@@ -57,7 +57,9 @@ from .conftest import (
 Serve = Callable[..., Server]
 
 
-def connect(server: Server | int, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any) -> Association:
+def connect(
+    server: Server | int, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any
+) -> Association:
     port = server if isinstance(server, int) else server.address[1]
     return Association.request(f"{ae}@127.0.0.1:{port}", contexts, calling="CLIENT", **options)
 
