@@ -20,7 +20,8 @@ from pacskit.network.connection import Connection
 from pacskit.network.dimse import CCancelRequest, RequestMessage
 from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service, ServiceRegistry
-from pacskit.network.machine import AssociateIndication, Machine, ReleaseIndication
+from pacskit.network.indications import AssociateIndication, ReleaseIndication
+from pacskit.network.machine import Machine
 from pacskit.network.negotiation import DEFAULT_TRANSFER_SYNTAXES, AcceptorPolicy, accept
 from pacskit.network.pdu import AssociateReject
 from pacskit.network.session import SessionEvent
@@ -339,6 +340,7 @@ class _Worker(threading.Thread):
                 connection.respond_release()
                 return
             elif event is None:
+                connection.transport.interrupt()  # say it, and do not wait for the peer to close
                 connection.abort()
                 return
             elif not isinstance(event, CCancelRequest):
