@@ -82,8 +82,8 @@ check: $(VENV)/.built $(VENV)/.group-check
 	@PATH="$(abspath $(BIN)):$$PATH" VENV_PYTHON="$(abspath $(PY))" sh .ci/check
 
 bench: $(VENV)/.built $(VENV)/.group-bench
-	@cd asv_bench && ../$(BIN)/asv run --quick --show-stderr -E existing:$(abspath $(PY)) $(ARGS)
-	@$(PY) -m asv_bench.compare
+	@cd asv_bench && ../$(BIN)/asv machine --yes >/dev/null && ../$(BIN)/asv run --quick --show-stderr -E existing:$(abspath $(PY)) $(ARGS)
+	@$(if $(wildcard asv_bench/compare.py),$(PY) -m asv_bench.compare)
 
 asv-check: $(VENV)/.built $(VENV)/.group-bench
 	@cd asv_bench && ../$(BIN)/asv check -E existing:$(abspath $(PY))

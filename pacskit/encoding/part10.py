@@ -17,8 +17,8 @@ from pacskit.encoding.reader import decode
 from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE, grammar
 from pacskit.encoding.writer import encode
 from pacskit_ext import _writer
-from pacskit_ext._element import wrap
 from pacskit_ext._reader import scan
+from pacskit_ext._table import wrap
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -59,15 +59,18 @@ def _guess_syntax(data: memoryview) -> str:
 
 def _parse_head(data: Buffer, force: bool) -> _Head:
     view = memoryview(data)
-    if view[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
+    prefix = view[_PREAMBLE : _PREAMBLE + 4].tobytes()
+    if prefix == b"DICM":
         begin = _PREAMBLE + 4
     elif not force:
         if len(view) < _PREAMBLE + 4:
             raise TruncatedError("too short for a DICOM file", offset=len(view))
-        raise DecodeError("not a DICOM file: no prefix after the preamble; force=True reads it all the same", offset=128)
+        raise DecodeError(
+            "not a DICOM file: no prefix after the preamble; force=True reads it all the same", offset=128
+        )
     else:
-        begin = 4 if view[:4] == b"DICM" else 0
-    if view[begin : begin + 2] != b"\x02\x00":
+        begin = 4 if view[:4].tobytes() == b"DICM" else 0
+    if view[begin : begin + 2].tobytes() != b"\x02\x00":
         if not force:
             raise DecodeError("the File Meta Information is missing", offset=begin)
         return _Head(-1, begin, _guess_syntax(view[begin:]))
@@ -101,9 +104,7 @@ def read_part10(
         options=options,
     )
     if head.meta >= 0:
-        dataset.file_meta = lambda: wrap(
-            scan(data, implicit=False, start=head.meta, only_group=2), FileMeta
-        )
+        dataset.file_meta = lambda: wrap(scan(data, implicit=False, start=head.meta, only_group=2), FileMeta)
         if head.meta == _PREAMBLE + 4:
             dataset.preamble = bytes(memoryview(data)[:_PREAMBLE])
     return dataset
@@ -208,7 +209,7 @@ def dcmread(
         os.close(fd)
 
 
-class dcmopen:  # noqa: N801 - reads as the function it is used as
+class dcmopen:
     """Open a DICOM file by mapping it: nothing is read before it is touched, whatever the size.
 
     A context manager that gives the Dataset. Its values that were decoded stay valid afterwards. The file must not
@@ -280,7 +281,10 @@ def _meta_for(dataset: Dataset, syntax: UID) -> FileMeta:
     meta = dataset.file_meta.copy()
     if meta.get("TransferSyntaxUID") != syntax:
         meta.TransferSyntaxUID = syntax
-    for keyword, source in (("MediaStorageSOPClassUID", "SOPClassUID"), ("MediaStorageSOPInstanceUID", "SOPInstanceUID")):
+    for keyword, source in (
+        ("MediaStorageSOPClassUID", "SOPClassUID"),
+        ("MediaStorageSOPInstanceUID", "SOPInstanceUID"),
+    ):
         value = dataset.get(source)
         if value and meta.get(keyword) != value:
             setattr(meta, keyword, value)
@@ -340,10 +344,7 @@ def dcmwrite(
     Raises EncodeError with the tag, FileExistsError when ``overwrite`` is false.
     """
     syntax = UID(
-        transfer_syntax
-        or dataset.file_meta.get("TransferSyntaxUID")
-        or dataset.transfer_syntax
-        or EXPLICIT_LITTLE
+        transfer_syntax or dataset.file_meta.get("TransferSyntaxUID") or dataset.transfer_syntax or EXPLICIT_LITTLE
     )
     parts: list[Buffer] = [_head_for(dataset, syntax), _body(dataset, syntax)]
     if isinstance(target, (str, os.PathLike)):

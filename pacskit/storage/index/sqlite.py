@@ -1,11 +1,11 @@
 """The index in an SQLite file: WAL, one writer at a time with group commit, readers beside it.
 
-The counters of patients, studies and series, the modalities and SOP classes of a study change in the transaction that changes the
-instances. Every value reaches SQL as a parameter.
+The counters of patients, studies and series, the modalities and SOP classes of a study change in the transaction that
+changes the instances. Every value reaches SQL as a parameter.
 
-**Who is a patient.** Patient ID together with its issuer. Objects without a Patient ID are not merged: each of their studies has a patient
-of its own (``anchor`` is then the Study Instance UID). A study belongs to the patient named by its first object; what that object
-left empty is filled in from the first object of a later series.
+**Who is a patient.** Patient ID together with its issuer. Objects without a Patient ID are not merged: each of their
+studies has a patient of its own (``anchor`` is then the Study Instance UID). A study belongs to the patient named by
+its first object; what that object left empty is filled in from the first object of a later series.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ class _Transaction:
             studies[series.study] = studies.get(series.study, 0) + number
             patients[series.patient] = patients.get(series.patient, 0) + number
         for pk, number in studies.items():
-            self.execute("UPDATE study SET instance_count = instance_count + ?, updated = ? WHERE pk = ?", (number, now, pk))
+            self.execute(
+                "UPDATE study SET instance_count = instance_count + ?, updated = ? WHERE pk = ?", (number, now, pk)
+            )
         for pk, number in patients.items():
             self.execute("UPDATE patient SET instance_count = instance_count + ? WHERE pk = ?", (number, pk))
         self._counts = {}
@@ -127,7 +129,9 @@ class SQLiteIndex:
             self._connection = self._connect()
             self._connection.execute("PRAGMA journal_mode = WAL")
             # both survive the end of the process; NORMAL syncs at checkpoints only
-            self._connection.execute("PRAGMA synchronous = FULL" if commit == "object" else "PRAGMA synchronous = NORMAL")
+            self._connection.execute(
+                "PRAGMA synchronous = FULL" if commit == "object" else "PRAGMA synchronous = NORMAL"
+            )
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
             migrate(self._connection)
         execute = self._connection.execute
@@ -185,10 +189,11 @@ class SQLiteIndex:
             while True:
                 with self.reader() as connection:
                     rows = connection.execute(sql, (*parameters, last, PAGE)).fetchall()
-                for last, *row in rows:
-                    yield StoredInstance(*row)
+                for row in rows:
+                    yield StoredInstance(*row[1:])
                 if len(rows) < PAGE:
                     break
+                last = rows[-1][0]
 
     def find(
         self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
@@ -218,7 +223,7 @@ class SQLiteIndex:
             return self._writer.run(work)
 
     def known_series(self, execute: Callable[..., sqlite3.Cursor]) -> dict[tuple[str, str], _Series]:
-        """Return the cache of series, emptied where another process has written. For the transaction that holds the lock."""
+        """Return the cache of series, emptied if another process has written; for a transaction that holds the lock."""
         version = execute("PRAGMA data_version").fetchone()[0]
         if version != self._data_version:
             self._known.clear()
@@ -272,7 +277,9 @@ class SQLiteIndex:
         """Find or make the rows that an instance hangs below."""
         parents = new.parents()
         execute = batch.execute
-        study = execute("SELECT pk, patient FROM study WHERE study_instance_uid = ?", (new.study_instance_uid,)).fetchone()
+        study = execute(
+            "SELECT pk, patient FROM study WHERE study_instance_uid = ?", (new.study_instance_uid,)
+        ).fetchone()
         if study is None:
             patient_pk = self._patient(batch, new, parents)
             row = {**parents.study, "patient": patient_pk, "updated": _now()}
