@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import selectors
 import socket
@@ -32,6 +33,8 @@ __all__ = ["Server"]
 _log = logging.getLogger("pacskit.network")
 
 LOCAL_LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_EXHAUSTED_PAUSE = 1.0
 _MAX_REFUSALS = 64  # peers that are being told that there is no room; beyond that the connection is just closed
 
 
@@ -177,6 +180,7 @@ class _Acceptor(threading.Thread):
         self._wake, self._waker = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         self._refusals: dict[socket.socket, Machine] = {}
+        self._resume: float | None = None  # when to accept again after the descriptors ran out
 
     def stop(self) -> None:
         with contextlib.suppress(OSError):
@@ -202,8 +206,13 @@ class _Acceptor(threading.Thread):
     def _accept(self) -> None:
         try:
             sock, peer = self._listener.accept()
-        except OSError as exc:  # gone again, or no descriptors left
+        except BlockingIOError:
+            return
+        except OSError as exc:
             _log.warning("a connection could not be accepted: %s", exc.strerror)
+            if exc.errno in _EXHAUSTED:  # it would be reported as ready again and again
+                self._selector.unregister(self._listener)
+                self._resume = time.monotonic() + _EXHAUSTED_PAUSE
             return
         if self._server._admit(sock, (peer[0], peer[1])):
             return
@@ -219,10 +228,15 @@ class _Acceptor(threading.Thread):
 
     def _next_deadline(self) -> float | None:
         deadlines = [m.artim_deadline for m in self._refusals.values() if m.artim_deadline is not None]
+        if self._resume is not None:
+            deadlines.append(self._resume)
         return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
     def _expire(self) -> None:
         now = time.monotonic()
+        if self._resume is not None and self._resume <= now:
+            self._resume = None
+            self._selector.register(self._listener, selectors.EVENT_READ)
         for sock, machine in list(self._refusals.items()):
             if machine.artim_deadline is not None and machine.artim_deadline <= now:
                 self._drop(sock)
@@ -239,7 +253,9 @@ class _Acceptor(threading.Thread):
                 if isinstance(event, AssociateIndication):
                     machine.reject(LOCAL_LIMIT_EXCEEDED)
             output = b"".join(machine.take_output())
-            if output:
+            if machine.close_wanted:
+                self._drop(sock)
+            elif output:
                 sock.send(output)  # ten bytes into an empty buffer
                 sock.shutdown(socket.SHUT_WR)
         except BlockingIOError:
