@@ -22,6 +22,10 @@ TABLES = Path(__file__).parents[3] / "pacskit_ext/codegen/tables"
 # pydicom has no encoding for private syntaxes and an older registry; it calls every syntax encapsulated
 # that is not one of four, and takes Papyrus 3 for explicit VR and JPIP deflate for not deflated.
 NOT_IN_PYDICOM = {
+    "JPEGXLLossless",
+    "JPEGXLJPEGRecompression",
+    "JPEGXL",
+    "DeflatedImageFrameCompression",
     "LabelMapSegmentationStorage",
     "HeightMapSegmentationStorage",
     "WaveformPresentationStateStorage",
@@ -61,7 +65,8 @@ def test_every_row_equals_pydicom() -> None:
         uid = UID(text)
         assert (uid.name, uid.type, uid.info, uid.keyword) == (name, kind, info, keyword)
         assert uid.is_retired == bool(retired)
-    assert {uid.keyword for uid in iter_uids() if str(uid) not in UID_dictionary} == NOT_IN_PYDICOM
+    # pynetdicom, once imported, adds some of these to pydicom's table.
+    assert {uid.keyword for uid in iter_uids() if str(uid) not in UID_dictionary} <= NOT_IN_PYDICOM
 
 
 def test_every_transfer_syntax_has_its_encoding() -> None:
@@ -78,7 +83,7 @@ def test_every_transfer_syntax_has_its_encoding() -> None:
 def test_every_transfer_syntax_equals_pydicom() -> None:
     different = set()
     for uid in iter_uids():
-        if uid.is_transfer_syntax and not uid.is_private:
+        if uid.is_transfer_syntax and not uid.is_private and uid.keyword not in NOT_IN_PYDICOM:
             other = PydicomUID(uid)
             ours = (uid.is_implicit_VR, uid.is_little_endian, uid.is_deflated, uid.is_encapsulated)
             if ours != (other.is_implicit_VR, other.is_little_endian, other.is_deflated, other.is_encapsulated):
