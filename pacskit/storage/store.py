@@ -45,7 +45,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open Part 10 file, and the instance that it is: where its data set begins, how long it is and in what syntax."""
+    """An open Part 10 file and the instance that it is: where its data set begins, its length and its syntax."""
 
     instance: StoredInstance
     file: IO[bytes]
@@ -178,20 +178,31 @@ class Store:
         return self.blobs.path(instance.key)
 
     def open(self, instance: StoredInstance | str) -> Opened:
-        """Open the file of an instance, or of the one that has replaced it; it stays readable if it is deleted meanwhile."""
+        """Open the file of an instance, or of the one that has replaced it.
+
+        It stays readable if the instance is deleted meanwhile.
+        """
         uid = instance if isinstance(instance, str) else instance.sop_instance_uid
         found = self.get(uid) if isinstance(instance, str) else instance
         while found is not None:
-            try:
-                return Opened(found, self.blobs.open(found.key))
-            except FileNotFoundError:
-                again = self.get(uid)
-                if again == found:
-                    raise StorageError(f"the object of SOP instance {uid} is missing") from None
-                found = again
-            except OSError as error:
-                raise storage_error(error, "opening an object") from error
+            file = self._open_blob(found.key)
+            now = self.get(uid)  # asked afterwards: a name that came free may be another object's by now
+            if now == found:
+                if file is None:
+                    raise StorageError(f"the object of SOP instance {uid} is missing")
+                return Opened(found, file)
+            if file is not None:
+                file.close()
+            found = now
         raise InstanceNotFound(uid)
+
+    def _open_blob(self, key: str) -> IO[bytes] | None:
+        try:
+            return self.blobs.open(key)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error(error, "opening an object") from error
 
     def counts(self) -> Counts:
         """Return how much there is."""

@@ -309,3 +309,19 @@ def test_two_stores_share_a_directory(tmp_path: Path) -> None:
         assert one.counts() == two.counts()
         assert found(two, "STUDY", "NumberOfStudyRelatedInstances") == ["2"]
         assert list(one.verify(digest=True)) == []
+
+
+def test_a_file_is_never_read_as_another_instance(store: Store) -> None:
+    first = put(store, instance(PatientName="Old"), source_ae="A").instance
+    assert first is not None
+    store.delete("IMAGE", instance_uid="1.2.1.1.1")
+    second = put(store, instance(PatientName="New"), "1.2.840.10008.1.2.2", source_ae="LONGER_TITLE").instance
+    assert second is not None
+    assert second.key == first.key
+    with store.open(first) as opened:
+        assert opened.instance == second
+        assert opened.read() == encode(instance(PatientName="New"), "1.2.840.10008.1.2.2")
+    store.path(second).unlink()
+    with pytest.raises(StorageError, match="is missing"):
+        store.open(second)
+    store.delete("IMAGE", instance_uid="1.2.1.1.1")
