@@ -25,7 +25,7 @@ from pacskit.storage.errors import InvalidIdentifier, InvalidInstance, OutOfSpac
 from pacskit.storage.index.find import Element, Match
 from pacskit.storage.index.query import FindOptions, Model
 from pacskit.storage.records import Commit, Counts, DuplicatePolicy, Outcome, StoredInstance
-from pacskit.storage.store import Ingest, Problem, Store, Stored
+from pacskit.storage.store import Ingest, Opened, Problem, Store, Stored
 
 __all__ = [
     "Commit",
@@ -38,6 +38,7 @@ __all__ = [
     "InvalidInstance",
     "Match",
     "Model",
+    "Opened",
     "OutOfSpace",
     "Outcome",
     "Problem",

@@ -289,10 +289,10 @@ class FileWriter:
         while not missing[-1].parent.exists():
             missing.append(missing[-1].parent)
         for one in reversed(missing):
-            with suppress(FileExistsError):
+            with suppress(FileExistsError, FileNotFoundError):  # others make and remove directories too: link says
                 one.mkdir()
-            if self._store.durable:
-                sync_directory(one.parent)
+                if self._store.durable:
+                    sync_directory(one.parent)
 
     def settle(self) -> None:
         """Keep the object: the index knows it now."""

@@ -30,7 +30,7 @@ from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.layout import Layout, uid_hierarchy
 from pacskit.storage.records import Commit, Counts, DuplicatePolicy, NewInstance, Outcome, StoredInstance
 
-__all__ = ["Ingest", "Problem", "Store", "Stored"]
+__all__ = ["Ingest", "Opened", "Problem", "Store", "Stored"]
 
 _log = logging.getLogger("pacskit.storage")
 
@@ -41,6 +41,27 @@ class Stored:
 
     outcome: Outcome
     instance: StoredInstance | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open Part 10 file and the instance that it is: where its data set begins, its length and its syntax."""
+
+    instance: StoredInstance
+    file: IO[bytes]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+
+    def read(self) -> bytes:
+        """Read the data set, as it was received."""
+        self.file.seek(self.instance.offset)
+        return self.file.read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +106,11 @@ class Store:
         except BaseException:
             self.blobs.close()
             raise
-        found = self.blobs.recover(self.index)
+        try:
+            found = self.blobs.recover(self.index)
+        except BaseException:
+            self.close()
+            raise
         if found:
             _log.warning("settled %d objects that an earlier process left in flight", found)
 
@@ -152,21 +177,32 @@ class Store:
         """Return the Part 10 file of an instance; its data set begins at ``instance.offset``."""
         return self.blobs.path(instance.key)
 
-    def open(self, instance: StoredInstance | str) -> IO[bytes]:
-        """Open the Part 10 file of an instance; the file stays readable if it is deleted meanwhile."""
+    def open(self, instance: StoredInstance | str) -> Opened:
+        """Open the file of an instance, or of the one that has replaced it.
+
+        It stays readable if the instance is deleted meanwhile.
+        """
         uid = instance if isinstance(instance, str) else instance.sop_instance_uid
         found = self.get(uid) if isinstance(instance, str) else instance
         while found is not None:
-            try:
-                return self.blobs.open(found.key)
-            except FileNotFoundError:
-                again = self.get(uid)  # it may have been replaced since it was located
-                if again == found:
-                    raise StorageError(f"the object of SOP instance {uid} is missing") from None
-                found = again
-            except OSError as error:
-                raise storage_error(error, "opening an object") from error
+            file = self._open_blob(found.key)
+            now = self.get(uid)  # asked afterwards: a name that came free may be another object's by now
+            if now == found:
+                if file is None:
+                    raise StorageError(f"the object of SOP instance {uid} is missing")
+                return Opened(found, file)
+            if file is not None:
+                file.close()
+            found = now
         raise InstanceNotFound(uid)
+
+    def _open_blob(self, key: str) -> IO[bytes] | None:
+        try:
+            return self.blobs.open(key)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error(error, "opening an object") from error
 
     def counts(self) -> Counts:
         """Return how much there is."""

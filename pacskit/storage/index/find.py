@@ -42,7 +42,7 @@ class Match:
 
     def elements(self) -> list[Element]:
         """Return the elements, with the level, the availability and the archive's AE title."""
-        found = [Element(0x00080052, "CS", self._plan.level)]
+        found = [Element(0x00080052, "CS", str(self._plan.level))]
         if self._options.retrieve_ae_title:
             found.append(Element(0x00080054, "AE", self._options.retrieve_ae_title))
         if self._options.instance_availability:
@@ -55,6 +55,8 @@ class Match:
                 at += 1
                 if attribute.kind in {Kind.MODALITIES, Kind.SOP_CLASSES}:
                     value = value.split("\\") if value else ""
+                elif attribute.kind == Kind.STAMP:
+                    value += "+0000"
             if value is None or value == "":
                 found.append(self._other(attribute, key))
             else:

@@ -142,8 +142,8 @@ def test_killed_at_each_step(tmp_path: Path, owner: type, method: str, after: bo
     _run(tmp_path, owner, method, _replace_one, after)
     with Store(tmp_path) as store:
         assert list(store.verify(digest=True)) == []
-        with store.open("1.2.1.1.1") as file:
-            assert (b"New" in file.read()) == indexed
+        with store.open("1.2.1.1.1") as opened:
+            assert (b"New" in opened.read()) == indexed
         assert (
             put(store, instance(uid="1.2.1.1.1", PatientName="Newer"), duplicates="replace").outcome is Outcome.REPLACED
         )
@@ -263,3 +263,50 @@ def test_one_bad_job_does_not_spoil_the_transaction_of_the_others(tmp_path: Path
             thread.join(10)
         assert len(errors) == 3
         assert store.counts().instances == 5
+
+
+def test_who_is_interrupted_while_waiting_passes_the_lead_on(tmp_path: Path) -> None:
+    import threading
+
+    with Store(tmp_path) as store:
+        writer = store.index._writer
+        inside, go = threading.Event(), threading.Event()
+
+        def slow(batch: object) -> None:
+            inside.set()
+            go.wait(10)
+
+        def alarm(number: int, frame: object) -> None:
+            raise KeyboardInterrupt
+
+        leader = threading.Thread(target=writer.run, args=(slow,))
+        leader.start()
+        inside.wait(10)
+        previous = signal.signal(signal.SIGALRM, alarm)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                writer.run(lambda batch: None)
+        finally:
+            signal.signal(signal.SIGALRM, previous)
+        go.set()
+        leader.join(10)
+        assert put(store, instance()).outcome is Outcome.STORED
+
+
+def test_opening_looks_at_staging_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(tmp_path) as store:
+        for number in range(50):
+            put(store, instance(uid=f"1.2.1.1.{number}"))
+    looked_at: list[str] = []
+    original = os.scandir
+
+    def scandir(path: str = ".") -> object:
+        looked_at.append(os.fspath(path))
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with Store(tmp_path) as store:
+        assert store.counts().instances == 50
+    monkeypatch.undo()
+    assert {Path(path).name for path in looked_at} <= {"staging"}

@@ -15,6 +15,7 @@ import pytest
 import pacskit_ext
 from pacskit.core.dataset import Dataset
 from pacskit.storage import FindOptions, InvalidIdentifier, Store
+from pacskit.storage.base import BlobStore, Index
 from pacskit.storage.index.keys import ATTRIBUTES, BY_TAG
 from pacskit.storage.index.query import plan
 from tests.unit.storage.objects import CT, MR, found, identifier, instance, put
@@ -61,7 +62,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         )
         put(made, instance(uid="1.2.1.1.2", PatientID="p", InstanceNumber=2, NumberOfFrames=7))
         put(made, instance("1.2.2", "1.2.2.1", "1.2.2.1.1", PatientID="q", StudyDate="20200201", StudyTime="0030",
-                           Modality="MR", SOPClassUID=MR, SpecificCharacterSet="ISO_IR 192", PatientName="Müller^Jürgen"))  # fmt: skip
+                           Modality="MR", SOPClassUID=MR, SpecificCharacterSet="ISO_IR 192",
+                           PatientName="Müller^Jürgen"))  # fmt: skip
         yield made
 
 
@@ -247,3 +249,28 @@ def test_an_index_serves(store: Store, level: str, keys: dict[str, Any], index: 
         steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + made.sql, made.parameters)]
     assert any(f"INDEX {index} " in step for step in steps), steps
     assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], steps
+
+
+def test_keys_of_any_size_are_answered_or_refused(store: Store) -> None:
+    assert found(store, "STUDY", "StudyInstanceUID", StudyInstanceUID=[f"1.2.{n}" for n in range(5000)]) == [
+        "1.2.1",
+        "1.2.2",
+    ]
+    for keyword in ("StudyDescription", "PatientName", "PatientComments", "ModalitiesInStudy"):
+        attribute = ATTRIBUTES[keyword]
+        for value in ("x" * 200_000, "*x" * 100_000, "[" * 40_000 + "*", "?" * 9_000):
+            assert list(store.find("STUDY", "STUDY_ROOT", [_Raw(attribute.tag, attribute.vr, value)])) == []
+    many = [_Raw(0x00081030, "LO", "\\".join(f"{n}*" for n in range(2000)))]
+    with pytest.raises(InvalidIdentifier):
+        store.find("STUDY", "STUDY_ROOT", many)
+    item = Dataset()
+    for _ in range(40):
+        item = Dataset(ProcedureCodeSequence=[item])
+    assert len(list(store.find("STUDY", "STUDY_ROOT", item))) == 2  # too deep a key asks for nothing
+
+
+def test_the_index_and_the_files_fulfil_their_protocols(store: Store) -> None:
+    index: Index = store.index
+    blobs: BlobStore = store.blobs
+    assert index.counts().instances == 3
+    assert len(list(blobs.iter_keys())) == 3

@@ -45,9 +45,9 @@ def test_a_data_set_is_kept_as_it_came(tmp_path: Path, syntax: str, commit: str)
         assert stored is not None
         assert stored == store.get(dataset.SOPInstanceUID)
         assert stored.sha256 == hashlib.sha256(data).digest()
-        with store.open(stored) as file:
-            content = file.read()
-        assert content[stored.offset :] == data
+        with store.open(stored) as opened:
+            assert opened.instance == stored
+            assert opened.read() == data
         assert len(data) == stored.length
         assert not staged(store)
         read = pydicom.dcmread(store.path(stored))  # the judge of the head is not ours
@@ -71,15 +71,14 @@ def test_a_large_object_goes_through_a_file(tmp_path: Path) -> None:
         assert len(staged(store)) == 1
         stored = ingest.commit().instance
         assert stored is not None
-        with store.open(stored) as file:
-            file.seek(stored.offset)
-            assert file.read() == data
+        with store.open(stored) as opened:
+            assert opened.read() == data
         assert not staged(store)
         assert store.counts().instances == 1
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_pydicoms_files_come_back_bit_exact(store: Store, pydicom_files: list[Path]) -> None:
+def test_pydicoms_files_come_back_bit_exact(store: Store, pydicom_files: tuple[Path, ...]) -> None:
     kept = 0
     for path in pydicom_files:
         try:
@@ -100,8 +99,8 @@ def test_pydicoms_files_come_back_bit_exact(store: Store, pydicom_files: list[Pa
         except DecodeError:
             continue  # a file made to be broken
         assert stored is not None
-        with store.open(stored) as file:
-            assert file.read()[stored.offset :] == raw[length:], path.name
+        with store.open(stored) as opened:
+            assert opened.read() == raw[length:], path.name
         kept += 1
     assert kept > 30
 
@@ -120,8 +119,13 @@ def test_policies_for_duplicates(store: Store) -> None:
     assert store.counts().instances == 1
     assert found(store, "STUDY", "SOPClassesInStudy") == [MR]
     assert found(store, "STUDY", "NumberOfStudyRelatedInstances") == ["1"]
-    with store.open(first.instance) as file:  # located before it was replaced
-        assert b"second" in file.read()
+    with store.open(first.instance) as opened:  # located before it was replaced
+        assert opened.instance == second.instance
+        assert b"second" in opened.read()
+        store.delete("IMAGE", instance_uid="1.2.1.1.1")
+        assert b"second" in opened.read()
+    with pytest.raises(InstanceNotFound):
+        store.open(first.instance)
 
 
 def test_a_replacement_may_belong_elsewhere(store: Store) -> None:
@@ -305,3 +309,19 @@ def test_two_stores_share_a_directory(tmp_path: Path) -> None:
         assert one.counts() == two.counts()
         assert found(two, "STUDY", "NumberOfStudyRelatedInstances") == ["2"]
         assert list(one.verify(digest=True)) == []
+
+
+def test_a_file_is_never_read_as_another_instance(store: Store) -> None:
+    first = put(store, instance(PatientName="Old"), source_ae="A").instance
+    assert first is not None
+    store.delete("IMAGE", instance_uid="1.2.1.1.1")
+    second = put(store, instance(PatientName="New"), "1.2.840.10008.1.2.2", source_ae="LONGER_TITLE").instance
+    assert second is not None
+    assert second.key == first.key
+    with store.open(first) as opened:
+        assert opened.instance == second
+        assert opened.read() == encode(instance(PatientName="New"), "1.2.840.10008.1.2.2")
+    store.path(second).unlink()
+    with pytest.raises(StorageError, match="is missing"):
+        store.open(second)
+    store.delete("IMAGE", instance_uid="1.2.1.1.1")
