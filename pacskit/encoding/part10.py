@@ -17,8 +17,8 @@ from pacskit.encoding.reader import decode
 from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE, grammar
 from pacskit.encoding.writer import encode
 from pacskit_ext import _writer
-from pacskit_ext._element import wrap
 from pacskit_ext._reader import scan
+from pacskit_ext._table import wrap
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

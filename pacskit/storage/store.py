@@ -1,7 +1,8 @@
 """The archive's memory: blobs and index joined, safe for many threads at once.
 
-An instance is stored in this order: the bytes in a staging file, its final name, the index transaction, the end of the staging name. What
-``commit`` returned has survived whatever the commit policy promises; what was interrupted is not there.
+An instance is stored in this order: the bytes in a staging file, its final name, the index transaction, the end of
+the staging name. What ``commit`` returned has survived whatever the commit policy promises; what was interrupted is
+not there.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A disagreement of index and files: ``kind`` is ``missing``, ``damaged`` (length or digest) or ``orphan`` (no row)."""
+    """A disagreement: ``kind`` is ``missing`` (no file), ``damaged`` (length or digest) or ``orphan`` (no row)."""
 
     kind: str
     key: str
@@ -128,7 +129,7 @@ class Store:
     def find(
         self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
     ) -> Iterator[Match]:
-        """Iterate over the entities that match an identifier (PS3.4 C.4.1); an invalid one raises InvalidIdentifier at once."""
+        """Iterate over what matches an identifier (PS3.4 C.4.1); an invalid one raises InvalidIdentifier at once."""
         return self.index.find(level, model, identifier, options)
 
     def get(self, sop_instance_uid: str) -> StoredInstance | None:
@@ -144,7 +145,7 @@ class Store:
         series_uid: str | Sequence[str] = (),
         instance_uid: str | Sequence[str] = (),
     ) -> Iterator[StoredInstance]:
-        """Iterate over the instances below what the unique keys of ``level`` name; those above narrow it (PS3.4 C.4.2.1.4)."""
+        """Iterate over the instances below what a level's unique keys name; those above narrow it (PS3.4 C.4.2)."""
         return self.index.locate(level, _unique(patient_id, study_uid, series_uid, instance_uid))
 
     def path(self, instance: StoredInstance) -> Path:
@@ -194,14 +195,14 @@ class Store:
         self.index.forget_retired(keys)
 
     def verify(self, *, digest: bool = False) -> Iterator[Problem]:
-        """Compare the index with the files, both ways; with ``digest`` every data set is read. Meant for a store at rest."""
+        """Compare index and files, both ways; with ``digest`` every data set is read. Meant for a store at rest."""
         for instance in self.index.instances():
             size = self.blobs.size(instance.key)
             if size is None:
                 yield Problem("missing", instance.key, instance.sop_instance_uid)
             elif size != instance.offset + instance.length or (digest and not self._is_intact(instance)):
                 yield Problem("damaged", instance.key, instance.sop_instance_uid)
-        for key in self.blobs.keys():
+        for key in self.blobs.iter_keys():
             if not self.index.has_key(key):
                 yield Problem("orphan", key, None)
 
@@ -270,8 +271,8 @@ class Ingest:
     def commit(self) -> Stored:
         """Check, file and index the instance.
 
-        Raises InvalidInstance where it cannot be filed, DecodeError where it cannot be read, OutOfSpace or StorageError; nothing is
-        left behind then.
+        Raises InvalidInstance where it cannot be filed, DecodeError where it cannot be read, OutOfSpace or
+        StorageError; nothing is left behind then.
         """
         writer = self._open()
         try:

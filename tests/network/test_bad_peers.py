@@ -15,8 +15,7 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CEchoRequest
 from pacskit.network.threads import Server
 from pacskit_ext._pdu import frame
-
-from .conftest import (
+from tests.network.peers import (
     CT,
     FAST,
     RELEASE_RQ,

@@ -28,7 +28,8 @@ class Element(NamedTuple):
 class Match:
     """One entity that matches: the attributes that were asked for, in ascending order of tag.
 
-    Attributes that the entity has no value for are there without one; those the index does not support are absent (PS3.4 C.4.1.1.3.2).
+    Attributes that the entity has no value for are there without one; those the index does not support are absent
+    (PS3.4 C.4.1.1.3.2).
     """
 
     __slots__ = ("_encoded", "_options", "_plan", "_row")

@@ -1,6 +1,7 @@
 """Which attributes the index keeps, at which level, and where (PS3.4 C.6, PS3.3 C.7).
 
-Unique and required keys and the common optional ones have a column; the others of a level live in the row's encoded attributes.
+Unique and required keys and the common optional ones have a column; the others of a level live in the row's encoded
+attributes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """One writer at a time, and whatever waits goes into one transaction (group commit).
 
-There is no writer thread: the first caller to arrive leads, does the work of all who wait meanwhile, wakes them, and hands the lead to
-the next one in line. A lone caller pays no hand-over. Each caller returns only after its transaction has been committed.
+There is no writer thread: the first caller to arrive leads, does the work of all who wait meanwhile, wakes them, and
+hands the lead to the next one in line. A lone caller pays no hand-over. Each caller returns only after its
+transaction has been committed.
 """
 
 from __future__ import annotations
