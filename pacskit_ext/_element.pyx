@@ -92,10 +92,10 @@ cdef class DataElement:
                 raise DecodeError("the value was not read", tag=self.tag_, offset=slot.offset)
             if slot.flags & F_EXTERNAL and is_binary(self.vr_):
                 self.value_ = self.scan.external
-            else:
+            else:        # UN of known length is little endian whatever the data set is (PS3.5 6.2.2)
                 self.value_ = decode_value(
-                    value_at(self.scan, slot), slot.length, self.vr_, (slot.flags & F_BIG) != 0, self.charset,
-                    self.tag_, slot.offset,
+                    value_at(self.scan, slot), slot.length, self.vr_, slot.flags & F_BIG and slot.vr != VR_UN,
+                    self.charset, self.tag_, slot.offset,
                 )
             if self.vr_ == VR_SQ:
                 self.value_ = Sequence.__new__(Sequence)
@@ -196,7 +196,7 @@ cdef class DataElement:
 
     @property
     def is_private(self):
-        return (self.tag_ >> 16) & 1 == 1
+        return bool(self.tag_ & 0x10000)
 
     @property
     def is_empty(self):
@@ -206,6 +206,10 @@ cdef class DataElement:
     def is_undefined_length(self):
         """Whether the source gave the length as undefined (PS3.5 7.1)."""
         return self.slot != NULL and not self.changed and (self.slot.flags & F_UNDEFINED) != 0
+
+    @property
+    def is_little_endian(self):
+        return self.slot == NULL or self.changed or not self.slot.flags & F_BIG
 
     @property
     def length(self):

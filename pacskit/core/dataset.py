@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from pacskit.core import slots
+from pacskit.core.arrays import array_of
 from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
@@ -15,6 +16,8 @@ from pacskit_ext._table import ElementTable
 if TYPE_CHECKING:
     from os import PathLike
     from typing import BinaryIO
+
+    from numpy.typing import NDArray
 
     from pacskit.core._generated.keywords import KeywordAttributes
     from pacskit.core.tag import Tag
@@ -126,6 +129,10 @@ class Dataset(ElementTable, KeywordAttributes):
             if recursive and element.VR == "SQ" and element.tag in self:
                 for item in element.value:
                     item.walk(callback)
+
+    def array(self, key: int | str | tuple[int, int]) -> NDArray[Any]:
+        """The numbers of an attribute as an array of one dimension; see `array_of`. Raises KeyError if absent."""
+        return array_of(self[key])
 
     def group_dataset(self, group: int) -> Self:
         """The elements of one group, in a data set of their own."""
