@@ -32,14 +32,14 @@ cdef class Sequence(MultiValue):
     def __init__(self, items=()):
         list.__init__(self, [_checked(item) for item in items])
 
-    def append(self, item):
-        MultiValue.append(self, _checked(item))
+    def append(self, value):
+        MultiValue.append(self, _checked(value))
 
-    def extend(self, items):
-        MultiValue.extend(self, [_checked(item) for item in items])
+    def extend(self, values):
+        MultiValue.extend(self, [_checked(item) for item in values])
 
-    def insert(self, index, item):
-        MultiValue.insert(self, index, _checked(item))
+    def insert(self, index, value):
+        MultiValue.insert(self, index, _checked(value))
 
     def __setitem__(self, index, item):
         self.changed = True
