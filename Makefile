@@ -105,7 +105,7 @@ asan: $(ASAN)/.built $(VENV)/.group-test
 	@$(SANITIZED) PACSKIT_HYPOTHESIS=asan $(PY) -P -m pytest -p no:cacheprovider -m "not interop and not slow" $(ASAN_TESTS) $(ARGS)
 
 fuzz: $(ASAN)/.built $(VENV)/.group-test
-	@$(SANITIZED) PACSKIT_HYPOTHESIS=fuzz $(PY) -P -m pytest -p no:cacheprovider --timeout=3600 $(wildcard tests/fuzz) $(ARGS)
+	@$(SANITIZED) PACSKIT_HYPOTHESIS=fuzz $(PY) -P -m pytest -p no:cacheprovider --timeout=3600 tests/fuzz $(ARGS)
 
 clean:
 	@rm -rf build dist docs/_build $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
