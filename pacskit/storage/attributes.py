@@ -1,7 +1,7 @@
 """What the index keeps of a data set: columns, and the other attributes of a level encoded as JSON.
 
-Encoded attributes are an object from tag to ``[VR, value, …]``; text stands as it was, an item of a sequence is such an object.
-The data set is only asked for what is needed, by keyword, so a lazily decoded one decodes nothing else.
+Encoded attributes are an object from tag to ``[VR, value, …]``; text stands as it was, an item of a sequence is such
+an object. The data set is only asked for what is needed, by keyword, so a lazily decoded one decodes nothing else.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def required_uid(ds: DatasetLike, keyword: str) -> str:
     uid = text_of(ds, keyword)
     if not uid:
         raise InvalidInstance(f"{keyword} is missing or empty", keyword=keyword)
-    if len(uid) > 256:
-        raise InvalidInstance(f"{keyword} is {len(uid)} characters long", keyword=keyword)
+    if len(uid) > 256 or "\\" in uid:
+        raise InvalidInstance(f"{keyword} is not one UID", keyword=keyword)
     return uid
 
 
@@ -121,7 +121,8 @@ def level_row(ds: DatasetLike, level: str) -> dict[str, Value]:
     row: dict[str, Value] = {}
     encoded: Encoded = {}
     for attribute in attributes_of(level):
-        element = ds[attribute.keyword] if attribute.keyword in ds else None
+        keyword = attribute.keyword
+        element = ds[keyword] if keyword in ds else None  # noqa: SIM401 - get() gives the value
         if attribute.column is not None and _fill(row, attribute, element):
             continue
         if element is not None:
