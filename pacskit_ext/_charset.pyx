@@ -160,7 +160,7 @@ cdef class CharacterSet:
                     continue
                 start = at
             elif not escape and data[at] in delimiters:
-                # G1 sets use the upper half only; a two-byte G0 set is always left before a delimiter (PS3.5 6.1.2.5.3).
+                # G1 sets use the upper half only; a two-byte G0 set is left before a delimiter (PS3.5 6.1.2.5.3).
                 out.append(_decode(escape + data[start:at], codec))
                 out.append(chr(data[at]))
                 codec = self.codecs[0]
