@@ -61,8 +61,10 @@ _MISSPELLED = {
 }
 
 
-def _normal(str term):
+def _normal(term):
     """The defined term that ``term`` means: case, blanks, dashes and underscores are often wrong in the field."""
+    if not isinstance(term, str):        # the element has another VR
+        raise DecodeError(f"{term!r} is not a specific character set", tag=0x00080005)
     term = term.strip().upper()
     if term in _SINGLE or term in _EXTENDED:
         return term
