@@ -188,7 +188,7 @@ def dcmqrscp(dcmtk: Dcmtk, tmp_path: Path) -> Iterator[Callable[..., Background]
             )
             log = stack.enter_context((tmp_path / "dcmqrscp.log").open("wb"))
             process = subprocess.Popen(
-                [dcmtk.tool("dcmqrscp"), "-c", str(directory / "dcmqrscp.cfg"), "--single-process"],
+                [dcmtk.tool("dcmqrscp"), "-c", str(directory / "dcmqrscp.cfg")],
                 stdout=log, stderr=log, cwd=directory,
             )  # fmt: skip
             stack.callback(_end, process)
