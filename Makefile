@@ -9,7 +9,8 @@
 # Needed beforehand: Python 3.11 or newer with its headers and venv, a C compiler, make.
 # Variables: PYTHON (interpreter to start from), VENV, ARGS (passed to pytest or asv), DIR, AE, PORT (serve).
 
-PYTHON ?= python3
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+    $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV ?= .venv
 DIR ?= ./pacs-data
 AE ?= PACSKIT
@@ -25,7 +26,7 @@ ASAN := build/asan
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help build serve test check bench asv-check docs asan fuzz codegen clean
+.PHONY: help build serve test check bench asv-check docs asan fuzz codegen clean FORCE
 
 help:
 	@sed -n '4,7s/^# *//p' Makefile
@@ -33,7 +34,7 @@ help:
 # ---- set-up -------------------------------------------------------------------------------------
 
 $(PY):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "pacskit needs Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@echo "creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { echo "venv is missing; on Debian: apt install python3-venv" >&2; exit 1; }
@@ -52,7 +53,13 @@ $(VENV)/.group-%: pyproject.toml | $(VENV)/.installed
 	@$(PIP) install --group $*
 	@touch $@
 
-$(VENV)/.built: $(NATIVE) $(VENV)/.installed
+# Built anew too when a compiled module has been removed.
+ifneq ($(words $(wildcard pacskit_ext/*.pyx)),$(words $(wildcard $(patsubst %.pyx,%.*.so,$(wildcard pacskit_ext/*.pyx)))))
+REBUILD := FORCE
+endif
+FORCE:
+
+$(VENV)/.built: $(NATIVE) $(VENV)/.installed $(REBUILD)
 	@echo "building the native ring"
 	@$(PY) setup.py -q build_ext --inplace >/dev/null
 	@touch $@
@@ -75,8 +82,8 @@ check: $(VENV)/.built $(VENV)/.group-check
 	@PATH="$(abspath $(BIN)):$$PATH" VENV_PYTHON="$(abspath $(PY))" sh .ci/check
 
 bench: $(VENV)/.built $(VENV)/.group-bench
-	@cd asv_bench && ../$(BIN)/asv run --quick --show-stderr -E existing:$(abspath $(PY)) $(ARGS)
-	@$(PY) -m asv_bench.compare
+	@cd asv_bench && ../$(BIN)/asv machine --yes >/dev/null && ../$(BIN)/asv run --quick --show-stderr -E existing:$(abspath $(PY)) $(ARGS)
+	@$(if $(wildcard asv_bench/compare.py),$(PY) -m asv_bench.compare)
 
 asv-check: $(VENV)/.built $(VENV)/.group-bench
 	@cd asv_bench && ../$(BIN)/asv check -E existing:$(abspath $(PY))
@@ -105,7 +112,7 @@ asan: $(ASAN)/.built $(VENV)/.group-test
 	@$(SANITIZED) PACSKIT_HYPOTHESIS=asan $(PY) -P -m pytest -p no:cacheprovider -m "not interop and not slow" $(ASAN_TESTS) $(ARGS)
 
 fuzz: $(ASAN)/.built $(VENV)/.group-test
-	@$(SANITIZED) PACSKIT_HYPOTHESIS=fuzz $(PY) -P -m pytest -p no:cacheprovider --timeout=3600 $(wildcard tests/fuzz) $(ARGS)
+	@$(SANITIZED) PACSKIT_HYPOTHESIS=fuzz $(PY) -P -m pytest -p no:cacheprovider --timeout=3600 tests/fuzz $(ARGS)
 
 clean:
 	@rm -rf build dist docs/_build $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info

@@ -26,7 +26,7 @@ cdef class DataElement:
 
 cdef class ElementTable:
     cdef object __weakref__
-    cdef Scan scan
+    cdef readonly Scan scan
     cdef Slot* slots
     cdef uint32_t nslots
     cdef Item item
@@ -48,6 +48,7 @@ cdef class ElementTable:
     cdef uint16_t resolve(self, Slot* slot)
     cdef bint is_changed(self) except -1
     cdef list elements(self)
+    cdef int collect(self, list out) except -1
     cdef remove(self, uint32_t tag)
     cdef set_value(self, uint32_t tag, object value)
     cdef attach(self, Scan scan, Item* item, ElementTable parent, object item_class)

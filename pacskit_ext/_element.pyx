@@ -9,14 +9,14 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from pacskit_ext._charset cimport DEFAULT, CharacterSet, charset_for
 from pacskit_ext._errors import DecodeError, EncodeError
 from pacskit_ext._reader cimport (
-    F_BIG, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_UNDEFINED, Item, Scan, Slot, VR_CS, VR_OB, VR_OW, VR_PN, VR_SQ, VR_SS,
-    VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw,
+    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_UNDEFINED, Item, Scan, Slot, VR_CS, VR_OB, VR_OW, VR_PN, VR_SQ, VR_SS,
+    VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, value_at,
 )
 from pacskit_ext._span cimport load_u16
 from pacskit_ext._tagtable cimport keyword_of, tag_vr
 from pacskit_ext._tagtable import lookup, tag_for
-from pacskit_ext._values cimport TAG, MultiValue, code_of, vr_of
-from pacskit_ext._vr cimport coerce_value, decode_value, empty_value
+from pacskit_ext._values cimport DS, INTEGER_STRING, TAG, MultiValue, code_of, vr_of
+from pacskit_ext._vr cimport coerce_value, decode_value, is_binary
 
 cdef enum:
     SPECIFIC_CHARACTER_SET = 0x00080005
@@ -116,10 +116,15 @@ cdef class DataElement:
         if slot.flags & F_ITEMS:
             self.value_ = self.items()
         else:
-            self.value_ = decode_value(
-                self.scan.base + slot.offset, slot.length, self.vr_, (slot.flags & F_BIG) != 0, self.charset,
-                self.tag_, slot.offset,
-            )
+            if slot.flags & F_EXTERNAL and self.scan.external is None:
+                raise DecodeError("the value was not read", tag=self.tag_, offset=slot.offset)
+            if slot.flags & F_EXTERNAL and is_binary(self.vr_):
+                self.value_ = self.scan.external
+            else:
+                self.value_ = decode_value(
+                    value_at(self.scan, slot), slot.length, self.vr_, (slot.flags & F_BIG) != 0, self.charset,
+                    self.tag_, slot.offset,
+                )
             if self.vr_ == VR_SQ:
                 self.value_ = Sequence.__new__(Sequence)
         self.decoded = True
@@ -245,6 +250,8 @@ cdef class DataElement:
         """A read-only view of the value's bytes in the source, not copied; None for an element that was not read."""
         if self.slot == NULL or self.changed:
             return None
+        if self.slot.flags & F_EXTERNAL:
+            return memoryview(self.scan.external)
         view = memoryview(self.scan.source).cast("B")
         return view[self.slot.offset : self.slot.offset + self.slot.length].toreadonly()
 
@@ -266,7 +273,7 @@ cdef class DataElement:
         elif isinstance(value, MultiValue):
             text = "[" + ", ".join([_shown(v) for v in value]) + "]"
         else:
-            text = _shown(value)
+            text = f"'{value}'" if isinstance(value, (DS, INTEGER_STRING)) else _shown(value)
         return f"({self.tag_ >> 16:04X},{self.tag_ & 0xFFFF:04X}) {self.name[:35]:<35} {vr_of(self.vr_)}: {text}"
 
     __repr__ = __str__
@@ -298,9 +305,7 @@ cdef class DataElement:
 cdef object _shown(object value):
     if value is None:
         return "None"
-    if isinstance(value, str) and isinstance(value, (int, float)) is False:
-        return repr(str(value))
-    return str(value)
+    return repr(str(value)) if isinstance(value, str) else str(value)
 
 
 cdef class ElementIterator:
@@ -644,6 +649,30 @@ cdef class ElementTable:
     def add_value(self, tag, value):
         """Set an attribute of the dictionary by tag; raises KeyError for a tag that is not in it."""
         self.set_value(tag_of(tag), value)
+
+    def iterall(self):
+        """Every element at every depth, a sequence before what it holds; in ascending order within each item."""
+        cdef list out = []
+        self.collect(out)
+        return iter(out)
+
+    cdef int collect(self, list out) except -1:
+        cdef DataElement element
+        cdef uint32_t i
+        if self.altered:
+            for element in self.elements():
+                out.append(element)
+                if element.vr_ == VR_SQ:
+                    for item in <Sequence> element.get():
+                        (<ElementTable> item).collect(out)
+            return 0
+        for i in range(self.nslots):
+            element = self.at(i)
+            out.append(element)
+            if element.vr_ == VR_SQ:
+                for item in <Sequence> element.get():
+                    (<ElementTable> item).collect(out)
+        return 0
 
     def tags(self):
         """The tags that are there, as ints in ascending order; touches no element."""

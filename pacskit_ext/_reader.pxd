@@ -1,5 +1,6 @@
 # The table that a scan of a data set leaves behind: slots (elements), items (of sequences, or fragments).
 from cpython.buffer cimport Py_buffer
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 cdef enum:
@@ -10,6 +11,7 @@ cdef enum:
     F_BIG = 16           # the element is big endian
     F_UNSORTED = 32      # items only: slots were not in ascending order, or doubled, in the source
     F_PARTIAL = 64       # items only: some elements of the content were passed over
+    F_EXTERNAL = 128     # the value is not in the source but supplied beside it: the last one of a big file
 
 cdef enum:
     VR_AE = 0x4541
@@ -84,6 +86,13 @@ cdef class Scan:
     cdef readonly int64_t stopped      # where scanning stopped; size when it read to the end
     cdef readonly object source        # the object whose buffer this is
     cdef readonly object encoded       # what the source was inflated from, or None
+    cdef readonly bytes external       # the value of the F_EXTERNAL slot, once supplied
+
+cdef inline const uint8_t* value_at(Scan scan, Slot* slot):
+    if slot.flags & F_EXTERNAL:
+        return <const uint8_t*> PyBytes_AS_STRING(scan.external)
+    return scan.base + slot.offset
+
 
 cdef bint vr_is_long(uint16_t vr) noexcept nogil
 cdef bint vr_is_known(uint16_t vr) noexcept nogil

@@ -11,6 +11,9 @@ class Scan:
     stopped: int
     source: Buffer
     encoded: Buffer | None
+    external: bytes | None
+    def pending(self) -> tuple[int, int] | None: ...
+    def supply(self, value: bytes) -> None: ...
 
 def scan(
     source: Buffer,
@@ -18,6 +21,7 @@ def scan(
     implicit: bool,
     big: bool = False,
     start: int = 0,
+    total: int = -1,
     stop_tag: int = 0,
     only_group: int = 0,
     wanted: Iterable[int] | None = None,

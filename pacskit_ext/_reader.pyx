@@ -33,6 +33,7 @@ cdef enum:
 cdef struct Scanner:
     const uint8_t* base
     int64_t size
+    int64_t total              # bytes of the file, of which the source may be only the head
     bint big
     int max_depth
     uint32_t max_elements
@@ -357,9 +358,12 @@ cdef int scan_value(Scanner* s, Slot* slot, uint32_t length, int64_t end, bint i
     """Find the end of one element's value, descending into what it contains."""
     if length == UNDEFINED:
         return scan_undefined(s, slot, end, implicit, depth)
-    if length > end - slot.offset:
-        return fail(s, RC_TRUNCATED if end == s.size else RC_BAD_LENGTH, slot.offset - slot.header, slot.tag)
     slot.length = length
+    if length > end - slot.offset:
+        if depth == 0 and slot.offset + length == s.total and slot.vr != VR_SQ and slot.vr != VR_UN:
+            slot.flags |= F_EXTERNAL
+            return RC_OK
+        return fail(s, RC_TRUNCATED if end == s.size else RC_BAD_LENGTH, slot.offset - slot.header, slot.tag)
     if slot.vr == VR_SQ:
         return scan_items(s, slot, slot.offset + length, False, implicit, depth + 1)
     if slot.vr == VR_UN and length >= 8 and tag_vr(slot.tag) == VR_SQ:
@@ -431,6 +435,7 @@ cdef class Scan:
         self.slots = NULL
         self.items = NULL
         self.encoded = None
+        self.external = None
         memset(&self.root, 0, sizeof(Item))
 
     def __dealloc__(self):
@@ -438,6 +443,23 @@ cdef class Scan:
         free(self.items)
         if self.exported:
             PyBuffer_Release(&self.view)
+
+    def pending(self):
+        """Offset and length of a last value that is yet to be supplied, or None."""
+        cdef Slot* last
+        if self.external is not None or self.root.count == 0:
+            return None
+        last = self.slots + self.root.first + self.root.count - 1
+        return (last.offset, last.length) if last.flags & F_EXTERNAL else None
+
+    def supply(self, bytes value not None):
+        """Give the value that ``pending`` asked for; raises TruncatedError when it is not that long."""
+        wanted = self.pending()
+        if wanted is None:
+            raise ValueError("no value is pending")
+        if len(value) != wanted[1]:
+            raise_rc(RC_TRUNCATED, wanted[0], self.slots[self.root.first + self.root.count - 1].tag)
+        self.external = value
 
     def __sizeof__(self):
         return object.__sizeof__(self) + self.slot_count * sizeof(Slot) + self.item_count * sizeof(Item)
@@ -449,6 +471,7 @@ def scan(
     bint implicit,
     bint big=False,
     int64_t start=0,
+    int64_t total=-1,
     uint32_t stop_tag=0,
     uint32_t only_group=0,
     wanted=None,
@@ -460,7 +483,8 @@ def scan(
 
     ``stop_tag`` ends the scan before the first top-level tag at or after it, ``only_group`` before the first of
     another group; ``wanted`` is an iterable of top-level
-    tags to keep, the others being passed over. Raises TruncatedError, DecodeError or LimitError with offset and tag.
+    tags to keep, the others being passed over. ``total`` is the size of the file when ``source`` is only its head: a
+    value that ends exactly there is then left ``pending``. Raises TruncatedError, DecodeError or LimitError with offset and tag.
     """
     cdef Scan result = Scan.__new__(Scan)
     cdef Scanner s
@@ -477,7 +501,7 @@ def scan(
     if start < 0 or start > result.size:
         raise ValueError(f"start {start} is outside the source of {result.size} bytes")
     memset(&s, 0, sizeof(Scanner))
-    s.base, s.size, s.big = result.base, result.size, big
+    s.base, s.size, s.big, s.total = result.base, result.size, big, total
     s.max_depth, s.max_elements, s.stop_tag, s.only_group = max_depth, max_elements, stop_tag, only_group
     if wanted is not None:
         tags = sorted(set(wanted))

@@ -10,3 +10,4 @@ cdef bytes encode_value(object value, uint16_t vr, bint big, CharacterSet charse
 cdef object coerce_value(object value, uint16_t vr, uint32_t tag)
 cdef int swap_width(uint16_t vr) noexcept nogil
 cdef bint is_text(uint16_t vr) noexcept nogil
+cdef bint is_binary(uint16_t vr) noexcept nogil

@@ -40,9 +40,20 @@ cdef bint is_text(uint16_t vr) noexcept nogil:
     )
 
 
+cdef bint is_binary(uint16_t vr) noexcept nogil:
+    """Whether the value reads as bytes."""
+    return (
+        vr == VR_OB or vr == VR_OW or vr == VR_UN or vr == VR_OF or vr == VR_OD or vr == VR_OL or vr == VR_OV
+        or vr == VR_ox
+    )
+
+
 cdef int swap_width(uint16_t vr) noexcept nogil:
     """Bytes of the units that byte order applies to; 1 where it does not."""
-    if vr == VR_US or vr == VR_SS or vr == VR_OW or vr == VR_AT or vr == VR_xs or vr == VR_ox or vr == VR_xw or vr == VR_uw:
+    if (
+        vr == VR_US or vr == VR_SS or vr == VR_OW or vr == VR_AT or vr == VR_xs or vr == VR_ox or vr == VR_xw
+        or vr == VR_uw
+    ):
         return 2
     if vr == VR_UL or vr == VR_SL or vr == VR_FL or vr == VR_OF or vr == VR_OL:
         return 4
@@ -343,7 +354,7 @@ cdef object _coerce_one(object value, uint16_t vr, uint32_t tag):
 cdef object coerce_value(object value, uint16_t vr, uint32_t tag):
     """Turn what a user assigns into what reading it back would give; raises EncodeError when it cannot be."""
     cdef MultiValue many
-    if vr == VR_OB or vr == VR_OW or vr == VR_UN or vr == VR_OF or vr == VR_OD or vr == VR_OL or vr == VR_OV or vr == VR_ox:
+    if is_binary(vr):
         if value is None:
             return None
         if isinstance(value, (list, tuple)) and all(isinstance(v, (bytes, bytearray, memoryview)) for v in value):
@@ -364,7 +375,8 @@ cdef object coerce_value(object value, uint16_t vr, uint32_t tag):
                 list.append(many, _coerce_one(item, vr, tag))
             return many[0] if len(many) == 1 else many
         return _coerce_one(value, vr, tag)
-    except EncodeError:
+    except EncodeError as error:
+        error.tag = tag
         raise
     except (ValueError, TypeError, OverflowError) as error:
         raise EncodeError(f"{type(value).__name__} does not fit the VR: {error}", tag=tag) from error

@@ -1,6 +1,7 @@
 """The data-set writer: what was not changed is copied, or converted between the uncompressed syntaxes, as bytes."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
@@ -8,12 +9,15 @@ from pacskit_ext._charset cimport DEFAULT, CharacterSet, charset_for
 from pacskit_ext._element cimport DataElement, ElementTable, Sequence
 from pacskit_ext._errors import EncodeError
 from pacskit_ext._reader cimport (
-    F_BIG, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_UNDEFINED, F_UNSORTED, Item, Scan, Slot, VR_AT, VR_OB,
-    VR_OW, VR_SQ, VR_SS, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, vr_is_known, vr_is_long,
+    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_UNDEFINED, F_UNSORTED, Item, Scan, Slot, VR_AT, VR_OB,
+    VR_OW, VR_SQ, VR_SS, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, value_at, vr_is_known, vr_is_long,
 )
 from pacskit_ext._span cimport bswap16, bswap32, bswap64, store_u16, store_u32
 from pacskit_ext._tagtable cimport tag_vr
 from pacskit_ext._vr cimport decode_value, encode_value, is_text, swap_width
+
+cdef extern from "Python.h":
+    int _PyBytes_Resize(PyObject** bytes, Py_ssize_t newsize) except -1
 
 cdef enum:
     ITEM = 0xFFFEE000
@@ -51,6 +55,11 @@ cdef void copy_swapped(uint8_t* out, const uint8_t* p, int64_t n, int width) noe
         whole = 0
     if n > whole:
         memcpy(out + whole, p + whole, n - whole)
+
+
+cdef bint is_whole(ElementTable table) noexcept:
+    """Whether the content stands in the source in one piece."""
+    return not table.item.flags & F_PARTIAL and table.item.offset + table.item.length <= table.scan.size
 
 
 cdef class Writer:
@@ -137,10 +146,13 @@ cdef class Writer:
     # -- from the source, without Python values --------------------------------------------------------------------
 
     cdef int put_slot(self, Scan scan, Slot* slot, ElementTable table, int sign) except -1:
-        cdef const uint8_t* p = scan.base + slot.offset
+        cdef const uint8_t* p = value_at(scan, slot)
         cdef uint16_t vr = slot.vr
         cdef int width
-        if self.is_same(slot.flags) and not (slot.flags & F_ITEMS and vr == VR_UN):
+        if self.is_same(slot.flags) and slot.flags & F_EXTERNAL:
+            self.copy(scan.base + slot.offset - slot.header, slot.header)
+            return self.copy(p, slot.length)
+        if self.is_same(slot.flags):
             return self.copy(p - slot.header, slot.header + slot.length + (8 if slot.flags & F_UNDEFINED else 0))
         if slot.flags & F_ITEMS:
             return self.put_items(scan, slot, table, sign)
@@ -279,7 +291,7 @@ cdef class Writer:
     cdef bint can_copy(self, ElementTable table) except -1:
         return (
             not table.is_changed()
-            and not table.item.flags & (F_PARTIAL)
+            and is_whole(table)
             and self.is_same_all(table.scan, table.slots, table.nslots)
         )
 
@@ -317,11 +329,16 @@ cdef class Writer:
             return self.put_slot(element.scan, element.slot, table, table.sign())
         return self.put_element(element, table, charset)
 
-    def finish(self):
+    cdef bytes finish(self):
         """The bytes written; the writer must not be used again."""
-        if self.used == self.room:
-            return self.out
-        return self.out[: self.used]
+        cdef PyObject* raw = <PyObject*> self.out
+        cdef bytes result
+        Py_INCREF(self.out)
+        self.out = None
+        _PyBytes_Resize(&raw, self.used)      # the only reference is ours
+        result = <bytes> raw
+        Py_DECREF(result)
+        return result
 
 
 def encode(ElementTable table not None, *, bint implicit, bint big=False, bint encapsulated=False):
@@ -329,7 +346,7 @@ def encode(ElementTable table not None, *, bint implicit, bint big=False, bint e
     cdef int64_t expected = 4096
     cdef Writer writer
     if table.scan is not None:
-        expected += table.item.length + table.item.length // 8
+        expected += table.item.length
         writer = Writer(implicit=implicit, big=big, encapsulated=encapsulated, expected=0)
         if writer.can_copy(table):
             return PyBytes_FromStringAndSize(<const char*> table.scan.base + table.item.offset, table.item.length)
@@ -340,7 +357,7 @@ def encode(ElementTable table not None, *, bint implicit, bint big=False, bint e
 
 def source_of(ElementTable table not None):
     """A view of the source of an unchanged data set, in whatever encoding it was read; None where it was changed."""
-    if table.scan is None or table.item.flags & F_PARTIAL or table.is_changed():
+    if table.scan is None or not is_whole(table) or table.is_changed():
         return None
     view = memoryview(table.scan.source).cast("B")
     return view[table.item.offset : table.item.offset + table.item.length].toreadonly()

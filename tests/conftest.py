@@ -25,6 +25,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import pacskit_ext
+from tests.foreign import wheel_files
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRED = {name for name in os.environ.get("PACSKIT_REQUIRE", "").split(",") if name}
@@ -106,11 +107,9 @@ def corpus() -> Path:
 
 
 @pytest.fixture(scope="session")
-def pydicom_files() -> list[Path]:
+def pydicom_files() -> tuple[Path, ...]:
     """The DICOM files that travel in pydicom's wheel."""
-    from pydicom.data import get_testdata_files
-
-    return sorted(Path(name) for name in get_testdata_files() if Path(name).is_file())
+    return wheel_files()
 
 
 # ---- foreign peers ----------------------------------------------------------------------------------

@@ -44,6 +44,10 @@ class Dataset(ElementTable, KeywordAttributes):
 
     __slots__ = ("_file_meta", "_preamble", "_syntax")
 
+    _file_meta: FileMeta | Callable[[], FileMeta]  # a function makes it on first use
+    _preamble: bytes | None
+    _syntax: UID | None
+
     def __init__(self, elements: Mapping[Any, Any] | Iterable[DataElement] | None = None, /, **attributes: Any) -> None:
         if elements is not None:
             for element in elements.values() if isinstance(elements, Mapping) else elements:
@@ -54,20 +58,15 @@ class Dataset(ElementTable, KeywordAttributes):
     @property
     def file_meta(self) -> FileMeta:
         """The File Meta Information (PS3.10 7.1); empty when there was none."""
-        try:
-            meta = self._file_meta
-        except AttributeError:
-            meta = self._file_meta = FileMeta()
-        if isinstance(meta, FileMeta):
-            return meta
-        self._file_meta = made = meta()
-        return made
+        meta: FileMeta | Callable[[], FileMeta] | None = getattr(self, "_file_meta", None)
+        if not isinstance(meta, FileMeta):
+            meta = FileMeta() if meta is None else meta()
+            self._file_meta = meta
+        return meta
 
     @file_meta.setter
     def file_meta(self, meta: FileMeta | Dataset | Callable[[], FileMeta]) -> None:
-        if isinstance(meta, Dataset):
-            meta = FileMeta(meta)
-        self._file_meta: FileMeta | Callable[[], FileMeta] = meta
+        self._file_meta = FileMeta(meta) if isinstance(meta, Dataset) else meta
 
     @property
     def preamble(self) -> bytes | None:
@@ -118,14 +117,6 @@ class Dataset(ElementTable, KeywordAttributes):
         if keyword not in self:
             setattr(self, keyword, value)
         return self.get(keyword)
-
-    def iterall(self) -> Iterator[DataElement]:
-        """Iterate over every element at every depth, sequences before what they hold."""
-        for element in self:
-            yield element
-            if element.VR == "SQ":
-                for item in element.value:
-                    yield from item.iterall()
 
     def walk(self, callback: Callable[[Dataset, DataElement], object], recursive: bool = True) -> None:
         """Call ``callback(dataset, element)`` for every element, by default at every depth."""
@@ -178,14 +169,9 @@ class Dataset(ElementTable, KeywordAttributes):
 
     def __str__(self) -> str:
         lines = list(self._lines(""))
-        try:
-            meta = self._file_meta
-        except AttributeError:
-            return "\n".join(lines)
-        head = [str(element) for element in (meta if isinstance(meta, FileMeta) else self.file_meta)]
-        if not head:
-            return "\n".join(lines)
-        rule = "-" * 49
-        return "\n".join([f"Dataset.file_meta {'-' * 31}", *head, rule, *lines])
+        if hasattr(self, "_file_meta") and len(self.file_meta):
+            head = [f"Dataset.file_meta {'-' * 31}", *map(str, self.file_meta), "-" * 49]
+            return "\n".join(head + lines)
+        return "\n".join(lines)
 
     __repr__ = __str__

@@ -59,15 +59,18 @@ def _guess_syntax(data: memoryview) -> str:
 
 def _parse_head(data: Buffer, force: bool) -> _Head:
     view = memoryview(data)
-    if view[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
+    prefix = view[_PREAMBLE : _PREAMBLE + 4].tobytes()
+    if prefix == b"DICM":
         begin = _PREAMBLE + 4
     elif not force:
         if len(view) < _PREAMBLE + 4:
             raise TruncatedError("too short for a DICOM file", offset=len(view))
-        raise DecodeError("not a DICOM file: no prefix after the preamble; force=True reads it all the same", offset=128)
+        raise DecodeError(
+            "not a DICOM file: no prefix after the preamble; force=True reads it all the same", offset=128
+        )
     else:
-        begin = 4 if view[:4] == b"DICM" else 0
-    if view[begin : begin + 2] != b"\x02\x00":
+        begin = 4 if view[:4].tobytes() == b"DICM" else 0
+    if view[begin : begin + 2].tobytes() != b"\x02\x00":
         if not force:
             raise DecodeError("the File Meta Information is missing", offset=begin)
         return _Head(-1, begin, _guess_syntax(view[begin:]))
@@ -86,6 +89,7 @@ def read_part10(
     stop_before_pixels: bool = False,
     specific_tags: Iterable[int | str | tuple[int, int]] | None = None,
     force: bool = False,
+    total: int = -1,
     options: ReadOptions = _DEFAULT,
 ) -> Dataset:
     """Read a DICOM file that is in memory or mapped; the data set keeps ``data`` and copies nothing."""
@@ -94,14 +98,13 @@ def read_part10(
         data,
         head.syntax,
         start=head.start,
+        total=total,
         stop_before_pixels=stop_before_pixels,
         specific_tags=specific_tags,
         options=options,
     )
     if head.meta >= 0:
-        dataset.file_meta = lambda: wrap(
-            scan(data, implicit=False, start=head.meta, only_group=2), FileMeta
-        )
+        dataset.file_meta = lambda: wrap(scan(data, implicit=False, start=head.meta, only_group=2), FileMeta)
         if head.meta == _PREAMBLE + 4:
             dataset.preamble = bytes(memoryview(data)[:_PREAMBLE])
     return dataset
@@ -130,6 +133,30 @@ def _read_all(fd: int, size: int) -> bytes:
     return b"".join(parts)
 
 
+def _read_range(fd: int, offset: int, length: int) -> bytes:
+    data = os.pread(fd, length, offset)
+    if len(data) == length:
+        return data
+    parts = [data]
+    while part := os.pread(fd, length - sum(map(len, parts)), offset + sum(map(len, parts))):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _read_split(fd: int, size: int, read: Any) -> Dataset | None:
+    """Read head and last value apart, so that big pixel data is read into its place once; None if it is not last."""
+    try:
+        dataset = read(os.pread(fd, _HEAD, 0), total=size)
+    except TruncatedError:
+        return None
+    pending = dataset.scan.pending()
+    if pending is not None:
+        dataset.scan.supply(_read_range(fd, *pending))
+    elif dataset.scan.stopped != size:
+        return None
+    return dataset  # type: ignore[no-any-return]
+
+
 def dcmread(
     source: str | os.PathLike[str] | BinaryIO | bytes | bytearray | memoryview,
     *,
@@ -156,9 +183,10 @@ def dcmread(
     Raises DecodeError, TruncatedError or LimitError with offset and tag, OSError when the file cannot be read.
     """
 
-    def read(data: Buffer) -> Dataset:
+    def read(data: Buffer, total: int = -1) -> Dataset:
         return read_part10(
             data,
+            total=total,
             stop_before_pixels=stop_before_pixels,
             specific_tags=specific_tags,
             force=force,
@@ -174,12 +202,14 @@ def dcmread(
         size = os.fstat(fd).st_size
         if (stop_before_pixels or specific_tags is not None) and size > _HEAD:
             return _read_head(fd, size, read)
+        if size > 2 * _HEAD and (dataset := _read_split(fd, size, read)) is not None:
+            return dataset
         return read(_read_all(fd, size))
     finally:
         os.close(fd)
 
 
-class dcmopen:  # noqa: N801 - reads as the function it is used as
+class dcmopen:
     """Open a DICOM file by mapping it: nothing is read before it is touched, whatever the size.
 
     A context manager that gives the Dataset. Its values that were decoded stay valid afterwards. The file must not
@@ -251,7 +281,10 @@ def _meta_for(dataset: Dataset, syntax: UID) -> FileMeta:
     meta = dataset.file_meta.copy()
     if meta.get("TransferSyntaxUID") != syntax:
         meta.TransferSyntaxUID = syntax
-    for keyword, source in (("MediaStorageSOPClassUID", "SOPClassUID"), ("MediaStorageSOPInstanceUID", "SOPInstanceUID")):
+    for keyword, source in (
+        ("MediaStorageSOPClassUID", "SOPClassUID"),
+        ("MediaStorageSOPInstanceUID", "SOPInstanceUID"),
+    ):
         value = dataset.get(source)
         if value and meta.get(keyword) != value:
             setattr(meta, keyword, value)
@@ -311,10 +344,7 @@ def dcmwrite(
     Raises EncodeError with the tag, FileExistsError when ``overwrite`` is false.
     """
     syntax = UID(
-        transfer_syntax
-        or dataset.file_meta.get("TransferSyntaxUID")
-        or dataset.transfer_syntax
-        or EXPLICIT_LITTLE
+        transfer_syntax or dataset.file_meta.get("TransferSyntaxUID") or dataset.transfer_syntax or EXPLICIT_LITTLE
     )
     parts: list[Buffer] = [_head_for(dataset, syntax), _body(dataset, syntax)]
     if isinstance(target, (str, os.PathLike)):

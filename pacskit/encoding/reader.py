@@ -46,13 +46,15 @@ def decode(
     transfer_syntax: str = EXPLICIT_LITTLE,
     *,
     start: int = 0,
+    total: int = -1,
     stop_before_pixels: bool = False,
     specific_tags: Iterable[int | str | tuple[int, int]] | None = None,
     options: ReadOptions = _DEFAULT,
 ) -> Dataset:
     """Read a data set from bytes that are in ``transfer_syntax``; the data set keeps them and copies nothing.
 
-    ``start`` is where in ``data`` it begins. Raises TruncatedError, DecodeError or LimitError with offset and tag.
+    ``start`` is where in ``data`` it begins. When ``data`` is only the head of ``total`` bytes, a last value that ends
+    there is left for ``dataset.scan.supply``. Raises TruncatedError, DecodeError or LimitError with offset and tag.
     """
     encoded = None
     implicit, big, deflated, _ = grammar(transfer_syntax)
@@ -71,6 +73,7 @@ def decode(
         implicit=implicit,
         big=big,
         start=start,
+        total=-1 if deflated else total,
         stop_tag=stop,
         wanted=wanted,
         max_depth=options.max_depth,

@@ -9,15 +9,13 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from pacskit.core.status import Status
 from pacskit_ext._dimse import Template
 
 if TYPE_CHECKING:
     from pacskit.network.negotiation import PresentationContext
 
 __all__ = [
-    "PENDING",
-    "PENDING_WARNING",
-    "SUCCESS",
     "TEMPLATES",
     "CCancelRequest",
     "CEchoRequest",
@@ -47,10 +45,6 @@ __all__ = [
     "ResponseMessage",
     "encode_message",
 ]
-
-SUCCESS = 0x0000
-PENDING = 0xFF00
-PENDING_WARNING = 0xFF01
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,7 +80,7 @@ class RequestMessage(Message):
 
     message_id: int = 0
 
-    def response(self, status: int = SUCCESS, *, data: Any = None, **values: Any) -> ResponseMessage:
+    def response(self, status: int = Status.SUCCESS, *, data: Any = None, **values: Any) -> ResponseMessage:
         """Return the response to this request, with the IDs and UIDs copied and ``values`` set on top."""
         cls, takes_instance = _RESPONSES[type(self)]
         if takes_instance:
@@ -96,7 +90,7 @@ class RequestMessage(Message):
             data=data,
             message_id_being_responded_to=self.message_id,
             affected_sop_class_uid=self.sop_class_uid,
-            status=status,
+            status=Status(status),
             **values,
         )
 
@@ -106,16 +100,20 @@ class ResponseMessage(Message):
     """What answers a request."""
 
     message_id_being_responded_to: int
-    status: int
+    status: Status
     affected_sop_class_uid: str | None = None
     offending_element: Sequence[int] | None = None
     error_comment: str | None = None
     error_id: int | None = None
 
+    def __post_init__(self) -> None:
+        if type(self.status) is not Status:  # a plain number, from the wire or from a caller
+            self.status = Status(self.status)
+
     @property
     def is_pending(self) -> bool:
         """Whether more responses follow (PS3.7 C.1.6)."""
-        return self.status in (PENDING, PENDING_WARNING)
+        return self.status.is_pending
 
 
 @dataclass(slots=True, kw_only=True)

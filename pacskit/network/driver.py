@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pacskit.core.errors import DimseError, LimitError
+from pacskit.core.status import Status
 from pacskit.network.connection import Connection
 from pacskit.network.dimse import (
     CCancelRequest,
@@ -40,15 +41,11 @@ __all__ = ["FlowDriver", "PeerHandle"]
 
 _log = logging.getLogger("pacskit.network")
 
-OUT_OF_RESOURCES = 0xA700
-PROCESSING_FAILURE = 0x0110
-SOP_CLASS_NOT_SUPPORTED = 0x0122
-UNABLE_TO_PROCESS = 0xC000
 # PS3.4 gives these services a failure of their own; for the others PS3.7 annex C's general one holds.
-_FAILURES: dict[type[RequestMessage], int] = {
-    CFindRequest: UNABLE_TO_PROCESS,
-    CGetRequest: UNABLE_TO_PROCESS,
-    CMoveRequest: UNABLE_TO_PROCESS,
+_FAILURES: dict[type[RequestMessage], Status] = {
+    CFindRequest: Status.UNABLE_TO_PROCESS,
+    CGetRequest: Status.UNABLE_TO_PROCESS,
+    CMoveRequest: Status.UNABLE_TO_PROCESS,
 }
 
 
@@ -106,17 +103,17 @@ class FlowDriver:
             if message.error is not None:
                 raise message.error
             self._serve(message)
-            status = _FAILURES.get(type(message), PROCESSING_FAILURE)
+            status = _FAILURES.get(type(message), Status.PROCESSING_FAILURE)
             if not self._answered:
                 _log.error("a service ended without an answer to %s", type(message).__name__)
         except DimseError as exc:
-            status, comment = exc.status, exc.comment
+            status, comment = Status(exc.status), exc.comment
         except LimitError as exc:
-            status, comment = OUT_OF_RESOURCES, str(exc)
+            status, comment = Status.OUT_OF_RESOURCES, str(exc)
         except Exception as exc:
             if not connection.is_open:
                 raise
-            status = _FAILURES.get(type(message), PROCESSING_FAILURE)
+            status = _FAILURES.get(type(message), Status.PROCESSING_FAILURE)
             _log.info("%s failed: %s", type(message).__name__, type(exc).__name__)
             _log.debug("the failure", exc_info=exc)
         if not self._answered:
@@ -125,10 +122,10 @@ class FlowDriver:
     def _serve(self, message: RequestMessage) -> None:
         info, context = self._connection.session.info, message.context
         if info is None or context is None:
-            raise DimseError(PROCESSING_FAILURE)
+            raise DimseError(Status.PROCESSING_FAILURE)
         service = self._service_for(message.sop_class_uid or "")
         if service is None or not context.as_scp:
-            raise DimseError(SOP_CLASS_NOT_SUPPORTED, "SOP class not supported here")
+            raise DimseError(Status.CLASS_NOT_SUPPORTED, "SOP class not supported here")
         self._run(service.serve(Request(message, context, message.data), info))
 
     def _run(self, flow: Flow) -> None:

@@ -292,7 +292,8 @@ class Machine:
         self._deaf = True
         self.framer.discard()
         self._detail = detail
-        self.handle(Event.INVALID_PDU, reason)
+        if (Event.INVALID_PDU, self.state) in TABLE:
+            self.handle(Event.INVALID_PDU, reason)
 
     # The transport and the clock
 

@@ -15,7 +15,19 @@ from pacskit.storage.index.keys import Attribute, Kind, attributes_of
 from pacskit.storage.records import Parents, Value
 from pacskit.storage.text import clean, date_key, integer, name_groups, time_key
 
-__all__ = ["DatasetLike", "ElementLike", "decode_attributes", "encode_attributes", "level_row", "parents_of", "required_uid", "texts"]
+__all__ = [
+    "DatasetLike",
+    "Encoded",
+    "decode_attributes",
+    "encode_attributes",
+    "instance_row",
+    "level_row",
+    "parents_of",
+    "required_uid",
+    "text_of",
+    "texts",
+    "vr_of",
+]
 
 MAX_TEXT = 10_240  # characters of one value; the longest text worth asking for (LT, PS3.5 6.2)
 MAX_ITEMS = 256
@@ -24,15 +36,6 @@ MAX_DEPTH = 8
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
 Encoded = dict[str, list[Any]]
-
-
-class ElementLike(Protocol):
-    """What is used of a data element."""
-
-    @property
-    def tag(self) -> Any: ...
-    @property
-    def value(self) -> Any: ...
 
 
 class DatasetLike(Protocol):
@@ -62,7 +65,8 @@ def texts(value: Any) -> list[str]:
     return [str(value)]
 
 
-def _text(ds: DatasetLike, keyword: str) -> str:
+def text_of(ds: DatasetLike, keyword: str) -> str:
+    """Return an attribute's value as the index holds it."""
     if keyword not in ds:
         return ""
     return clean("\\".join(texts(ds[keyword].value)))
@@ -70,11 +74,11 @@ def _text(ds: DatasetLike, keyword: str) -> str:
 
 def required_uid(ds: DatasetLike, keyword: str) -> str:
     """Return a UID that an instance cannot be filed without."""
-    uid = _text(ds, keyword)
+    uid = text_of(ds, keyword)
     if not uid:
         raise InvalidInstance(f"{keyword} is missing or empty", keyword=keyword)
-    if len(uid) > 256:
-        raise InvalidInstance(f"{keyword} is {len(uid)} characters long", keyword=keyword)
+    if len(uid) > 256 or "\\" in uid:
+        raise InvalidInstance(f"{keyword} is not one UID", keyword=keyword)
     return uid
 
 
@@ -147,6 +151,27 @@ def _fill(row: dict[str, Value], attribute: Attribute, element: Any) -> bool:
     if kind == Kind.NAME:
         row[f"{name}_alphabetic"], row[f"{name}_ideographic"], row[f"{name}_phonetic"] = name_groups(text)
     return True
+
+
+def instance_row(ds: DatasetLike) -> tuple[int | None, str]:
+    """Return the instance number and the encoded attributes of an instance; its UIDs are taken from elsewhere."""
+    number: int | None = None
+    encoded: Encoded = {}
+    for attribute in _INSTANCE:
+        if attribute.keyword not in ds:
+            continue
+        element = ds[attribute.keyword]
+        if attribute.column is not None:
+            number = integer("\\".join(texts(element.value)))
+            if number is not None:
+                continue
+        found = _encode_element(element, 0)
+        if found is not None and len(found) > 1:
+            encoded[f"{attribute.tag:08X}"] = found
+    return number, encode_attributes(encoded)
+
+
+_INSTANCE = tuple(one for one in attributes_of("IMAGE") if one.kind != Kind.UID)
 
 
 def parents_of(ds: DatasetLike) -> Parents:

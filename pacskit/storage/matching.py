@@ -54,7 +54,11 @@ def key_of(element: Any, depth: int = 0) -> Key:
         return Key(tag, vr, tuple(f"{int(one):08X}" for one in many if one is not None and one != ""), None)
     if vr in {"OB", "OD", "OF", "OL", "OV", "OW", "UN"}:
         return Key(tag, vr, (), None)
-    parts = [part for text in texts(element.value) for part in ([text] if vr in {"LT", "ST", "UT", "UR"} else text.split("\\"))]
+    parts = [
+        part
+        for text in texts(element.value)
+        for part in ([text] if vr in {"LT", "ST", "UT", "UR"} else text.split("\\"))
+    ]
     values = [clean(one) for one in parts]
     if any(_is_universal(vr, one) for one in values):
         # an empty value beside others asks for nothing; alone it asks for everything, as "*" does anywhere

@@ -59,6 +59,7 @@ class Parents:
 class NewInstance:
     """An instance to index. ``parents`` is called only when its series is not known yet."""
 
+    patient_id: str
     study_instance_uid: str
     series_instance_uid: str
     sop_instance_uid: str

@@ -52,9 +52,7 @@ _UNIQUE = {
 Borrow = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 
-def locate_pages(
-    borrow: Borrow, level: str, unique: dict[str, Sequence[str]]
-) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def locate_pages(borrow: Borrow, level: str, unique: dict[str, Sequence[str]]) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Return statements, each to be given the last key seen and a page size, that list the instances one after the other."""
     if level == "ALL":
         yield _ALL, ()
@@ -84,4 +82,3 @@ def _of_images(
     for start in range(0, len(wanted), _UIDS):
         uids = json.dumps(wanted[start : start + _UIDS])
         yield (_OF_UIDS, (uids, series)) if series is not None else (_OF_ANY_UIDS, (uids,))
-

@@ -128,7 +128,9 @@ def plan(level: str, model: str, identifier: Iterable[Any], options: FindOptions
 
 def _require_single(key: Key | None, attribute: Attribute) -> None:
     if key is None or len(key.values) != 1 or (attribute.kind == Kind.TEXT and is_wild(key.values[0])):
-        raise InvalidIdentifier(f"one value of {attribute.keyword} is required at this level", keyword=attribute.keyword)
+        raise InvalidIdentifier(
+            f"one value of {attribute.keyword} is required at this level", keyword=attribute.keyword
+        )
 
 
 def _compose(made: Plan, conditions: list[_Condition]) -> None:

@@ -32,12 +32,13 @@ def _table(
     """Create a STRICT table; text is '' and a number 0 unless the column is named nullable."""
     keys = {pk} if isinstance(pk, str) else set(pk)
     filled = [one for one in columns if one not in keys and one not in nullable]
+    link = parent[0] if parent else None
     empty: dict[type, Any] = {str: "", int: 0}
     return db.table(name).create(
         columns,
         pk=pk,
         not_null=filled,
-        defaults={one: empty[columns[one]] for one in filled if columns[one] in empty and one != (parent or "")[0]},
+        defaults={one: empty[columns[one]] for one in filled if columns[one] in empty and one != link},
         foreign_keys=[(parent[0], parent[1], "pk")] if parent else None,
         strict=True,
     )
@@ -84,7 +85,9 @@ def _v1(db: Database) -> None:
         db,
         "series",
         {"pk": int, "study": int, "series_instance_uid": str, "modality": str, "series_number": int}
-        | dict.fromkeys(("series_description", "body_part_examined", "series_date", "series_time", "series_time_key"), str)
+        | dict.fromkeys(
+            ("series_description", "body_part_examined", "series_date", "series_time", "series_time_key"), str
+        )
         | dict.fromkeys(("performed_procedure_step_start_date", "performed_procedure_step_start_time"), str)
         | {"performed_procedure_step_start_time_key": str, "instance_count": int, "attributes": str},
         nullable=["series_number"],
@@ -106,7 +109,11 @@ def _v1(db: Database) -> None:
     instance.create_index(["blob_key"], index_name="instance_blob", unique=True)
     instance.create_index(["series"], index_name="instance_series")
     classes = _table(
-        db, "study_sop_class", {"study": int, "sop_class_uid": str}, pk=("study", "sop_class_uid"), parent=("study", "study")
+        db,
+        "study_sop_class",
+        {"study": int, "sop_class_uid": str},
+        pk=("study", "sop_class_uid"),
+        parent=("study", "study"),
     )
     classes.create_index(["sop_class_uid"], index_name="study_by_sop_class")
     _table(db, "retired", {"blob_key": str, "session": str}, pk="blob_key")

@@ -97,7 +97,9 @@ class _Transaction:
             studies[series.study] = studies.get(series.study, 0) + number
             patients[series.patient] = patients.get(series.patient, 0) + number
         for pk, number in studies.items():
-            self.execute("UPDATE study SET instance_count = instance_count + ?, updated = ? WHERE pk = ?", (number, now, pk))
+            self.execute(
+                "UPDATE study SET instance_count = instance_count + ?, updated = ? WHERE pk = ?", (number, now, pk)
+            )
         for pk, number in patients.items():
             self.execute("UPDATE patient SET instance_count = instance_count + ? WHERE pk = ?", (number, pk))
         self._counts = {}
@@ -127,7 +129,9 @@ class SQLiteIndex:
             self._connection = self._connect()
             self._connection.execute("PRAGMA journal_mode = WAL")
             # both survive the end of the process; NORMAL syncs at checkpoints only
-            self._connection.execute("PRAGMA synchronous = FULL" if commit == "object" else "PRAGMA synchronous = NORMAL")
+            self._connection.execute(
+                "PRAGMA synchronous = FULL" if commit == "object" else "PRAGMA synchronous = NORMAL"
+            )
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
             migrate(self._connection)
         execute = self._connection.execute
@@ -272,7 +276,9 @@ class SQLiteIndex:
         """Find or make the rows that an instance hangs below."""
         parents = new.parents()
         execute = batch.execute
-        study = execute("SELECT pk, patient FROM study WHERE study_instance_uid = ?", (new.study_instance_uid,)).fetchone()
+        study = execute(
+            "SELECT pk, patient FROM study WHERE study_instance_uid = ?", (new.study_instance_uid,)
+        ).fetchone()
         if study is None:
             patient_pk = self._patient(batch, new, parents)
             row = {**parents.study, "patient": patient_pk, "updated": _now()}

@@ -1,0 +1,362 @@
+"""The archive's memory: blobs and index joined, safe for many threads at once.
+
+An instance is stored in this order: the bytes in a staging file, its final name, the index transaction, the end of the staging name. What
+``commit`` returned has survived whatever the commit policy promises; what was interrupted is not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from pacskit.core.config import ReadOptions
+from pacskit.core.dataset import Dataset
+from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
+from pacskit.encoding import decode, file_meta_bytes
+from pacskit.storage.attributes import instance_row, parents_of, required_uid, text_of
+from pacskit.storage.errors import InvalidInstance, storage_error
+from pacskit.storage.filesystem import FileStore, FileWriter
+from pacskit.storage.index.find import Match
+from pacskit.storage.index.query import FindOptions
+from pacskit.storage.index.sqlite import SQLiteIndex
+from pacskit.storage.layout import Layout, uid_hierarchy
+from pacskit.storage.records import Commit, Counts, DuplicatePolicy, NewInstance, Outcome, StoredInstance
+
+__all__ = ["Ingest", "Problem", "Store", "Stored"]
+
+_log = logging.getLogger("pacskit.storage")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of an instance; ``instance`` is the one that the archive has now."""
+
+    outcome: Outcome
+    instance: StoredInstance | None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A disagreement of index and files: ``kind`` is ``missing``, ``damaged`` (length or digest) or ``orphan`` (no row)."""
+
+    kind: str
+    key: str
+    sop_instance_uid: str | None
+
+
+class Store:
+    """Objects in ``directory/objects``, their index in ``directory/index.sqlite``.
+
+    Parameters
+    ----------
+    commit
+        What an acknowledged object survives: the end of the process (``"os"``), or a power cut too (``"object"``).
+    duplicates
+        What happens to an instance that is stored already.
+    digest
+        Whether to keep the SHA-256 of each data set.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        commit: Commit = "os",
+        duplicates: DuplicatePolicy | str = DuplicatePolicy.IGNORE,
+        layout: Layout = uid_hierarchy,
+        digest: bool = True,
+        options: ReadOptions | None = None,
+    ) -> None:
+        self.duplicates = DuplicatePolicy(duplicates)
+        self.digest = digest
+        self.options = options or ReadOptions()
+        self.layout = layout
+        self.blobs = FileStore(directory, commit=commit)
+        try:
+            self.index = SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
+        except BaseException:
+            self.blobs.close()
+            raise
+        found = self.blobs.recover(self.index)
+        if found:
+            _log.warning("settled %d objects that an earlier process left in flight", found)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close index and blobs."""
+        self.index.close()
+        self.blobs.close()
+
+    # storing
+
+    def begin(
+        self,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax: str,
+        *,
+        source_ae: str | None = None,
+        receiving_ae: str | None = None,
+        duplicates: DuplicatePolicy | str | None = None,
+    ) -> Ingest:
+        """Begin to store an instance whose data set will be written in ``transfer_syntax``."""
+        try:
+            head = file_meta_bytes(
+                sop_class_uid, sop_instance_uid, transfer_syntax, source_ae=source_ae, receiving_ae=receiving_ae
+            )
+        except EncodeError as error:
+            raise InvalidInstance(f"no File Meta Information can be made: {error.message}") from error
+        policy = self.duplicates if duplicates is None else DuplicatePolicy(duplicates)
+        return Ingest(self, sop_class_uid, sop_instance_uid, transfer_syntax, head, policy)
+
+    # finding
+
+    def find(
+        self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
+    ) -> Iterator[Match]:
+        """Iterate over the entities that match an identifier (PS3.4 C.4.1); an invalid one raises InvalidIdentifier at once."""
+        return self.index.find(level, model, identifier, options)
+
+    def get(self, sop_instance_uid: str) -> StoredInstance | None:
+        """Return where an instance is."""
+        return self.index.get(sop_instance_uid)
+
+    def locate(
+        self,
+        level: str,
+        *,
+        patient_id: str | Sequence[str] = (),
+        study_uid: str | Sequence[str] = (),
+        series_uid: str | Sequence[str] = (),
+        instance_uid: str | Sequence[str] = (),
+    ) -> Iterator[StoredInstance]:
+        """Iterate over the instances below what the unique keys of ``level`` name; those above narrow it (PS3.4 C.4.2.1.4)."""
+        return self.index.locate(level, _unique(patient_id, study_uid, series_uid, instance_uid))
+
+    def path(self, instance: StoredInstance) -> Path:
+        """Return the Part 10 file of an instance; its data set begins at ``instance.offset``."""
+        return self.blobs.path(instance.key)
+
+    def open(self, instance: StoredInstance | str) -> IO[bytes]:
+        """Open the Part 10 file of an instance; the file stays readable if it is deleted meanwhile."""
+        uid = instance if isinstance(instance, str) else instance.sop_instance_uid
+        found = self.get(uid) if isinstance(instance, str) else instance
+        while found is not None:
+            try:
+                return self.blobs.open(found.key)
+            except FileNotFoundError:
+                again = self.get(uid)  # it may have been replaced since it was located
+                if again == found:
+                    raise StorageError(f"the object of SOP instance {uid} is missing") from None
+                found = again
+            except OSError as error:
+                raise storage_error(error, "opening an object") from error
+        raise InstanceNotFound(uid)
+
+    def counts(self) -> Counts:
+        """Return how much there is."""
+        return self.index.counts()
+
+    # removing and checking
+
+    def delete(
+        self,
+        level: str,
+        *,
+        patient_id: str | Sequence[str] = (),
+        study_uid: str | Sequence[str] = (),
+        series_uid: str | Sequence[str] = (),
+        instance_uid: str | Sequence[str] = (),
+    ) -> int:
+        """Delete what the unique keys name; return how many instances that were."""
+        unique = _unique(patient_id, study_uid, series_uid, instance_uid)
+        deletion = self.index.delete(level, unique, session=self.blobs.session)
+        self._discard(deletion.keys)
+        return deletion.instances
+
+    def _discard(self, keys: Sequence[str]) -> None:
+        """Remove objects that have tombstones. If the process ends before, the next start does it."""
+        self.blobs.remove(keys)
+        self.index.forget_retired(keys)
+
+    def verify(self, *, digest: bool = False) -> Iterator[Problem]:
+        """Compare the index with the files, both ways; with ``digest`` every data set is read. Meant for a store at rest."""
+        for instance in self.index.instances():
+            size = self.blobs.size(instance.key)
+            if size is None:
+                yield Problem("missing", instance.key, instance.sop_instance_uid)
+            elif size != instance.offset + instance.length or (digest and not self._is_intact(instance)):
+                yield Problem("damaged", instance.key, instance.sop_instance_uid)
+        for key in self.blobs.keys():
+            if not self.index.has_key(key):
+                yield Problem("orphan", key, None)
+
+    def _is_intact(self, instance: StoredInstance) -> bool:
+        if instance.sha256 is None:
+            return True
+        state = hashlib.sha256()
+        with self.blobs.open(instance.key) as file:
+            file.seek(instance.offset)
+            while part := file.read(1 << 20):
+                state.update(part)
+        return state.digest() == instance.sha256
+
+
+class Ingest:
+    """An instance on its way in; belongs to one thread. Leaving it as a context without ``commit`` aborts it."""
+
+    def __init__(
+        self,
+        store: Store,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax: str,
+        head: bytes,
+        policy: DuplicatePolicy,
+    ) -> None:
+        self.sop_class_uid = str(sop_class_uid)
+        self.sop_instance_uid = str(sop_instance_uid)
+        self.transfer_syntax = str(transfer_syntax)
+        self._store = store
+        self._policy = policy
+        self._offset = len(head)
+        self._digest = hashlib.sha256() if store.digest else None
+        self._writer: FileWriter | None = store.blobs.create()
+        self._writer.write(head)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abort()
+
+    @property
+    def size(self) -> int:
+        """How many bytes of the data set have been written."""
+        return self._open().size - self._offset
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes of the data set, kept exactly as they are."""
+        writer = self._open()
+        try:
+            writer.write(data)
+        except BaseException:
+            self.abort()
+            raise
+        if self._digest is not None:
+            self._digest.update(data)
+
+    def _open(self) -> FileWriter:
+        if self._writer is None:
+            raise StorageError("this instance has been committed or aborted")
+        return self._writer
+
+    def commit(self) -> Stored:
+        """Check, file and index the instance.
+
+        Raises InvalidInstance where it cannot be filed, DecodeError where it cannot be read, OutOfSpace or StorageError; nothing is
+        left behind then.
+        """
+        writer = self._open()
+        try:
+            return self._commit(writer)
+        finally:
+            self.abort()
+
+    def _commit(self, writer: FileWriter) -> Stored:
+        store = self._store
+        with writer.view() as content:
+            dataset = decode(content, self.transfer_syntax, start=self._offset, options=store.options)
+            new = self._describe(dataset, writer.size - self._offset)
+            known = None if self._policy == DuplicatePolicy.REPLACE else store.get(new.sop_instance_uid)
+            if known is not None:
+                return Stored(self._refusal(), known)
+            key = writer.commit(new.key)
+            if key != new.key:
+                new = replace(new, key=key)
+            outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
+        if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
+            return Stored(outcome, store.get(new.sop_instance_uid))
+        writer.settle()
+        self._writer = None
+        if replaced is not None:
+            store._discard([replaced])
+        return Stored(outcome, _located(new))
+
+    def _refusal(self) -> Outcome:
+        return Outcome.IGNORED if self._policy == DuplicatePolicy.IGNORE else Outcome.REJECTED
+
+    def _describe(self, dataset: Dataset, length: int) -> NewInstance:
+        for keyword, expected in (("SOPInstanceUID", self.sop_instance_uid), ("SOPClassUID", self.sop_class_uid)):
+            if required_uid(dataset, keyword) != expected:
+                raise InvalidInstance(f"{keyword} of the data set is not the command's", keyword=keyword)
+        study = required_uid(dataset, "StudyInstanceUID")
+        series = required_uid(dataset, "SeriesInstanceUID")
+        number, attributes = instance_row(dataset)
+        return NewInstance(
+            patient_id=text_of(dataset, "PatientID"),
+            study_instance_uid=study,
+            series_instance_uid=series,
+            sop_instance_uid=self.sop_instance_uid,
+            sop_class_uid=self.sop_class_uid,
+            transfer_syntax_uid=self.transfer_syntax,
+            instance_number=number,
+            attributes=attributes,
+            key=self._store.layout(study, series, self.sop_instance_uid),
+            offset=self._offset,
+            length=length,
+            sha256=self._digest.digest() if self._digest is not None else None,
+            received=f"{datetime.now(UTC):%Y%m%d%H%M%S.%f}",
+            parents=lambda: parents_of(dataset),
+        )
+
+    def abort(self) -> None:
+        """Leave nothing behind; does nothing after ``commit``."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.abort()
+
+
+def _located(new: NewInstance) -> StoredInstance:
+    return StoredInstance(
+        patient_id=new.patient_id,
+        study_instance_uid=new.study_instance_uid,
+        series_instance_uid=new.series_instance_uid,
+        sop_instance_uid=new.sop_instance_uid,
+        sop_class_uid=new.sop_class_uid,
+        transfer_syntax_uid=new.transfer_syntax_uid,
+        key=new.key,
+        offset=new.offset,
+        length=new.length,
+        sha256=new.sha256,
+    )
+
+
+def _unique(
+    patient_id: str | Sequence[str],
+    study_uid: str | Sequence[str],
+    series_uid: str | Sequence[str],
+    instance_uid: str | Sequence[str],
+) -> dict[str, Sequence[str]]:
+    named = zip(
+        ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
+        (patient_id, study_uid, series_uid, instance_uid),
+        strict=True,
+    )
+    return {name: [value] if isinstance(value, str) else list(value) for name, value in named if value}

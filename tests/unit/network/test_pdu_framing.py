@@ -1,0 +1,200 @@
+"""The framer and the fragmenter against slow twins, split at every byte, and their limits."""
+
+from __future__ import annotations
+
+import gc
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pacskit.core.errors import DecodeError, LimitError
+from pacskit_ext._pdu import Framer, Pdu, Pdv, frame, payload_size
+
+RELEASE = bytes.fromhex("0500 00000004 00000000")
+ABORT = bytes.fromhex("0700 00000004 00000201")
+
+
+def pdata(*items: tuple[int, int, bytes]) -> bytes:
+    """PS3.8 9.3.5, written out."""
+    body = b"".join(struct.pack(">IBB", len(data) + 2, context, control) + data for context, control, data in items)
+    return struct.pack(">BxI", 4, len(body)) + body
+
+
+def events(framer: Framer, stream: bytes, step: int) -> list[tuple[object, ...]]:
+    """All events of ``stream`` fed ``step`` bytes at a time; pieces of one PDV are joined."""
+    out: list[tuple[object, ...]] = []
+    for start in range(0, len(stream), step):
+        rest = stream[start : start + step]
+        while rest:
+            buffer = framer.get_buffer()
+            n = min(len(buffer), len(rest))
+            buffer[:n] = rest[:n]
+            framer.feed(n)
+            rest = rest[n:]
+            while (event := framer.next_event()) is not None:
+                if isinstance(event, Pdu):
+                    out.append((event.type, event.data))
+                    continue
+                key = (event.context_id, event.is_command)
+                if out and out[-1][:2] == key and not out[-1][3]:
+                    out[-1] = (*key, bytes(out[-1][2]) + bytes(event), event.is_last)  # type: ignore[arg-type,call-overload]
+                else:
+                    out.append((*key, bytes(event), event.is_last))
+    return out
+
+
+def test_every_split_gives_the_same_events() -> None:
+    stream = RELEASE + pdata((1, 3, b"command"), (1, 0, b"da")) + pdata((1, 2, b"ta")) + pdata((3, 2, b"")) + ABORT
+    expected = [
+        (5, RELEASE[6:]),
+        (1, True, b"command", True),
+        (1, False, b"data", True),
+        (3, False, b"", True),
+        (7, ABORT[6:]),
+    ]
+    for step in range(1, len(stream) + 1):
+        framer = Framer()
+        assert events(framer, stream, step) == expected
+        assert not framer.receiving
+
+
+def test_a_long_pdu_goes_through_a_small_buffer() -> None:
+    framer = Framer(0, capacity=64)
+    data = bytes(range(256)) * 4096
+    assert events(framer, pdata((5, 2, data)), 1 << 20) == [(5, False, data, True)]
+    assert len(framer.get_buffer()) < 100
+
+
+def test_a_long_association_pdu_is_collected_and_the_buffer_shrinks_again() -> None:
+    framer = Framer(4096, 1 << 20)
+    body = bytes(500_000)
+    assert events(framer, struct.pack(">BxI", 1, len(body)) + body, 65536) == [(1, body)]
+    framer.get_buffer()
+    assert len(framer.get_buffer()) < 5000
+
+
+def feed(framer: Framer, data: bytes) -> None:
+    buffer = framer.get_buffer()
+    buffer[: len(data)] = data
+    framer.feed(len(data))
+
+
+def test_a_held_pdv_is_never_overwritten() -> None:
+    framer = Framer()
+    feed(framer, pdata((1, 2, b"A" * 100)))
+    held = framer.next_event()
+    assert isinstance(held, Pdv)
+    view = memoryview(held)  # type: ignore[arg-type]
+    del held
+    gc.collect()
+    for _ in range(3):
+        feed(framer, pdata((1, 2, b"B" * 100)))
+        framer.next_event()
+    assert bytes(view) == b"A" * 100
+    del framer
+    gc.collect()
+    assert bytes(view) == b"A" * 100
+    assert view.readonly
+
+
+def test_the_buffer_is_reused_when_nothing_is_held() -> None:
+    framer = Framer()
+    feed(framer, pdata((1, 2, b"A" * 100)))
+    assert len(framer.next_event() or b"") == 100
+    buffer = framer.get_buffer()
+    assert bytes(buffer[12:112]) == b"A" * 100  # the old bytes are still there: the same memory
+
+
+def test_events_that_nobody_takes_stop_the_intake() -> None:
+    framer = Framer(4096)
+    room = len(framer.get_buffer())
+    feed(framer, (RELEASE * room)[:room])
+    with pytest.raises(BufferError):
+        framer.get_buffer()
+
+
+@pytest.mark.parametrize(
+    ("stream", "error", "reason"),
+    [
+        (b"\x00", DecodeError, 1),
+        (b"\x08", DecodeError, 1),
+        (b"GET / HTTP/1.1", DecodeError, 1),
+        (struct.pack(">BxI", 4, 5), DecodeError, 6),
+        (struct.pack(">BxI", 4, 131073), LimitError, 6),
+        (struct.pack(">BxI", 1, 67), DecodeError, 6),
+        (struct.pack(">BxI", 1, 0xFFFFFFFF), LimitError, 6),
+        (struct.pack(">BxI", 5, 0), DecodeError, 6),
+        (struct.pack(">BxI", 7, 0x7FFFFFFF), DecodeError, 6),
+        (struct.pack(">BxIIBB", 4, 6, 1, 1, 3), DecodeError, 6),  # PDV shorter than its own header
+        (struct.pack(">BxIIBB", 4, 6, 3, 1, 3), DecodeError, 6),  # PDV past the PDU
+        (struct.pack(">BxIIBB", 4, 8, 0xFFFFFFFF, 1, 3), DecodeError, 6),
+        (struct.pack(">BxIIBB", 4, 6, 2, 2, 3), DecodeError, 6),  # even context id
+        (struct.pack(">BxIIBB", 4, 9, 2, 1, 0) + b"abc", DecodeError, 6),  # three bytes that can be no PDV
+    ],
+)
+def test_a_broken_stream_gives_its_abort_reason(stream: bytes, error: type[Exception], reason: int) -> None:
+    for step in (1, len(stream)):
+        framer = Framer()
+        with pytest.raises(error):
+            events(framer, stream, step)
+        assert framer.fault == reason
+        before = framer.get_buffer().nbytes
+        for _ in range(100):  # what follows is dropped, not kept
+            feed(framer, bytes(1000))
+        assert framer.get_buffer().nbytes >= before - 6
+
+
+def test_the_limit_is_the_pdu_length_itself() -> None:
+    data = bytes(4096 - 6)
+    assert events(Framer(4096), pdata((1, 2, data)), 100) == [(1, False, data, True)]
+    with pytest.raises(LimitError):
+        events(Framer(4096), pdata((1, 2, data + b"!")), 100)
+
+
+def slow_frame(context: int, data: bytes, size: int, is_command: bool) -> bytes:
+    pieces = [data[i : i + size] for i in range(0, len(data), size)] or [b""]
+    last = len(pieces) - 1
+    return b"".join(
+        pdata((context, is_command | (2 if index == last else 0), piece)) for index, piece in enumerate(pieces)
+    )
+
+
+@given(
+    data=st.binary(max_size=300) | st.integers(16300, 40000).map(lambda n: bytes(range(256)) * (n // 256)),
+    max_pdu=st.integers(7, 400) | st.sampled_from([4096, 16384, 131072]),
+    cuts=st.lists(st.integers(0, 40000), max_size=4),
+    is_command=st.booleans(),
+)
+def test_frame_equals_its_slow_twin(data: bytes, max_pdu: int, cuts: list[int], is_command: bool) -> None:
+    size = payload_size(max_pdu)
+    assert 1 <= size <= max_pdu - 6
+    assert size % 2 == 0 or max_pdu == 7
+    expected = slow_frame(9, data, size, is_command)
+    assert b"".join(frame(9, data, size, command=is_command)) == expected
+    assert b"".join(frame(9, memoryview(data), size, command=is_command, before=b"xy")) == b"xy" + expected
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    parts = [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    assert b"".join(frame(9, parts, size, command=is_command)) == expected
+
+
+def test_frame_does_not_copy_what_is_large() -> None:
+    data = bytearray(1 << 20)
+    buffers = frame(1, data, payload_size(0))
+    views = [b for b in buffers if isinstance(b, memoryview)]
+    assert sum(len(v) for v in views) == len(data)
+    assert all(v.obj is data for v in views)
+
+
+def test_a_data_set_framed_in_calls_ends_once() -> None:
+    first = b"".join(frame(1, bytes(20), 10, last=False))
+    second = b"".join(frame(1, bytes(5), 10))
+    got = events(Framer(), first + second, 7)
+    assert got == [(1, False, bytes(25), True)]
+
+
+@pytest.mark.parametrize("max_pdu", [1, 6])
+def test_a_maximum_that_holds_nothing_is_refused(max_pdu: int) -> None:
+    with pytest.raises(ValueError, match="nothing fits"):
+        payload_size(max_pdu)

@@ -1,0 +1,223 @@
+"""Queries: the rules of the information models, what answers contain, and that indexes serve them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+
+import pacskit_ext
+from pacskit.core.dataset import Dataset
+from pacskit.storage import FindOptions, InvalidIdentifier, Store
+from pacskit.storage.index.keys import ATTRIBUTES, BY_TAG
+from pacskit.storage.index.query import plan
+from tests.unit.storage.objects import CT, MR, found, identifier, instance, put
+
+TABLE = json.loads((Path(str(pacskit_ext.__file__)).parent / "codegen/tables/qr_keys.json").read_text())
+KEYS = [
+    (model.upper(), level, keyword)
+    for model in ("patient_root", "study_root", "patient_study_only")
+    for level, keys in TABLE[model]["levels"].items()
+    for keyword in keys
+]
+ABOVE = {
+    "PATIENT_ROOT": ["PatientID", "StudyInstanceUID", "SeriesInstanceUID"],
+    "STUDY_ROOT": ["StudyInstanceUID", "SeriesInstanceUID"],
+    "PATIENT_STUDY_ONLY": ["PatientID"],
+}
+LEVELS = {"PATIENT_ROOT": ["PATIENT", "STUDY", "SERIES", "IMAGE"], "STUDY_ROOT": ["STUDY", "SERIES", "IMAGE"]}
+HOSTILE = ["'", "' OR '1'='1", '"', "%", "_", "\\", "a';DROP TABLE instance;--", "[", "]*", "?)", ":x", "x\0*", "ä'*", "1-'", "[a-z]*", "''"]
+VALUES = {"PatientID": "p", "StudyInstanceUID": "1.2.1", "SeriesInstanceUID": "1.2.1.1"}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with Store(tmp_path_factory.mktemp("query")) as made:
+        put(made, instance(PatientID="p", PatientName="Doe^Jane", StudyDate="20200131", StudyTime="2330", Modality="CT"))
+        put(made, instance(uid="1.2.1.1.2", PatientID="p", InstanceNumber=2, NumberOfFrames=7))
+        put(made, instance("1.2.2", "1.2.2.1", "1.2.2.1.1", PatientID="q", StudyDate="20200201", StudyTime="0030",
+                           Modality="MR", SOPClassUID=MR, SpecificCharacterSet="ISO_IR 192", PatientName="Müller^Jürgen"))  # fmt: skip
+        yield made
+
+
+def with_above(model: str, level: str, **keys: Any) -> Dataset:
+    levels = LEVELS.get(model, ["PATIENT", "STUDY"])
+    return identifier(**{key: VALUES[key] for key in ABOVE[model][: levels.index(level)]} | keys)
+
+
+@pytest.mark.parametrize(("model", "level", "keyword"), KEYS)
+def test_every_key_is_known_and_takes_hostile_values_as_data(store: Store, model: str, level: str, keyword: str) -> None:
+    attribute = ATTRIBUTES[keyword]
+    universal = with_above(model, level)
+    everything = len(list(store.find(level, model, universal)))
+    assert everything
+    unset = [*(one for one in universal if one.tag != attribute.tag), _Raw(attribute.tag, attribute.vr, [] if attribute.vr == "SQ" else "")]
+    if keyword not in ABOVE[model]:
+        answers = [one.dataset(Dataset) for one in store.find(level, model, unset)]
+        assert len(answers) == everything
+        assert all(attribute.tag in one for one in answers)
+    before = store.counts()
+    for value in HOSTILE:
+        asked: Any = [Dataset(CodeMeaning=value)] if attribute.vr == "SQ" else value
+        matched = list(store.find(level, model, [*unset[:-1], _Raw(attribute.tag, attribute.vr, asked)]))
+        assert matched == [], value
+    assert store.counts() == before
+
+
+class _Raw:
+    """An element whose value no data set would take."""
+
+    def __init__(self, tag: int, vr: str, value: Any) -> None:
+        self.tag, self.vr, self.value = tag, vr, value
+
+
+def test_tags_and_vrs_are_the_dictionarys() -> None:
+    for one in ATTRIBUTES.values():
+        if one.keyword != "EthnicGroups":  # newer than the dictionary
+            assert pydicom.datadict.tag_for_keyword(one.keyword) == one.tag
+            assert pydicom.datadict.dictionary_VR(one.tag) == one.vr
+    assert len(BY_TAG) == len(ATTRIBUTES)
+
+
+@pytest.mark.parametrize("model", LEVELS)
+def test_unique_keys_above_the_level_are_required(store: Store, model: str) -> None:
+    for level in LEVELS[model][1:]:
+        for wrong in ([], [""], ["1.2.1", "1.2.2"]):
+            keys = with_above(model, level)
+            keyword = ABOVE[model][LEVELS[model].index(level) - 1]
+            setattr(keys, keyword, wrong)
+            with pytest.raises(InvalidIdentifier) as caught:
+                store.find(level, model, keys)
+            assert caught.value.keyword == keyword
+        keys = with_above(model, level)
+        assert len(list(store.find(level, model, keys))) >= 1
+        assert len(list(store.find(level, model, Dataset(), FindOptions(relational=True)))) >= 2
+    for level, wrong_model in (("PATIENT", "STUDY_ROOT"), ("SERIES", "PATIENT_STUDY_ONLY"), ("FRAME", "STUDY_ROOT")):
+        with pytest.raises(InvalidIdentifier):
+            store.find(level, wrong_model, Dataset())
+
+
+def test_what_an_answer_contains(store: Store) -> None:
+    options = FindOptions(retrieve_ae_title="PACSKIT", instance_availability="ONLINE")
+    keys = identifier(PatientName="doe*", StudyDate="", ModalitiesInStudy="", StudyDescription="", ProcedureCodeSequence=[])
+    keys.SeriesDescription = "below the level"
+    keys.add_new(0x00091001, "LO", "private")
+    (match,) = store.find("STUDY", "STUDY_ROOT", keys, options)
+    answer = match.dataset(Dataset)
+    assert {element.keyword: element.value for element in answer if element.VR != "SQ"} == {
+        "StudyDate": "20200131",
+        "QueryRetrieveLevel": "STUDY",
+        "RetrieveAETitle": "PACSKIT",
+        "InstanceAvailability": "ONLINE",
+        "ModalitiesInStudy": "CT",
+        "StudyDescription": "",
+        "PatientName": "Doe^Jane",
+        "StudyInstanceUID": "1.2.1",
+    }
+    assert list(answer.ProcedureCodeSequence) == []
+    tags = [element.tag for element in match.elements()]
+    assert tags == sorted(tags)
+    (match,) = store.find("STUDY", "STUDY_ROOT", identifier(PatientName="MULLER*"))
+    assert match.elements()[0] == (0x00080005, "CS", "ISO_IR 192")
+    assert match.dataset(Dataset).PatientName == "Müller^Jürgen"
+
+
+def test_image_level(store: Store) -> None:
+    keys = dict(StudyInstanceUID="1.2.1", SeriesInstanceUID="1.2.1.1")
+    assert found(store, "IMAGE", "SOPInstanceUID", **keys) == ["1.2.1.1.1", "1.2.1.1.2"]
+    assert found(store, "IMAGE", "SOPInstanceUID", **keys, InstanceNumber="2") == ["1.2.1.1.2"]
+    assert found(store, "IMAGE", "SOPInstanceUID", **keys, NumberOfFrames="7") == ["1.2.1.1.2"]
+    assert found(store, "IMAGE", "SOPInstanceUID", **keys, SOPClassUID=[CT, MR]) == ["1.2.1.1.1", "1.2.1.1.2"]
+    assert found(store, "IMAGE", "SOPInstanceUID", **keys, SOPClassUID=MR) == []
+    assert found(store, "IMAGE", "AvailableTransferSyntaxUID", **keys, InstanceNumber="2") == ["1.2.840.10008.1.2.1"]
+    # a key of a level above is ignored, and answered
+    assert found(store, "IMAGE", "PatientName", **keys, InstanceNumber="2") == ["Doe^Jane"]
+
+
+def test_date_and_time_are_one_moment_only_when_negotiated(store: Store) -> None:
+    keys = {"StudyDate": "20200131-20200201", "StudyTime": "2300-0100"}
+    assert found(store, "STUDY", "StudyInstanceUID", **keys) == []
+    combined = FindOptions(combined_datetime=True)
+    assert found(store, "STUDY", "StudyInstanceUID", options=combined, **keys) == ["1.2.1", "1.2.2"]
+    keys = {"StudyDate": "20200131-20200131", "StudyTime": "2340-2350"}
+    assert found(store, "STUDY", "StudyInstanceUID", options=combined, **keys) == []
+    keys = {"StudyDate": "20200201-", "StudyTime": "0000-"}
+    assert found(store, "STUDY", "StudyInstanceUID", options=combined, **keys) == ["1.2.2"]
+
+
+def test_items_that_match_come_back_with_what_was_asked(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        codes = [Dataset(CodeValue=one, CodingSchemeDesignator="L", CodeMeaning=f"meaning {one}") for one in "abc"]
+        dataset = instance(ProcedureCodeSequence=codes)
+        inner = Dataset(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID="1.9")
+        dataset.ReferencedStudySequence = [inner]
+        put(store, dataset)
+        asked = [Dataset(CodeValue="b", CodeMeaning="")]
+        (match,) = store.find("STUDY", "STUDY_ROOT", identifier(ProcedureCodeSequence=asked, ReferencedStudySequence=[]))
+        answer = match.dataset(Dataset)
+        (item,) = answer.ProcedureCodeSequence
+        assert {element.keyword: element.value for element in item} == {"CodeValue": "b", "CodeMeaning": "meaning b"}
+        assert answer.ReferencedStudySequence[0].ReferencedSOPInstanceUID == "1.9"
+        nothing = identifier(ProcedureCodeSequence=[Dataset(CodeValue="b", CodeMeaning="meaning c")])
+        assert list(store.find("STUDY", "STUDY_ROOT", nothing)) == []
+
+
+def test_reading_does_not_stop_writing(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        for number in range(300):
+            put(store, instance(f"1.{number}", f"1.{number}.1", f"1.{number}.1.1"))
+        answers = store.find("STUDY", "STUDY_ROOT", Dataset(StudyInstanceUID=None))
+        next(answers)
+        put(store, instance("2.1", "2.1.1", "2.1.1.1"))
+        store.delete("STUDY", study_uid="1.299")
+        assert len(list(answers)) == 299  # one snapshot
+        abandoned = store.find("STUDY", "STUDY_ROOT", Dataset())
+        next(abandoned)
+        del abandoned
+        assert len(store.index._idle) == len({id(one) for one in store.index._idle}) >= 1
+
+
+INDEXED = [
+    ("STUDY", {"PatientName": "DOE*"}, "patient_name_alphabetic"),
+    ("STUDY", {"PatientName": "DOE^JANE"}, "patient_name_alphabetic"),
+    ("STUDY", {"PatientName": "D?E*"}, "patient_name_alphabetic"),
+    ("STUDY", {"PatientName": "=山*"}, "patient_name_ideographic"),
+    ("STUDY", {"PatientID": "p"}, "patient_identity"),
+    ("STUDY", {"PatientID": "p*"}, "patient_identity"),
+    ("STUDY", {"PatientBirthDate": "19700101"}, "patient_birth_date"),
+    ("STUDY", {"AccessionNumber": "A1"}, "study_by_accession_number"),
+    ("STUDY", {"AccessionNumber": "A1*"}, "study_by_accession_number"),
+    ("STUDY", {"StudyID": "7"}, "study_by_study_id"),
+    ("STUDY", {"StudyDescription": "Head*"}, "study_by_study_description"),
+    ("STUDY", {"StudyDate": "20200101-20200131"}, "study_moment"),
+    ("STUDY", {"StudyDate": "20200101-"}, "study_moment"),
+    ("STUDY", {"StudyDate": "-20200101"}, "study_moment"),
+    ("STUDY", {"StudyDate": "20200101", "StudyTime": "10-12"}, "study_moment"),
+    ("STUDY", {"StudyTime": "1000-1100"}, "study_by_study_time_key"),
+    ("STUDY", {"ReferringPhysicianName": "House*"}, "referring_physician_name_alphabetic"),
+    ("STUDY", {"StudyInstanceUID": "1.2"}, "study_uid"),
+    ("STUDY", {"StudyInstanceUID": ["1.2", "1.3"]}, "study_uid"),
+    ("STUDY", {"SOPClassesInStudy": CT}, "study_by_sop_class"),
+    ("STUDY", {"StudyDate": "20200101-20200107", "ModalitiesInStudy": "CT"}, "series_modality"),
+    ("STUDY", {"StudyDate": "20200101-20200107", "PatientName": "D*"}, "study_moment"),
+    ("STUDY", {"StudyDate": "20100101-20200107", "PatientName": "DOE^J*"}, "patient_name_alphabetic"),
+    ("SERIES", {"StudyInstanceUID": "1.2", "Modality": "CT"}, "series_modality"),
+    ("SERIES", {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.3"}, "series_identity"),
+    ("IMAGE", {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.3", "SOPInstanceUID": "1"}, "instance_uid"),
+    ("IMAGE", {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.3", "InstanceNumber": "1"}, "instance_series"),
+]
+
+
+@pytest.mark.parametrize(("level", "keys", "index"), INDEXED, ids=lambda one: str(one))
+def test_an_index_serves(store: Store, level: str, keys: dict[str, Any], index: str) -> None:
+    made = plan(level, "STUDY_ROOT", identifier(**keys), FindOptions())
+    with closing(sqlite3.connect(store.blobs.root.parent / "index.sqlite")) as connection:
+        steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + made.sql, made.parameters)]
+    assert any(f"INDEX {index} " in step for step in steps), steps
+    assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], steps
