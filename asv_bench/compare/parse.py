@@ -112,7 +112,7 @@ def _index(scale: Scale, stack: ExitStack) -> list[Subject]:
 
     def dicomsdl() -> float:
         sdl = _module("dicomsdl")
-        return _cpu(lambda: keys(sdl.open, lambda dataset, keyword: getattr(dataset, keyword), paths))
+        return _cpu(lambda: keys(sdl.open, getattr, paths))
 
     def fastdicom() -> float:
         fast = _module("fastdicom")

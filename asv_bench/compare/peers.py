@@ -69,10 +69,10 @@ def serve_pynetdicom(tuned: bool, folder: str) -> None:
             file.write(request.DataSet.getbuffer())
         return 0
 
-    handlers = [(evt.EVT_C_STORE, store)]
+    handlers: list[Any] = [(evt.EVT_C_STORE, store)]
     if tuned:
         handlers.append((evt.EVT_CONN_OPEN, _no_delay))
-    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     _hold(server.server_address[1])
     server.shutdown()
 
@@ -86,10 +86,12 @@ def _no_delay(event: Any) -> None:
 
 
 def _instances(first: int, count: int, size: int) -> list[tuple[str, bytes]]:
-    """Objects with UIDs of their own; only those differ, so that making them takes no time."""
+    """Objects with UIDs of their own, as long as each other; only those differ, so that making them takes no time."""
+    first += 1_000_000
     made = inputs.ct_slice(first, pixels=size)
     mark = inputs.instance_uid(first).encode()
-    return [(inputs.instance_uid(first + n), made.replace(mark, inputs.instance_uid(first + n).encode())) for n in range(count)]
+    uids = [inputs.instance_uid(first + n) for n in range(count)]
+    return [(uid, made.replace(mark, uid.encode(), 1)) for uid in uids]
 
 
 def echo_wire(port: int, called: str, count: int) -> None:
@@ -166,7 +168,8 @@ def store_pacskit(port: int, called: str, first: int, count: int, size: int) -> 
 
     def work() -> None:
         for uid, data in instances:
-            if association.perform(CStoreRequest(inputs.CT_STORAGE, uid), data).status:
+            request = CStoreRequest(affected_sop_class_uid=inputs.CT_STORAGE, affected_sop_instance_uid=uid)
+            if association.perform(request, data).status:
                 raise SystemExit("a C-STORE has failed")
 
     contexts = [ContextProposal(inputs.CT_STORAGE, (inputs.EXPLICIT,))]

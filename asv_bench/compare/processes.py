@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -14,11 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO
 
 from asv_bench.compare.rows import Missing
 
-__all__ = ["Server", "archive", "peer", "run_clients", "run_tool", "storescp", "tool"]
+__all__ = ["Server", "archive", "need", "peer", "run_clients", "run_tool", "storescp", "tool"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _BOUND = 300.0
@@ -49,33 +51,49 @@ def _free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-@contextmanager
-def _child(command: Sequence[str], *, tuned: bool = True) -> Iterator[subprocess.Popen[str]]:
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=_environment(tuned),
-    )
-    try:
-        yield child
-    finally:
-        child.terminate()
+class _Child:
+    """A process with which we talk in lines."""
+
+    def __init__(self, command: Sequence[str], *, tuned: bool, errors: IO[bytes]) -> None:
+        self._errors = errors
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=_environment(tuned), bufsize=0
+        )
+
+    def line(self, what: str) -> str:
+        """The next line that it prints; `Missing` when it ends, or says nothing for too long."""
+        assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], _BOUND)
+        line = self.process.stdout.readline().decode().strip() if ready else ""
+        if line:
+            return line
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip().splitlines()
+        raise Missing(f"{what} failed: {said[-1] if said else 'it said nothing'}")
+
+    def go(self) -> None:
+        """Let it begin."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"go\n")
+
+    def end(self) -> None:
+        """End it: politely, and then not."""
+        self.process.terminate()
         try:
-            child.communicate(timeout=10)
+            self.process.communicate(timeout=10)
         except subprocess.TimeoutExpired:
-            child.kill()
-            child.communicate()
+            self.process.kill()
+            self.process.communicate()
 
 
-def _line(child: subprocess.Popen[str], what: str) -> str:
-    assert child.stdout is not None
-    line = child.stdout.readline().strip()
-    if not line:
-        raise Missing(f"{what} did not start or has failed")
-    return line
+@contextmanager
+def _child(command: Sequence[str], *, tuned: bool = True) -> Iterator[_Child]:
+    with TemporaryFile() as errors:
+        child = _Child(command, tuned=tuned, errors=errors)
+        try:
+            yield child
+        finally:
+            child.end()
 
 
 def need(module: str) -> None:
@@ -86,7 +104,8 @@ def need(module: str) -> None:
 
 def tool(name: str) -> str:
     """Where a program of DCMTK is; pynetdicom's programs have the same names, and lie beside our interpreter."""
-    folders = [folder for folder in os.get_exec_path() if Path(folder).resolve() != Path(sys.executable).parent.resolve()]
+    ours = Path(sys.executable).parent.resolve()
+    folders = [folder for folder in os.get_exec_path() if Path(folder).resolve() != ours]
     found = shutil.which(name, path=os.environ.get("PACSKIT_DCMTK") or os.pathsep.join(folders))
     if found is None:
         raise Missing(f"DCMTK's {name} is not installed")
@@ -99,7 +118,7 @@ def peer(role: str) -> Iterator[Server]:
     if "pynetdicom" in role:
         need("pynetdicom")
     with TemporaryDirectory(prefix="compare-") as folder, _child([*_PEERS, f"serve:{role}", folder]) as child:
-        yield Server(int(_line(child, role)), "PEER", child.pid)
+        yield Server(int(child.line(role)), "PEER", child.process.pid)
 
 
 @contextmanager
@@ -111,8 +130,8 @@ def archive() -> Iterator[Server]:
         port = _free_port()
         command = [sys.executable, "-m", "pacskit", "serve", "--dir", folder, "--ae", "PACSKIT", "--port", str(port)]
         with _child(command) as child:
-            _line(child, "pacskit serve")
-            yield Server(port, "PACSKIT", child.pid)
+            child.line("pacskit serve")
+            yield Server(port, "PACSKIT", child.process.pid)
 
 
 @contextmanager
@@ -125,7 +144,7 @@ def storescp(*, tuned: bool) -> Iterator[Server]:
         command = [program, "-aet", "DCMTK", "+B", "+xa", "-od", folder, *options, str(port)]
         with _child(command, tuned=tuned) as child:
             _wait(port)
-            yield Server(port, "DCMTK", child.pid)
+            yield Server(port, "DCMTK", child.process.pid)
 
 
 def _wait(port: int) -> None:
@@ -147,12 +166,10 @@ def run_clients(role: str, server: Server, arguments: Sequence[Sequence[object]]
             words = [str(word) for word in (server.port, server.ae, *more)]
             clients.append(stack.enter_context(_child([*_PEERS, role, *words])))
         for client in clients:
-            _line(client, role)
+            client.line(role)
         for client in clients:
-            assert client.stdin is not None
-            client.stdin.write("go\n")
-            client.stdin.flush()
-        return max(float(_line(client, role)) for client in clients)
+            client.go()
+        return max(float(client.line(role)) for client in clients)
 
 
 def run_tool(command: Sequence[str], *, tuned: bool) -> float:

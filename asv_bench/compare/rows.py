@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 __all__ = ["Missing", "Result", "Row", "Scale", "Subject", "measure", "table"]
 
 
-class Missing(Exception):  # noqa: N818 - says what is missing, and is no failure
+class Missing(Exception):
     """A subject cannot be measured here; the message says why."""
 
 

@@ -100,7 +100,8 @@ class Wire:
 
     def echo(self, count: int) -> None:
         """So many C-ECHO round trips."""
-        command = _command((0x2, _uid(self.sop_class)), (0x100, _short(0x30)), (0x110, _short(7)), (0x800, _short(0x101)))
+        fields = ((0x100, 0x30), (0x110, 7), (0x800, 0x101))  # C-ECHO-RQ, message ID, no data set
+        command = _command((0x2, _uid(self.sop_class)), *((tag, _short(value)) for tag, value in fields))
         pdu = struct.pack(">BBIIBB", 4, 0, len(command) + 6, len(command) + 2, 1, 3) + command
         for _ in range(count):
             self._socket.sendall(pdu)
@@ -166,4 +167,3 @@ class Wire:
             self._socket.sendall(struct.pack(">BBII", 5, 0, 4, 0))
             self._receive()
         self._socket.close()
-
