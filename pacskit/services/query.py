@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pacskit.core.dataset import Dataset
@@ -14,6 +14,7 @@ from pacskit.network.association import Association
 from pacskit.network.dimse import CFindRequest
 from pacskit.network.flow import END, Call, Cancelled, Flow, Next, Request, Send
 from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
+from pacskit.services.events import FindEvent
 from pacskit.services.sop_classes import MODEL_OF, MODELS, QueryModel
 from pacskit.storage import FindOptions, Match, Store
 
@@ -61,45 +62,43 @@ class QueryService(IdentifierService):
 
 
 class AnsweringService(IdentifierService):
-    """Answers C-FIND from a handler: ``handler(request, level, identifier)`` gives data sets as long as it likes.
+    """Answers C-FIND from a handler.
 
-    ``on_cancel`` is called with the request when the peer has cancelled, before the handler's iterator is closed.
+    ``handler(request, association, level, identifier)`` gives the event that the user sees, whose ``cancelled`` turns
+    True when the peer has had enough, and the data sets.
     """
 
     sop_classes = _FIND
 
     def __init__(
         self,
-        handler: Callable[[Request, AssociationInfo, Level, Dataset], Iterable[Dataset]],
-        *,
-        on_cancel: Callable[[Request], object] = lambda request: None,
+        handler: Callable[[Request, AssociationInfo, Level, Dataset], tuple[FindEvent, Iterable[Dataset]]],
     ) -> None:
         self._handler = handler
-        self._on_cancel = on_cancel
 
     def serve(self, request: Request, association: AssociationInfo) -> Flow:
         command, syntax = request.command, request.context.transfer_syntax
         identifier = read_identifier(request)
         level = level_of(identifier, MODEL_OF[command.affected_sop_class_uid].levels)
-        answers = iter((yield Call(self._handler, request, association, level, identifier)))
+        event, found = yield Call(self._handler, request, association, level, identifier)
+        answers = iter(found)
         try:
             while (answer := (yield Next(answers))) is not END:
+                if event.cancelled:
+                    break
                 if "QueryRetrieveLevel" not in answer:
                     answer = answer.copy()
                     answer.QueryRetrieveLevel = level
                 yield Send(command.response(Status.PENDING, data=encode(answer, syntax)))
-                if (yield Cancelled(command.message_id)):
-                    self._on_cancel(request)
-                    yield Send(command.response(Status.CANCEL))
-                    return
+                event.cancelled = yield Cancelled(command.message_id)
         finally:
             close = getattr(answers, "close", None)
             if close is not None:
                 close()
-        yield Send(command.response())
+        yield Send(command.response(Status.CANCEL if event.cancelled else Status.SUCCESS))
 
 
-def find(association: Association, sop_class: str, identifier: Dataset, *, priority: int = 0) -> Iterator[Dataset]:
+def find(association: Association, sop_class: str, identifier: Dataset, *, priority: int = 0) -> Generator[Dataset, None, None]:
     """Query as SCU: iterate over the answers. Leaving the iteration early cancels the query.
 
     Raises DimseError when the peer refuses or fails.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from itertools import islice
@@ -98,7 +98,7 @@ def _checked(response: ResponseMessage, service: str | None, association: Associ
 # Store
 
 
-def store(lease: Lease, sources: Iterable[Source], *, priority: int = Priority.MEDIUM) -> Iterator[Sent]:
+def store(lease: Lease, sources: Iterable[Source], *, priority: int = Priority.MEDIUM) -> Generator[Sent, None, None]:
     """Send instances, files as they are on disk; iterate over the outcomes, in the order of the sources where one
     association does for them. An outcome that is a failure does not end the iteration, a lost association does."""
     pending = iter(sources)
@@ -195,7 +195,7 @@ def _progress(response: ResponseMessage, syntax: str) -> Progress:
 
 def move(
     association: Association, sop_class: str, identifier: Dataset, *, to: str, priority: int = Priority.MEDIUM
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Ask the peer to send to the AE ``to``; iterate over the progress, the final counts last.
 
     Leaving the iteration early cancels the move. Raises DimseError after the last step when it is a failure.
@@ -217,7 +217,7 @@ def get(
     *,
     priority: int = Priority.MEDIUM,
     on_progress: Callable[[Progress], object] = lambda progress: None,
-) -> Iterator[StoreEvent]:
+) -> Generator[StoreEvent, None, None]:
     """Retrieve on this association; iterate over the instances. Each is answered when the next one is asked for.
 
     Leaving the iteration early cancels the retrieval. Raises DimseError when it fails.
@@ -235,7 +235,7 @@ def _instances(
     association: Association,
     context: PresentationContext,
     on_progress: Callable[[Progress], object],
-) -> Iterator[StoreEvent]:
+) -> Generator[StoreEvent, None, None]:
     for message in messages:
         if isinstance(message, ResponseMessage):
             on_progress(_progress(message, context.transfer_syntax))
