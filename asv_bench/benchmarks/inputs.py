@@ -157,7 +157,6 @@ _CT: Final = r"""
 00281056 CS LINEAR
 00282110 CS 00
 00321060 LO CT Chest with contrast
-00321064 LO CHEST
 00400002 DA 20240311
 00400003 TM 100000
 00400244 DA 20240311
@@ -305,7 +304,7 @@ def _frame(number: int, random_: random.Random) -> list[Element]:
               _element(0x00189078, "CS", "SENSE"), _element(0x00189069, "FD", "2"), _element(0x00189155, "FD", "1")),
         group(0x00189117, (0x00189076, "SQ", [[_element(0x00189089, "FD", "0.1\\0.7\\0.7")]]),
               _element(0x00189075, "CS", "DIRECTIONAL"), _element(0x00189087, "FD", "1000")),
-        group(0x00189119, _element(0x00189095, "FD", repr(127.7 + random_.random())),
+        group(0x00189119, _element(0x00189098, "FD", repr(127.7 + random_.random())),
               _element(0x00189151, "DT", "20240311101402.730000"), _element(0x00189220, "FD", "12.5")),
         group(0x00189226, _element(0x00089007, "CS", "ORIGINAL\\PRIMARY\\DIFFUSION\\NONE"),
               _element(0x00089205, "CS", "MONOCHROME"), _element(0x00089206, "CS", "VOLUME"),

@@ -6,14 +6,14 @@ import argparse
 import importlib.metadata
 import json
 import platform
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from asv_bench.compare import footprint, network, parse
-from asv_bench.compare.rows import Result, Scale, measure, table
+from asv_bench.compare.processes import tool
+from asv_bench.compare.rows import Missing, Result, Scale, measure, table
 
 ROWS = [*parse.ROWS, *network.ROWS, *footprint.ROWS]
 
@@ -25,10 +25,11 @@ def _versions() -> str:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             found.append(f"no {name}")
-    storescp = shutil.which("storescp")
-    shown = subprocess.run([storescp, "--version"], capture_output=True, text=True, check=False) if storescp else None
-    words = shown.stdout.split() if shown else []
-    found.append(f"DCMTK {words[words.index('storescp') + 1].lstrip('v')}" if "storescp" in words else "no DCMTK")
+    try:
+        shown = subprocess.run([tool("storescp"), "--version"], capture_output=True, text=True, check=False).stdout
+        found.append("DCMTK " + shown.split("storescp v")[1].split()[0])
+    except (Missing, IndexError):
+        found.append("no DCMTK")
     return ", ".join(found)
 
 

@@ -23,7 +23,7 @@ def _cpu(work: Callable[[], int]) -> float:
     """Pieces of work a second of CPU time; ``work`` says how many it did."""
     began = time.process_time()
     done = work()
-    return done / (time.process_time() - began)
+    return done / max(time.process_time() - began, 1e-9)
 
 
 def _module(name: str) -> Any:
