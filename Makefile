@@ -95,6 +95,7 @@ docs: $(VENV)/.built $(VENV)/.group-docs
 codegen: $(VENV)/.installed
 	@$(PY) -m pacskit_ext.codegen
 
+# (faulthandler looks at the frames of a running thread, which a sanitized allocator may have freed.)
 # The sanitized build lives in a tree of its own, put first on the path, so that the release build stays.
 $(ASAN)/.built: $(NATIVE) $(wildcard pacskit_ext/*.py) $(VENV)/.installed
 	@echo "building the native ring with sanitizers"
@@ -109,10 +110,10 @@ SANITIZED = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-n
     PACSKIT_NATIVE=$(abspath $(ASAN)) PYTHONPATH=$(abspath $(ASAN))
 
 asan: $(ASAN)/.built $(VENV)/.group-test
-	@$(SANITIZED) PACSKIT_HYPOTHESIS=asan $(PY) -P -m pytest -p no:cacheprovider -m "not interop and not slow" $(ASAN_TESTS) $(ARGS)
+	@$(SANITIZED) PACSKIT_HYPOTHESIS=asan $(PY) -P -m pytest -p no:cacheprovider -o faulthandler_timeout=0 -m "not interop and not slow" $(ASAN_TESTS) $(ARGS)
 
 fuzz: $(ASAN)/.built $(VENV)/.group-test
-	@$(SANITIZED) PACSKIT_HYPOTHESIS=fuzz $(PY) -P -m pytest -p no:cacheprovider --timeout=3600 tests/fuzz $(ARGS)
+	@$(SANITIZED) PACSKIT_HYPOTHESIS=fuzz $(PY) -P -m pytest -p no:cacheprovider -o faulthandler_timeout=0 --timeout=3600 tests/fuzz $(ARGS)
 
 clean:
 	@rm -rf build dist docs/_build $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info

@@ -61,8 +61,10 @@ _MISSPELLED = {
 }
 
 
-def _normal(str term):
+def _normal(term):
     """The defined term that ``term`` means: case, blanks, dashes and underscores are often wrong in the field."""
+    if not isinstance(term, str):        # the element has another VR
+        raise DecodeError(f"{term!r} is not a specific character set", tag=0x00080005)
     term = term.strip().upper()
     if term in _SINGLE or term in _EXTENDED:
         return term
@@ -160,7 +162,7 @@ cdef class CharacterSet:
                     continue
                 start = at
             elif not escape and data[at] in delimiters:
-                # G1 sets use the upper half only; a two-byte G0 set is always left before a delimiter (PS3.5 6.1.2.5.3).
+                # G1 sets use the upper half only; a two-byte G0 set is left before a delimiter (PS3.5 6.1.2.5.3).
                 out.append(_decode(escape + data[start:at], codec))
                 out.append(chr(data[at]))
                 codec = self.codecs[0]

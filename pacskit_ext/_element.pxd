@@ -15,7 +15,7 @@ cdef class DataElement:
     cdef bint changed            # no longer what the source says
     cdef Slot* slot              # in scan's table; NULL for an element that was made, not read
     cdef Scan scan
-    cdef ElementTable within     # only until a sequence is decoded: what its items inherit from
+    cdef SlotTable within     # only until a sequence is decoded: what its items inherit from
     cdef CharacterSet charset
     cdef object value_
     cdef object get(self)
@@ -24,7 +24,7 @@ cdef class DataElement:
     cdef int put(self, object value) except -1
     cdef bint is_changed(self) except -1
 
-cdef class ElementTable:
+cdef class SlotTable:
     cdef object __weakref__
     cdef readonly Scan scan
     cdef Slot* slots
@@ -51,6 +51,4 @@ cdef class ElementTable:
     cdef int collect(self, list out) except -1
     cdef remove(self, uint32_t tag)
     cdef set_value(self, uint32_t tag, object value)
-    cdef attach(self, Scan scan, Item* item, ElementTable parent, object item_class)
-
-cdef uint32_t tag_of(object key) except? 0xFFFFFFFF
+    cdef attach(self, Scan scan, Item* item, SlotTable parent, object item_class)

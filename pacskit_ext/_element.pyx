@@ -2,51 +2,28 @@
 
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from cpython.object cimport PyObject_GenericGetAttr, PyObject_GenericSetAttr
 from cpython.ref cimport PyObject, Py_INCREF, Py_XDECREF
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t
 
 from pacskit_ext._charset cimport DEFAULT, CharacterSet, charset_for
-from pacskit_ext._errors import DecodeError, EncodeError
+from pacskit_ext._errors import DecodeError
 from pacskit_ext._reader cimport (
-    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_UNDEFINED, Item, Scan, Slot, VR_CS, VR_OB, VR_OW, VR_PN, VR_SQ, VR_SS,
-    VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, value_at,
+    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_UNDEFINED, Item, Scan, Slot, value_at,
 )
 from pacskit_ext._span cimport load_u16
 from pacskit_ext._tagtable cimport keyword_of, tag_vr
-from pacskit_ext._tagtable import lookup, tag_for
-from pacskit_ext._values cimport DS, INTEGER_STRING, TAG, MultiValue, code_of, vr_of
-from pacskit_ext._vr cimport coerce_value, decode_value, is_binary
+from pacskit_ext._tagtable import lookup
+from pacskit_ext._values cimport DS, INTEGER_STRING, TAG, MultiValue, code_of, tag_of, vr_of
+from pacskit_ext._vr cimport coerce_value, decode_value
+from pacskit_ext._vrcode cimport (
+    VR_CS, VR_OB, VR_OW, VR_SQ, VR_SS, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, is_binary,
+)
 
 cdef enum:
     SPECIFIC_CHARACTER_SET = 0x00080005
     PIXEL_REPRESENTATION = 0x00280103
 
 cdef object _REMOVED = object()
-cdef dict _TAGS = {}          # keyword → tag or None, for the keywords met so far
-
-
-cdef uint32_t tag_of(object key) except? 0xFFFFFFFF:
-    """The tag that a key means: an int, a keyword, or a pair of group and element."""
-    if isinstance(key, int):
-        return key
-    if isinstance(key, str):
-        tag = keyword_tag_of(key)
-        if tag is not None:
-            return tag
-        return TAG(key)
-    if isinstance(key, tuple) and len(key) == 2:
-        return TAG(key[0], key[1])
-    raise TypeError(f"{type(key).__name__} is neither a tag nor a keyword")
-
-
-cdef object keyword_tag_of(str keyword):
-    cdef object tag = _TAGS.get(keyword, _REMOVED)
-    if tag is _REMOVED:
-        tag = tag_for(keyword)
-        if tag is not None:       # misses are not kept: their number has no bound
-            _TAGS[keyword] = tag
-    return tag
 
 
 cdef class Sequence(MultiValue):
@@ -56,23 +33,18 @@ cdef class Sequence(MultiValue):
         list.__init__(self, [_checked(item) for item in items])
 
     def append(self, item):
-        self.changed = True
-        list.append(self, _checked(item))
+        MultiValue.append(self, _checked(item))
 
     def extend(self, items):
-        self.changed = True
-        list.extend(self, [_checked(item) for item in items])
+        MultiValue.extend(self, [_checked(item) for item in items])
 
     def insert(self, index, item):
-        self.changed = True
-        list.insert(self, index, _checked(item))
+        MultiValue.insert(self, index, _checked(item))
 
     def __setitem__(self, index, item):
         self.changed = True
-        if isinstance(index, slice):
-            list.__setitem__(self, index, [_checked(one) for one in item])
-        else:
-            list.__setitem__(self, index, _checked(item))
+        checked = [_checked(one) for one in item] if isinstance(index, slice) else _checked(item)
+        list.__setitem__(self, index, checked)
 
     def __iadd__(self, items):
         self.extend(items)
@@ -83,7 +55,7 @@ cdef class Sequence(MultiValue):
 
 
 cdef object _checked(object item):
-    if not isinstance(item, ElementTable):
+    if not isinstance(item, SlotTable):
         raise TypeError(f"an item of a sequence is a Dataset, not {type(item).__name__}")
     return item
 
@@ -132,9 +104,9 @@ cdef class DataElement:
     cdef object items(self):
         cdef Sequence sequence = Sequence.__new__(Sequence)
         cdef Item* item = self.scan.items + self.slot.first
-        cdef ElementTable parent = self.within
+        cdef SlotTable parent = self.within
         cdef object item_class = parent.item_class
-        cdef ElementTable table
+        cdef SlotTable table
         cdef uint32_t i
         for i in range(self.slot.count):
             table = item_class.__new__(item_class)
@@ -168,7 +140,7 @@ cdef class DataElement:
             return True
         if self.vr_ == VR_SQ:
             for item in <Sequence> self.value_:
-                if (<ElementTable> item).is_changed():
+                if (<SlotTable> item).is_changed():
                     return True
         return False
 
@@ -218,17 +190,17 @@ cdef class DataElement:
         found = lookup(self.tag_)
         if found is not None and found[3]:
             return found[3]
-        if (self.tag_ >> 16) & 1:
+        if self.is_private:
             return "Private Creator" if 0x10 <= (self.tag_ & 0xFFFF) <= 0xFF else "Private tag data"
         return "Group Length" if self.tag_ & 0xFFFF == 0 else "Unknown attribute"
 
     @property
     def is_private(self):
-        return bool((self.tag_ >> 16) & 1)
+        return (self.tag_ >> 16) & 1 == 1
 
     @property
     def is_empty(self):
-        return self.VM == 0 if self.vr_ != VR_SQ else not self.get()
+        return not self.get() if self.vr_ == VR_SQ else self.VM == 0
 
     @property
     def is_undefined_length(self):
@@ -278,9 +250,6 @@ cdef class DataElement:
 
     __repr__ = __str__
 
-    def __copy__(self):
-        return self.twin()
-
     def __deepcopy__(self, memo):
         return self.twin()
 
@@ -303,28 +272,11 @@ cdef class DataElement:
 
 
 cdef object _shown(object value):
-    if value is None:
-        return "None"
     return repr(str(value)) if isinstance(value, str) else str(value)
 
 
-cdef class ElementIterator:
-    """Elements of a data set that has only those of its source, in ascending order."""
-    cdef ElementTable table
-    cdef int64_t next
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        if self.next >= self.table.nslots:
-            raise StopIteration
-        self.next += 1
-        return self.table.at(self.next - 1)
-
-
-cdef class ElementTable:
-    """A data set: elements of a scan, overlaid by what was changed since. ``pacskit.Dataset`` is built on it."""
+cdef class SlotTable:
+    """Elements of a scan, overlaid by what was changed since."""
 
     def __cinit__(self, *args, **keywords):
         self.slots = NULL
@@ -340,7 +292,7 @@ cdef class ElementTable:
                 Py_XDECREF(self.cache[i])
             PyMem_Free(self.cache)
 
-    cdef attach(self, Scan scan, Item* item, ElementTable parent, object item_class):
+    cdef attach(self, Scan scan, Item* item, SlotTable parent, object item_class):
         self.scan = scan
         self.item = item[0]
         self.slots = scan.slots + item.first if item.count else NULL
@@ -476,6 +428,24 @@ cdef class ElementTable:
             out.sort(key=_tag_key)
         return out
 
+    cdef int collect(self, list out) except -1:
+        cdef DataElement element
+        cdef uint32_t i
+        if self.altered:
+            for element in self.elements():
+                out.append(element)
+                if element.vr_ == VR_SQ:
+                    for item in <Sequence> element.get():
+                        (<SlotTable> item).collect(out)
+            return 0
+        for i in range(self.nslots):
+            element = self.at(i)
+            out.append(element)
+            if element.vr_ == VR_SQ:
+                for item in <Sequence> element.get():
+                    (<SlotTable> item).collect(out)
+        return 0
+
     # -- change ----------------------------------------------------------------------------------------------------
 
     cdef int store(self, DataElement element) except -1:
@@ -524,206 +494,6 @@ cdef class ElementTable:
         element.put(value)
         self.store(element)
 
-    # -- the mapping -----------------------------------------------------------------------------------------------
-
-    def __getitem__(self, key):
-        cdef uint32_t tag
-        cdef DataElement element
-        if isinstance(key, slice):
-            return self._slice(key)
-        tag = tag_of(key)
-        element = self.element(tag)
-        if element is None:
-            raise KeyError(TAG(tag))
-        return element
-
-    def _slice(self, key):
-        start = tag_of(key.start) if key.start is not None else 0
-        stop = tag_of(key.stop) if key.stop is not None else 1 << 32
-        part = type(self)()
-        for element in self.elements():
-            if start <= (<DataElement> element).tag_ < stop:
-                (<ElementTable> part).store(element)
-        return part
-
-    def __setitem__(self, key, DataElement element not None):
-        cdef uint32_t tag = tag_of(key)
-        if tag != element.tag_:
-            raise ValueError(f"the element is {element.tag}, not {TAG(tag)}")
-        self.store(element)
-
-    def __delitem__(self, key):
-        if isinstance(key, slice):
-            for element in self[key]:
-                self.remove((<DataElement> element).tag_)
-        else:
-            self.remove(tag_of(key))
-
-    def __contains__(self, key):
-        cdef uint32_t tag
-        cdef int64_t index
-        try:
-            tag = tag_of(key)
-        except ValueError:
-            return False
-        index = self.find(tag)
-        if index >= 0:
-            return not self.is_removed(index)
-        return self.extra is not None and tag in self.extra
-
-    def __len__(self):
-        cdef Py_ssize_t n = self.nslots
-        cdef uint32_t i
-        if self.altered and self.cache != NULL:
-            for i in range(self.nslots):
-                if self.is_removed(i):
-                    n -= 1
-        return n + (len(self.extra) if self.extra is not None else 0)
-
-    def __iter__(self):
-        cdef ElementIterator iterator
-        if self.altered:
-            return iter(self.elements())
-        iterator = ElementIterator.__new__(ElementIterator)
-        iterator.table = self
-        return iterator
-
-    def __eq__(self, other):
-        if not isinstance(other, ElementTable):
-            return NotImplemented
-        return self.elements() == (<ElementTable> other).elements()
-
-    __hash__ = None
-
-    def __getattribute__(self, str name):
-        cdef Py_UCS4 first = name[0]
-        cdef DataElement element
-        if 0x41 <= first <= 0x5A:
-            tag = keyword_tag_of(name)
-            if tag is not None:
-                element = self.element(tag)
-                if element is None:
-                    raise AttributeError(f"the data set has no {name}", name=name, obj=self)
-                return element.get()
-        return PyObject_GenericGetAttr(self, name)
-
-    def __setattr__(self, str name, value):
-        cdef Py_UCS4 first = name[0]
-        if 0x41 <= first <= 0x5A:
-            tag = keyword_tag_of(name)
-            if tag is None:
-                raise AttributeError(f"{name!r} is not the keyword of an attribute", name=name, obj=self)
-            self.set_value(tag, value)
-        else:
-            PyObject_GenericSetAttr(self, name, value)
-
-    def __delattr__(self, str name):
-        cdef Py_UCS4 first = name[0]
-        if 0x41 <= first <= 0x5A:
-            tag = keyword_tag_of(name)
-            if tag is None or tag not in self:
-                raise AttributeError(f"the data set has no {name}", name=name, obj=self)
-            self.remove(tag)
-        else:
-            object.__delattr__(self, name)
-
-    def get(self, key, default=None):
-        """The value of an attribute by keyword, or its element by tag (pydicom's rule); ``default`` if absent."""
-        cdef DataElement element
-        try:
-            element = self.element(tag_of(key))
-        except ValueError:
-            return default
-        if element is None:
-            return default
-        return element.get() if isinstance(key, str) else element
-
-    def add(self, DataElement element not None):
-        """Put an element in, replacing the one of its tag."""
-        self.store(element)
-
-    def add_new(self, tag, vr, value):
-        """Make an element and put it in."""
-        self.store(DataElement(tag, vr, value))
-
-    def add_value(self, tag, value):
-        """Set an attribute of the dictionary by tag; raises KeyError for a tag that is not in it."""
-        self.set_value(tag_of(tag), value)
-
-    def iterall(self):
-        """Every element at every depth, a sequence before what it holds; in ascending order within each item."""
-        cdef list out = []
-        self.collect(out)
-        return iter(out)
-
-    cdef int collect(self, list out) except -1:
-        cdef DataElement element
-        cdef uint32_t i
-        if self.altered:
-            for element in self.elements():
-                out.append(element)
-                if element.vr_ == VR_SQ:
-                    for item in <Sequence> element.get():
-                        (<ElementTable> item).collect(out)
-            return 0
-        for i in range(self.nslots):
-            element = self.at(i)
-            out.append(element)
-            if element.vr_ == VR_SQ:
-                for item in <Sequence> element.get():
-                    (<ElementTable> item).collect(out)
-        return 0
-
-    def tags(self):
-        """The tags that are there, as ints in ascending order; touches no element."""
-        cdef list out = [self.slots[i].tag for i in range(self.nslots) if not self.is_removed(i)]
-        if self.extra:
-            out.extend(self.extra)
-            out.sort()
-        return out
-
-    def clear(self):
-        """Remove every element."""
-        for tag in self.tags():
-            self.remove(tag)
-
-    def copy(self):
-        """A data set that can be changed without touching this one; the bytes of the source are shared."""
-        cdef ElementTable twin = type(self).__new__(type(self))
-        cdef uint32_t i
-        cdef DataElement element
-        if self.scan is not None:
-            twin.attach(self.scan, &self.item, None, self.item_class)
-        twin.inherited_charset = self.inherited_charset
-        twin.inherited_sign = self.inherited_sign
-        twin.altered = self.altered
-        for i in range(self.nslots):
-            element = self.cached(i)
-            if self.is_removed(i):
-                twin.remove(self.slots[i].tag)
-            elif element is not None and element.is_changed():
-                twin.store(element.twin())
-        if self.extra:
-            twin.extra = {tag: (<DataElement> element).twin() for tag, element in self.extra.items()}
-        return twin
-
-    @property
-    def is_modified(self):
-        """Whether any element differs from the source that was read."""
-        return self.is_changed()
-
 
 def _tag_key(DataElement element):
     return element.tag_
-
-
-def wrap(Scan scan not None, item_class):
-    """The data set of class ``item_class`` over ``scan``; items of its sequences are of the same class."""
-    cdef ElementTable table = item_class.__new__(item_class)
-    table.attach(scan, &scan.root, None, item_class)
-    return table
-
-
-def tag_from(key):
-    """The tag that an int, a keyword or a pair means, as an int; raises ValueError for none."""
-    return tag_of(key)

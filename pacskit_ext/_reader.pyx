@@ -7,21 +7,12 @@ pixel data (PS3.5 A.4), UN of undefined length as implicit VR little endian (PS3
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc, qsort, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
-from pacskit_ext._errors cimport (
-    RC_BAD_ITEM,
-    RC_BAD_LENGTH,
-    RC_BAD_VR,
-    RC_COUNT,
-    RC_DEPTH,
-    RC_NOMEM,
-    RC_OK,
-    RC_TRUNCATED,
-    raise_rc,
-)
+from pacskit_ext._errors cimport RC_BAD_ITEM, RC_BAD_LENGTH, RC_COUNT, RC_DEPTH, RC_NOMEM, RC_OK, RC_TRUNCATED, raise_rc
 from pacskit_ext._span cimport load_u16, load_u32
 from pacskit_ext._tagtable cimport tag_vr
+from pacskit_ext._vrcode cimport VR_OB, VR_OW, VR_SQ, VR_UN, VR_na, VR_ox, is_upper_pair, vr_is_known, vr_is_long
 
 cdef enum:
     ITEM = 0xFFFEE000
@@ -55,30 +46,6 @@ cdef struct Scanner:
     uint32_t open_item_cap
     int64_t at                 # where the error is
     uint32_t tag               # in which element
-
-
-cdef bint vr_is_known(uint16_t vr) noexcept nogil:
-    return (
-        vr == VR_UI or vr == VR_CS or vr == VR_LO or vr == VR_SH or vr == VR_DS or vr == VR_IS or vr == VR_DA
-        or vr == VR_TM or vr == VR_PN or vr == VR_US or vr == VR_SQ or vr == VR_UL or vr == VR_OW or vr == VR_OB
-        or vr == VR_FD or vr == VR_FL or vr == VR_UN or vr == VR_AE or vr == VR_AS or vr == VR_AT or vr == VR_DT
-        or vr == VR_LT or vr == VR_OD or vr == VR_OF or vr == VR_OL or vr == VR_OV or vr == VR_SL or vr == VR_SS
-        or vr == VR_ST or vr == VR_SV or vr == VR_UC or vr == VR_UR or vr == VR_UT or vr == VR_UV
-    )
-
-
-cdef bint vr_is_long(uint16_t vr) noexcept nogil:
-    """Whether the explicit header of this VR has a 32-bit length (PS3.5 table 7.1-1)."""
-    return (
-        vr == VR_SQ or vr == VR_OW or vr == VR_OB or vr == VR_UN or vr == VR_UT or vr == VR_UC or vr == VR_UR
-        or vr == VR_OF or vr == VR_OD or vr == VR_OL or vr == VR_OV or vr == VR_SV or vr == VR_UV
-    )
-
-
-cdef inline bint is_upper_pair(uint16_t vr) noexcept nogil:
-    cdef int a = vr & 0xFF
-    cdef int b = vr >> 8
-    return 0x41 <= a <= 0x5A and 0x41 <= b <= 0x5A
 
 
 cdef inline uint32_t load_tag(const uint8_t* p, bint big) noexcept nogil:
@@ -186,12 +153,8 @@ cdef bint is_wanted(Scanner* s, uint32_t tag) noexcept nogil:
     return lo < s.wanted_count and s.wanted[lo] == tag
 
 
-cdef bint all_zero(const uint8_t* p, int64_t n) noexcept nogil:
-    cdef int64_t i
-    for i in range(n):
-        if p[i]:
-            return False
-    return True
+cdef inline bint all_zero(const uint8_t* p, int64_t n) noexcept nogil:
+    return p[0] == 0 and memcmp(p, p + 1, n - 1) == 0
 
 
 cdef bint found_implicit(Scanner* s, int64_t pos, int64_t end, bint implicit, bint nested) noexcept nogil:
@@ -484,7 +447,7 @@ def scan(
     ``stop_tag`` ends the scan before the first top-level tag at or after it, ``only_group`` before the first of
     another group; ``wanted`` is an iterable of top-level
     tags to keep, the others being passed over. ``total`` is the size of the file when ``source`` is only its head: a
-    value that ends exactly there is then left ``pending``. Raises TruncatedError, DecodeError or LimitError with offset and tag.
+    value ending exactly there is left ``pending``. Raises TruncatedError, DecodeError, LimitError, with offset and tag.
     """
     cdef Scan result = Scan.__new__(Scan)
     cdef Scanner s

@@ -1,3 +1,5 @@
+from libc.stdint cimport uint32_t
+
 cdef class DS(float):
     cdef readonly str original_string
 
@@ -12,3 +14,5 @@ cdef object DATE_TIME
 cdef object INTEGER_STRING
 cdef object vr_of(int code)
 cdef int code_of(object vr) except -1
+cdef uint32_t tag_of(object key) except? 0xFFFFFFFF
+cdef object keyword_tag_of(str keyword)

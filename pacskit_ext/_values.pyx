@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 cimport cython
+from libc.stdint cimport uint32_t
 
 from pacskit_ext._errors import DecodeError, EncodeError
 from pacskit_ext._tagtable import keyword_for, tag_for
@@ -123,6 +124,33 @@ class Tag(int):
         return f"({int(self) >> 16:04X},{int(self) & 0xFFFF:04X})"
 
     __repr__ = __str__
+
+
+cdef object _UNSEEN = object()
+cdef dict _TAGS = {}          # keyword → tag, of the keywords met so far
+
+
+cdef uint32_t tag_of(object key) except? 0xFFFFFFFF:
+    """The tag that a key means: an int, a keyword, or a pair of group and element."""
+    if isinstance(key, int):
+        return key
+    if isinstance(key, str):
+        tag = keyword_tag_of(key)
+        if tag is not None:
+            return tag
+        return Tag(key)
+    if isinstance(key, tuple) and len(key) == 2:
+        return Tag(key[0], key[1])
+    raise TypeError(f"{type(key).__name__} is neither a tag nor a keyword")
+
+
+cdef object keyword_tag_of(str keyword):
+    cdef object tag = _TAGS.get(keyword, _UNSEEN)
+    if tag is _UNSEEN:
+        tag = tag_for(keyword)
+        if tag is not None:       # misses are not kept: their number has no bound
+            _TAGS[keyword] = tag
+    return tag
 
 
 @cython.no_gc

@@ -1,11 +1,8 @@
 """VR values to Python values and back (PS3.5 6.2)."""
 
-import datetime
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.list cimport PyList_New, PyList_SET_ITEM
-from cpython.ref cimport Py_INCREF
-from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeLatin1
+from cpython.unicode cimport PyUnicode_DecodeLatin1
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcpy
 
@@ -13,14 +10,14 @@ import struct
 
 from pacskit_ext._charset cimport CharacterSet
 from pacskit_ext._errors import DecodeError, EncodeError
-from pacskit_ext._reader cimport (
-    VR_AE, VR_AS, VR_AT, VR_CS, VR_DA, VR_DS, VR_DT, VR_FD, VR_FL, VR_IS, VR_LO, VR_LT, VR_OB, VR_OD, VR_OF, VR_OL,
-    VR_OV, VR_OW, VR_PN, VR_SH, VR_SL, VR_SS, VR_ST, VR_SV, VR_TM, VR_UC, VR_UI, VR_UL, VR_UN, VR_UR, VR_US, VR_UT,
-    VR_UV, VR_ox, VR_uw, VR_xs, VR_xw,
-)
 from pacskit_ext._span cimport load_u16, load_u32, load_u64
 from pacskit_ext._values cimport DATE, DATE_TIME, DS, INTEGER_STRING, PERSON_NAME, TAG, TIME, MultiValue
 from pacskit_ext._uid import UID
+from pacskit_ext._vrcode cimport (
+    VR_AE, VR_AS, VR_AT, VR_CS, VR_DA, VR_DS, VR_DT, VR_FD, VR_FL, VR_IS, VR_LO, VR_LT, VR_PN, VR_SH, VR_SL, VR_SS,
+    VR_ST, VR_SV, VR_TM, VR_UC, VR_UI, VR_UL, VR_UR, VR_US, VR_UT, VR_UV, VR_uw, VR_xs, VR_xw, is_binary, is_text,
+    swap_width,
+)
 
 cdef extern from "Python.h":
     double PyOS_string_to_double(const char* s, char** endptr, object overflow_exception) except? -1.0
@@ -31,35 +28,6 @@ cdef double[23] POWERS = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
     1e20, 1e21, 1e22,
 ]
-
-
-cdef bint is_text(uint16_t vr) noexcept nogil:
-    """Whether (0008,0005) governs the value (PS3.5 6.1.2.3)."""
-    return (
-        vr == VR_LO or vr == VR_SH or vr == VR_PN or vr == VR_LT or vr == VR_ST or vr == VR_UT or vr == VR_UC
-    )
-
-
-cdef bint is_binary(uint16_t vr) noexcept nogil:
-    """Whether the value reads as bytes."""
-    return (
-        vr == VR_OB or vr == VR_OW or vr == VR_UN or vr == VR_OF or vr == VR_OD or vr == VR_OL or vr == VR_OV
-        or vr == VR_ox
-    )
-
-
-cdef int swap_width(uint16_t vr) noexcept nogil:
-    """Bytes of the units that byte order applies to; 1 where it does not."""
-    if (
-        vr == VR_US or vr == VR_SS or vr == VR_OW or vr == VR_AT or vr == VR_xs or vr == VR_ox or vr == VR_xw
-        or vr == VR_uw
-    ):
-        return 2
-    if vr == VR_UL or vr == VR_SL or vr == VR_FL or vr == VR_OF or vr == VR_OL:
-        return 4
-    if vr == VR_FD or vr == VR_OD or vr == VR_OV or vr == VR_SV or vr == VR_UV:
-        return 8
-    return 1
 
 
 cdef inline bint is_single_text(uint16_t vr) noexcept nogil:

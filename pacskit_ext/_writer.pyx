@@ -5,16 +5,17 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
-from pacskit_ext._charset cimport DEFAULT, CharacterSet, charset_for
-from pacskit_ext._element cimport DataElement, ElementTable, Sequence
+from pacskit_ext._charset cimport DEFAULT, CharacterSet
+from pacskit_ext._element cimport DataElement, SlotTable, Sequence
 from pacskit_ext._errors import EncodeError
 from pacskit_ext._reader cimport (
-    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_UNDEFINED, F_UNSORTED, Item, Scan, Slot, VR_AT, VR_OB,
-    VR_OW, VR_SQ, VR_SS, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, value_at, vr_is_known, vr_is_long,
+    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_UNDEFINED, Item, Scan, Slot, value_at,
 )
 from pacskit_ext._span cimport bswap16, bswap32, bswap64, store_u16, store_u32
-from pacskit_ext._tagtable cimport tag_vr
-from pacskit_ext._vr cimport decode_value, encode_value, is_text, swap_width
+from pacskit_ext._vr cimport encode_value
+from pacskit_ext._vrcode cimport (
+    VR_OB, VR_OW, VR_SQ, VR_SS, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, is_text, swap_width, vr_is_known, vr_is_long,
+)
 
 cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject** bytes, Py_ssize_t newsize) except -1
@@ -57,7 +58,7 @@ cdef void copy_swapped(uint8_t* out, const uint8_t* p, int64_t n, int width) noe
         memcpy(out + whole, p + whole, n - whole)
 
 
-cdef bint is_whole(ElementTable table) noexcept:
+cdef bint is_whole(SlotTable table) noexcept:
     """Whether the content stands in the source in one piece."""
     return not table.item.flags & F_PARTIAL and table.item.offset + table.item.length <= table.scan.size
 
@@ -145,7 +146,7 @@ cdef class Writer:
 
     # -- from the source, without Python values --------------------------------------------------------------------
 
-    cdef int put_slot(self, Scan scan, Slot* slot, ElementTable table, int sign) except -1:
+    cdef int put_slot(self, Scan scan, Slot* slot, SlotTable table, int sign) except -1:
         cdef const uint8_t* p = value_at(scan, slot)
         cdef uint16_t vr = slot.vr
         cdef int width
@@ -183,7 +184,7 @@ cdef class Writer:
             self.copy(scan.base + item[i].offset, item[i].length)
         return self.put_delimiter(SEQUENCE_END)
 
-    cdef int put_items(self, Scan scan, Slot* slot, ElementTable table, int sign) except -1:
+    cdef int put_items(self, Scan scan, Slot* slot, SlotTable table, int sign) except -1:
         """A sequence of the source in another encoding; its kind of length stays."""
         cdef Item* item = scan.items + slot.first
         cdef bint undefined = slot.flags & F_UNDEFINED != 0
@@ -214,7 +215,7 @@ cdef class Writer:
 
     # -- from Python values ----------------------------------------------------------------------------------------
 
-    cdef int put_element(self, DataElement element, ElementTable table, CharacterSet charset) except -1:
+    cdef int put_element(self, DataElement element, SlotTable table, CharacterSet charset) except -1:
         cdef uint16_t vr = element.vr_
         cdef bytes data
         value = element.get()
@@ -236,7 +237,7 @@ cdef class Writer:
         self.put_header(element.tag_, vr, len(data))
         return self.copy(<const uint8_t*> PyBytes_AS_STRING(data), len(data))
 
-    cdef uint16_t pixel_vr(self, DataElement element, ElementTable table):
+    cdef uint16_t pixel_vr(self, DataElement element, SlotTable table):
         """OB or OW (PS3.5 8.1.2): OW in implicit VR and for more than 8 bits."""
         cdef DataElement bits
         if self.implicit or table is None:
@@ -246,7 +247,7 @@ cdef class Writer:
         bits = table.element(BITS_ALLOCATED)
         return VR_OB if bits is not None and bits.get() is not None and bits.get() <= 8 else VR_OW
 
-    cdef int put_sequence(self, DataElement element, ElementTable table, CharacterSet charset) except -1:
+    cdef int put_sequence(self, DataElement element, SlotTable table, CharacterSet charset) except -1:
         cdef int64_t patch, begin, item_begin
         patch = self.put_header(element.tag_, VR_SQ, 0)
         begin = self.used
@@ -254,7 +255,7 @@ cdef class Writer:
             self.put_tag(ITEM)
             self.put_u32(0)
             item_begin = self.used
-            self.put_table(<ElementTable> item, charset)
+            self.put_table(<SlotTable> item, charset)
             store_u32(self.base + item_begin - 4, self.checked(self.used - item_begin, element.tag_), self.big)
         store_u32(self.base + patch, self.checked(self.used - begin, element.tag_), self.big)
         return 0
@@ -264,7 +265,7 @@ cdef class Writer:
             raise EncodeError("a sequence is longer than 4 GiB", tag=tag)
         return <uint32_t> length
 
-    cdef CharacterSet target_charset(self, ElementTable table, CharacterSet inherited):
+    cdef CharacterSet target_charset(self, SlotTable table, CharacterSet inherited):
         """The character set that (0008,0005) now says."""
         cdef DataElement element = table.element(SPECIFIC_CHARACTER_SET)
         if element is None:
@@ -272,7 +273,7 @@ cdef class Writer:
         value = element.get()
         return CharacterSet(tuple(value) if isinstance(value, list) else (value or "",))
 
-    cdef int put_table(self, ElementTable table, CharacterSet inherited) except -1:
+    cdef int put_table(self, SlotTable table, CharacterSet inherited) except -1:
         """The elements of ``table``; the source's content as it is where nothing has to change."""
         cdef CharacterSet charset
         cdef CharacterSet source
@@ -288,7 +289,7 @@ cdef class Writer:
             return 0
         return self.put_slots(table, charset, recode)
 
-    cdef bint can_copy(self, ElementTable table) except -1:
+    cdef bint can_copy(self, SlotTable table) except -1:
         return (
             not table.is_changed()
             and is_whole(table)
@@ -302,7 +303,7 @@ cdef class Writer:
                 return False
         return True
 
-    cdef int put_slots(self, ElementTable table, CharacterSet charset, bint recode) except -1:
+    cdef int put_slots(self, SlotTable table, CharacterSet charset, bint recode) except -1:
         """The slots of a table without additions; elements are made only for what Python has touched."""
         cdef uint32_t i
         cdef DataElement element
@@ -319,7 +320,7 @@ cdef class Writer:
                 self.put_one(element, table, charset, recode)
         return 0
 
-    cdef int put_one(self, DataElement element, ElementTable table, CharacterSet charset, bint recode) except -1:
+    cdef int put_one(self, DataElement element, SlotTable table, CharacterSet charset, bint recode) except -1:
         cdef bint as_read = element.slot != NULL and not element.is_changed()
         if as_read and is_text(element.vr_):
             as_read = element.charset.codecs == charset.codecs
@@ -341,7 +342,7 @@ cdef class Writer:
         return result
 
 
-def encode(ElementTable table not None, *, bint implicit, bint big=False, bint encapsulated=False):
+def encode(SlotTable table not None, *, bint implicit, bint big=False, bint encapsulated=False):
     """The bytes of a data set in one of the uncompressed encodings. Raises EncodeError with the tag."""
     cdef int64_t expected = 4096
     cdef Writer writer
@@ -355,7 +356,7 @@ def encode(ElementTable table not None, *, bint implicit, bint big=False, bint e
     return writer.finish()
 
 
-def source_of(ElementTable table not None):
+def source_of(SlotTable table not None):
     """A view of the source of an unchanged data set, in whatever encoding it was read; None where it was changed."""
     if table.scan is None or not is_whole(table) or table.is_changed():
         return None
@@ -363,7 +364,7 @@ def source_of(ElementTable table not None):
     return view[table.item.offset : table.item.offset + table.item.length].toreadonly()
 
 
-def encoded_source(ElementTable table not None):
+def encoded_source(SlotTable table not None):
     """What an unchanged data set was inflated from, else None."""
     if table.scan is None or table.scan.encoded is None or table.is_changed() or table.item.flags & F_PARTIAL:
         return None

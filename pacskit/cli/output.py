@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from math import isfinite
 from typing import Any
 
 from pacskit.core.dataset import Dataset
@@ -66,6 +67,5 @@ def _value(vr: str, value: Any) -> Any:
     if vr == "DS":
         return float(value) if isinstance(value, float) else str(value)
     if vr in _NUMBERS:
-        number = value if isinstance(value, (int, float)) else str(value)
-        return str(number) if isinstance(number, float) and (number != number or abs(number) == float("inf")) else number
+        return value if isinstance(value, int) or (isinstance(value, float) and isfinite(value)) else str(value)
     return str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TypeAlias
 
 from pacskit._version import __version__
 
@@ -30,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-Commands = argparse._SubParsersAction  # type: ignore[type-arg]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _command(commands: Commands, name: str, run: str, summary: str, examples: str) -> argparse.ArgumentParser:
@@ -81,7 +82,9 @@ def _serve(commands: Commands) -> None:
     command.add_argument("--port", type=int, default=11112, help="0: any free one (default: %(default)s)")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     command.add_argument("--node", action="append", default=[], metavar="AE@HOST:PORT", help="a move destination")
-    command.add_argument("--calling", action="append", default=[], metavar="PATTERN", help="who may call (default: all)")
+    command.add_argument(
+        "--calling", action="append", default=[], metavar="PATTERN", help="who may call (default: any)"
+    )
     command.add_argument("--duplicates", choices=("ignore", "reject", "replace"), help="(default: ignore)")
     command.add_argument("--durable", action="store_true", help="an acknowledged object survives a power cut")
     command.add_argument("--accept-unknown", action="store_true", help="take private storage SOP classes too")

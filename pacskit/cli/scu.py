@@ -135,13 +135,15 @@ def find(options: argparse.Namespace) -> int:
     plain, keys = _split(options.keys)
     if plain:
         raise ConfigurationError(f"a key is KEYWORD=VALUE: {plain[0]!r}")
-    with _peer(options) as peer:
-        with closing(peer.find(Level(options.level), model=_MODELS[options.model], **keys)) as answers:
-            for number, answer in enumerate(islice(answers, options.limit)):
-                if options.json:
-                    line(dataset_json(answer))
-                else:
-                    print(("\n" if number else "") + str(answer))
+    with (
+        _peer(options) as peer,
+        closing(peer.find(Level(options.level), model=_MODELS[options.model], **keys)) as answers,
+    ):
+        for number, answer in enumerate(islice(answers, options.limit)):
+            if options.json:
+                line(dataset_json(answer))
+            else:
+                print(("\n" if number else "") + str(answer))
     return 0
 
 
@@ -199,9 +201,7 @@ def get(options: argparse.Namespace) -> int:
             seen[:] = [progress]
             _show(bar, progress)
 
-        instances = peer.get(
-            Level(options.level), uids, model=_MODELS[options.model], on_progress=note, **keys
-        )
+        instances = peer.get(Level(options.level), uids, model=_MODELS[options.model], on_progress=note, **keys)
         try:
             for instance in instances:
                 path = instance.save_into(options.into)

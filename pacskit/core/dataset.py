@@ -9,7 +9,8 @@ from pacskit.core import slots
 from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
-from pacskit_ext._element import DataElement, ElementTable, Sequence
+from pacskit_ext._element import DataElement, Sequence
+from pacskit_ext._table import ElementTable
 
 if TYPE_CHECKING:
     from os import PathLike

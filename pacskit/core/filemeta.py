@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pacskit_ext._element import DataElement, ElementTable
+from pacskit_ext._element import DataElement
+from pacskit_ext._table import ElementTable
 
 if TYPE_CHECKING:
     from pacskit.core._generated.keywords import KeywordAttributes

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pacskit.core.errors import DecodeError, TruncatedError
 from pacskit.core.uid import UID
-from pacskit.encoding.part10 import _parse_head, dcmread
+from pacskit.encoding.part10 import _Head, _parse_head, dcmread
 
 __all__ = ["FileHead", "read_head"]
 
@@ -28,6 +28,18 @@ class FileHead:
     length: int
 
 
+def _head_of(fd: int, size: int) -> _Head:
+    want = _HEAD
+    while True:
+        data = os.pread(fd, want, 0)
+        try:
+            return _parse_head(data, False)
+        except TruncatedError:
+            if len(data) >= size:
+                raise
+        want *= 8
+
+
 def read_head(path: str | os.PathLike[str]) -> FileHead:
     """Read as much of a DICOM file as it takes to send it.
 
@@ -35,16 +47,7 @@ def read_head(path: str | os.PathLike[str]) -> FileHead:
     """
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
-        want = _HEAD
-        while True:
-            data = os.pread(file.fileno(), want, 0)
-            try:
-                head = _parse_head(data, False)
-                break
-            except TruncatedError:
-                if len(data) >= size:
-                    raise
-                want *= 8
+        head = _head_of(file.fileno(), size)
     dataset = dcmread(path, specific_tags=_IDENTITY)
     uids = [str(dataset.get(keyword) or "") for keyword in _IDENTITY]
     for keyword, uid in zip(_IDENTITY, uids, strict=True):

@@ -17,8 +17,8 @@ from pacskit.encoding.reader import decode
 from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE, grammar
 from pacskit.encoding.writer import encode
 from pacskit_ext import _writer
-from pacskit_ext._element import wrap
 from pacskit_ext._reader import scan
+from pacskit_ext._table import wrap
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -76,7 +76,7 @@ def _parse_head(data: Buffer, force: bool) -> _Head:
         return _Head(-1, begin, _guess_syntax(view[begin:]))
     meta = scan(data, implicit=False, start=begin, only_group=2)
     syntax = wrap(meta, FileMeta).get("TransferSyntaxUID")
-    if not syntax:
+    if not syntax or not isinstance(syntax, str):  # several values, or another VR
         if not force:
             raise DecodeError("the File Meta Information names no transfer syntax", tag=0x00020010, offset=begin)
         syntax = _guess_syntax(view[meta.stopped :])

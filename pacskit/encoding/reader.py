@@ -11,8 +11,8 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, LimitError, TruncatedError
 from pacskit.core.uid import UID
 from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE, grammar
-from pacskit_ext._element import tag_from, wrap
 from pacskit_ext._reader import scan
+from pacskit_ext._table import tag_from, wrap
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

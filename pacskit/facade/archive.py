@@ -149,8 +149,8 @@ class Archive:
             or dataset.transfer_syntax
             or TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN
         )
-        uids = [str(dataset.get(keyword) or "") for keyword in ("SOPClassUID", "SOPInstanceUID")]
-        with self._store.begin(*uids, syntax, receiving_ae=self.ae) as ingest:
+        sop_class, instance = (str(dataset.get(keyword) or "") for keyword in ("SOPClassUID", "SOPInstanceUID"))
+        with self._store.begin(sop_class, instance, syntax, receiving_ae=self.ae) as ingest:
             ingest.write(encode(dataset, syntax))
             return ingest.commit()
 

@@ -94,7 +94,7 @@ def query_identifier(level: Level, keys: Mapping[str, Any], return_keys: Iterabl
 
 
 def retrieve_identifier(level: Level, uid: str | Iterable[str], keys: Mapping[str, Any]) -> Dataset:
-    """Return the identifier of a C-MOVE or C-GET: the unique keys of ``level``, and those above where they are given."""
+    """Return the identifier of a C-MOVE or C-GET: the unique keys of ``level``, and any above it."""
     identifier = Dataset(QueryRetrieveLevel=level)
     setattr(identifier, UNIQUE_KEYS[level], uid if isinstance(uid, str) else list(uid))
     for keyword, value in keys.items():

@@ -136,9 +136,11 @@ class Peer:
         level = Level(level)
         sop_class = _model(level, model).find
         identifier = query_identifier(level, keys, return_keys)
-        with self._lease([ContextProposal(sop_class, _NEGOTIATION)]) as association:
-            with closing(query.find(association, sop_class, identifier, priority=priority)) as answers:
-                yield from answers
+        with (
+            self._lease([ContextProposal(sop_class, _NEGOTIATION)]) as association,
+            closing(query.find(association, sop_class, identifier, priority=priority)) as answers,
+        ):
+            yield from answers
 
     def move(
         self,
@@ -157,9 +159,11 @@ class Peer:
         level = Level(level)
         sop_class = _model(level, model).move
         identifier = retrieve_identifier(level, uid, keys)
-        with self._lease([ContextProposal(sop_class, _NEGOTIATION)]) as association:
-            with closing(scu.move(association, sop_class, identifier, to=to, priority=priority)) as steps:
-                yield from steps
+        with (
+            self._lease([ContextProposal(sop_class, _NEGOTIATION)]) as association,
+            closing(scu.move(association, sop_class, identifier, to=to, priority=priority)) as steps,
+        ):
+            yield from steps
 
     def get(
         self,
@@ -199,7 +203,7 @@ class Peer:
         found: set[str] = set()
         try:
             if level is Level.STUDY:
-                answers = self.find(level, return_keys=study_keys, StudyInstanceUID=uids)
+                answers: Iterable[Dataset] = self.find(level, return_keys=study_keys, StudyInstanceUID=uids)
             elif level is Level.PATIENT:
                 answers = chain.from_iterable(
                     self.find(Level.STUDY, return_keys=study_keys, PatientID=uid) for uid in uids
@@ -214,9 +218,7 @@ class Peer:
             for answer in answers:
                 value = answer.get("SOPClassesInStudy") or answer.get("SOPClassUID") or ()
                 found.update([value] if isinstance(value, str) else map(str, value))
-        except DimseError:
-            return []
-        except NetworkError:
+        except NetworkError:  # a refusal too: it need not offer C-FIND
             return []
         return sorted(uid for uid in found if uid)
 

@@ -24,7 +24,7 @@ from pacskit.network.connection import Connection
 from pacskit.network.dimse import CCancelRequest, RequestMessage, ResponseMessage
 from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service
-from pacskit.network.machine import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
+from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
 from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
 from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
 from pacskit.network.transport import Transport

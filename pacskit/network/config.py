@@ -14,8 +14,8 @@ class Timeouts:
     """How long to wait, in seconds; None waits for ever (only ``idle`` may be None).
 
     ``connect`` is for the TCP connection, ``acse`` for the whole association establishment (and the ARTIM timer of
-    PS3.8 9.1.5 on the acceptor's side), ``dimse`` for a message to come in or go out (a message under way gains
-    time for what has been moved, see `Limits.min_rate`), ``idle`` for the next request of a peer that is doing nothing,
+    PS3.8 9.1.5 on the acceptor's side), ``dimse`` for a message to come in or go out (one that takes
+    longer must keep moving, see `Limits.min_rate`), ``idle`` for the next request of a peer that is doing nothing,
     ``release`` for the peer to answer a release and for it to close the connection afterwards.
     """
 
@@ -42,7 +42,7 @@ class Limits:
     ``max_associate_pdu`` the longest A-ASSOCIATE PDU, ``max_command`` the longest command set, ``max_memory`` the
     longest data set kept in memory by a `MemorySink`, ``max_object`` the longest data set taken at all (None: any),
     ``max_associations`` how many peers a server serves at the same time, ``min_rate`` (bytes a second) how fast a
-    message must move once its deadline has passed.
+    message must move that takes longer than its deadline.
     """
 
     max_associations: int = 100

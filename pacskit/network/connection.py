@@ -9,9 +9,10 @@ from typing import NoReturn
 from pacskit.core.errors import AssociationAborted, AssociationReleased, DeadlineExceeded
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CCancelRequest, Message
-from pacskit.network.machine import Aborted, Machine, ReleaseConfirmation, ReleaseIndication, State
+from pacskit.network.indications import Aborted, ReleaseConfirmation, ReleaseIndication
+from pacskit.network.machine import Machine, State
 from pacskit.network.session import Session, SessionEvent
-from pacskit.network.transport import Transport
+from pacskit.network.transport import Pace, Transport
 
 __all__ = ["Connection"]
 
@@ -63,45 +64,50 @@ class Connection:
     def wait(self, seconds: float | None, what: str) -> SessionEvent:
         """Return the next event; abort and raise DeadlineExceeded when it does not come in time.
 
-        A message that is under way has ``seconds`` (``timeouts.dimse`` after an idle wait) and the time that
-        ``limits.min_rate`` grants it for what has arrived.
+        A message that is under way has ``seconds`` (at most ``timeouts.dimse``), and goes on after that only while it
+        moves ``limits.min_rate`` bytes a second.
         """
         if self._events:
             return self._events.popleft()
         event = self._next()
         if event is not None:
             return event
-        grace = self.timeouts.dimse if seconds is None or seconds > self.timeouts.dimse else seconds
-        session, transport = self.session, self.transport
-        under_way = session.receiving
-        allowed = grace if under_way else seconds
-        moved = 0
+        transport, framer = self.transport, self.machine.framer
+        limit = self.timeouts.dimse if seconds is None else min(seconds, self.timeouts.dimse)
+        idle = seconds is None or seconds > limit  # then the time of a message begins with its first byte
+        left = limit if self.session.receiving else seconds
         began = time.monotonic()
+        pace: Pace | None = None
         while True:
-            artim = self.machine.artim_deadline
-            if artim is not None:
-                left = artim - time.monotonic()
-                allowed = left if allowed is None else min(allowed, left)
             try:
-                if allowed is not None and allowed <= 0:
-                    raise TimeoutError
-                count = transport.receive(session.machine.framer.get_buffer(), allowed)
+                count = transport.receive(framer.get_buffer(), self._before_artim(left))
+                if count:
+                    framer.feed(count)
+                else:
+                    self._end_of_input()
             except TimeoutError:
+                count = 0
                 self._late(what, time.monotonic() - began)
-                count = -1
-            if count > 0:
-                session.machine.framer.feed(count)
-            elif count == 0:
-                self._end_of_input()
             event = self._next()
             if event is not None:
                 return event
             if self.machine.is_in(State.STA1):
                 return Aborted(None, None, False, "the connection is closed")
-            if not under_way:
-                under_way, began = True, time.monotonic()
-            moved += max(count, 0)
-            allowed = began + grace + moved / self.limits.min_rate - time.monotonic()
+            try:
+                pace = pace or Pace(limit, self.limits.min_rate, time.monotonic() if idle else began)
+                left = pace.left(count)
+            except TimeoutError:
+                self._late(what, time.monotonic() - began)
+
+    def _before_artim(self, left: float | None) -> float | None:
+        """Return the time to wait, cut short by ARTIM while that runs."""
+        artim = self.machine.artim_deadline
+        if artim is None:
+            return left
+        until = artim - time.monotonic()
+        if until <= 0:
+            raise TimeoutError
+        return until if left is None else min(left, until)
 
     def _next(self) -> SessionEvent | None:
         event = self.session.next_event()

@@ -9,12 +9,19 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
 
 from pacskit.core.errors import DecodeError, PacsError
 from pacskit.network.config import Limits, Timeouts
+from pacskit.network.indications import (
+    Aborted,
+    AssociateConfirmation,
+    AssociateIndication,
+    AssociateRejected,
+    Indication,
+    ReleaseConfirmation,
+    ReleaseIndication,
+)
 from pacskit.network.pdu import (
     AbortPdu,
     AssociateAccept,
@@ -28,16 +35,9 @@ from pacskit_ext._pdu import Framer, Pdu, Pdv
 
 __all__ = [
     "TABLE",
-    "Aborted",
-    "AssociateConfirmation",
-    "AssociateIndication",
-    "AssociateRejected",
     "Event",
-    "Indication",
     "InvalidStateError",
     "Machine",
-    "ReleaseConfirmation",
-    "ReleaseIndication",
     "State",
 ]
 
@@ -145,54 +145,6 @@ _PDU_EVENTS = {
 }
 _UNEXPECTED_PDU = 2
 _INVALID_PARAMETER = 6
-
-
-@dataclass(frozen=True, slots=True)
-class AssociateIndication:
-    """The peer asks for an association; answer with `Machine.accept` or `Machine.reject`."""
-
-    request: AssociateRequest
-
-
-@dataclass(frozen=True, slots=True)
-class AssociateConfirmation:
-    """The peer accepted."""
-
-    accept: AssociateAccept
-
-
-@dataclass(frozen=True, slots=True)
-class AssociateRejected:
-    """The peer, or our own provider, rejected."""
-
-    reject: AssociateReject
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseIndication:
-    """The peer wants to release; ``collision`` when we asked for it too. Answer with `Machine.respond_release`."""
-
-    collision: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseConfirmation:
-    """The peer agreed to our release."""
-
-
-@dataclass(frozen=True, slots=True)
-class Aborted:
-    """The association is over. ``source`` is 0 user, 2 provider, None for a lost connection or an expired timer."""
-
-    source: int | None
-    reason: int | None = None
-    by_us: bool = False
-    detail: str = ""
-
-
-Indication: TypeAlias = (
-    AssociateIndication | AssociateConfirmation | AssociateRejected | ReleaseIndication | ReleaseConfirmation | Aborted
-)
 
 
 class Machine:

@@ -34,6 +34,7 @@ __all__ = [
     "AssociationInfo",
     "ContextProposal",
     "PresentationContext",
+    "Proposals",
     "Role",
     "accept",
     "confirm",

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 from pacskit.core.errors import AssociationReleased, DecodeError, LimitError
 from pacskit.network.config import Limits
 from pacskit.network.dimse import TEMPLATES, Message, encode_message
-from pacskit.network.machine import Indication, InvalidStateError, Machine
+from pacskit.network.indications import Indication
+from pacskit.network.machine import InvalidStateError, Machine
 from pacskit.network.negotiation import AssociationInfo, PresentationContext
 from pacskit.network.sink import FileSource, MemorySink, Sink
 from pacskit_ext._dimse import decode_command

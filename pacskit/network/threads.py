@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import selectors
 import socket
@@ -20,7 +21,8 @@ from pacskit.network.connection import Connection
 from pacskit.network.dimse import CCancelRequest, RequestMessage
 from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service, ServiceRegistry
-from pacskit.network.machine import AssociateIndication, Machine, ReleaseIndication
+from pacskit.network.indications import AssociateIndication, ReleaseIndication
+from pacskit.network.machine import Machine
 from pacskit.network.negotiation import DEFAULT_TRANSFER_SYNTAXES, AcceptorPolicy, accept
 from pacskit.network.pdu import AssociateReject
 from pacskit.network.session import SessionEvent
@@ -31,6 +33,8 @@ __all__ = ["Server"]
 _log = logging.getLogger("pacskit.network")
 
 LOCAL_LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_EXHAUSTED_PAUSE = 1.0
 _MAX_REFUSALS = 64  # peers that are being told that there is no room; beyond that the connection is just closed
 
 
@@ -176,6 +180,7 @@ class _Acceptor(threading.Thread):
         self._wake, self._waker = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         self._refusals: dict[socket.socket, Machine] = {}
+        self._resume: float | None = None  # when to accept again after the descriptors ran out
 
     def stop(self) -> None:
         with contextlib.suppress(OSError):
@@ -201,8 +206,13 @@ class _Acceptor(threading.Thread):
     def _accept(self) -> None:
         try:
             sock, peer = self._listener.accept()
-        except OSError as exc:  # gone again, or no descriptors left
+        except BlockingIOError:
+            return
+        except OSError as exc:
             _log.warning("a connection could not be accepted: %s", exc.strerror)
+            if exc.errno in _EXHAUSTED:  # it would be reported as ready again and again
+                self._selector.unregister(self._listener)
+                self._resume = time.monotonic() + _EXHAUSTED_PAUSE
             return
         if self._server._admit(sock, (peer[0], peer[1])):
             return
@@ -218,10 +228,15 @@ class _Acceptor(threading.Thread):
 
     def _next_deadline(self) -> float | None:
         deadlines = [m.artim_deadline for m in self._refusals.values() if m.artim_deadline is not None]
+        if self._resume is not None:
+            deadlines.append(self._resume)
         return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
     def _expire(self) -> None:
         now = time.monotonic()
+        if self._resume is not None and self._resume <= now:
+            self._resume = None
+            self._selector.register(self._listener, selectors.EVENT_READ)
         for sock, machine in list(self._refusals.items()):
             if machine.artim_deadline is not None and machine.artim_deadline <= now:
                 self._drop(sock)
@@ -238,7 +253,9 @@ class _Acceptor(threading.Thread):
                 if isinstance(event, AssociateIndication):
                     machine.reject(LOCAL_LIMIT_EXCEEDED)
             output = b"".join(machine.take_output())
-            if output:
+            if machine.close_wanted:
+                self._drop(sock)
+            elif output:
                 sock.send(output)  # ten bytes into an empty buffer
                 sock.shutdown(socket.SHUT_WR)
         except BlockingIOError:
@@ -339,6 +356,7 @@ class _Worker(threading.Thread):
                 connection.respond_release()
                 return
             elif event is None:
+                connection.transport.interrupt()  # say it, and do not wait for the peer to close
                 connection.abort()
                 return
             elif not isinstance(event, CCancelRequest):

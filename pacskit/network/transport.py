@@ -9,13 +9,36 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["Transport"]
+__all__ = ["Pace", "Transport"]
 
 # With SO_RCVTIMEO the kernel keeps the deadline of a blocking call; elsewhere the socket module polls before each call.
 _KERNEL_TIMEOUTS = sys.platform.startswith("linux")
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _IOV_MAX = 1024
 _NO_WAIT = getattr(socket, "MSG_DONTWAIT", None)
+
+
+class Pace:
+    """The deadline of a transfer: each stretch of ``seconds`` must end it, or move ``min_rate`` bytes a second."""
+
+    __slots__ = ("_end", "_moved", "_quota", "_seconds")
+
+    def __init__(self, seconds: float, min_rate: int, began: float) -> None:
+        self._seconds = seconds
+        self._quota = seconds * min_rate
+        self._end = began + seconds
+        self._moved = 0
+
+    def left(self, moved: int) -> float:
+        """Count ``moved`` bytes and return how long the stretch still lasts; raise TimeoutError if it was too slow."""
+        self._moved += moved
+        now = time.monotonic()
+        if now >= self._end:
+            if self._moved < self._quota:
+                raise TimeoutError
+            self._moved = 0
+            self._end = now + self._seconds
+        return self._end - now
 
 
 class Transport:
@@ -78,15 +101,16 @@ class Transport:
     def send(self, buffers: Sequence[Any], seconds: float, min_rate: int) -> None:
         """Send all of ``buffers``. Raises TimeoutError or ConnectionError.
 
-        Time is up once ``seconds``, and what ``min_rate`` grants for the bytes that have gone, have passed.
+        The whole has ``seconds``, and goes on after that only while it moves ``min_rate`` bytes a second.
         """
-        if seconds != self._send_within:
-            self._arm(socket.SO_SNDTIMEO, seconds)
-            self._send_within = seconds
         began = time.monotonic()
+        pace: Pace | None = None
+        left = seconds
         pending = list(buffers)
-        moved = 0
         while pending:
+            if left != self._send_within:
+                self._arm(socket.SO_SNDTIMEO, left)
+                self._send_within = left
             try:
                 one = len(pending) == 1
                 sent = self._socket.send(pending[0]) if one else self._socket.sendmsg(pending[:_IOV_MAX])
@@ -96,10 +120,10 @@ class Transport:
                 raise
             except OSError as exc:
                 raise ConnectionError(exc.errno, exc.strerror) from exc
-            moved += sent
             pending = _unsent(pending, sent)
-            if pending and time.monotonic() - began > seconds + moved / min_rate:
-                raise TimeoutError
+            if pending:
+                pace = pace or Pace(seconds, min_rate, began)
+                left = pace.left(sent)
 
     def finish(self) -> None:
         """Say that nothing more will be sent."""

@@ -98,7 +98,9 @@ class AnsweringService(IdentifierService):
         yield Send(command.response(Status.CANCEL if event.cancelled else Status.SUCCESS))
 
 
-def find(association: Association, sop_class: str, identifier: Dataset, *, priority: int = 0) -> Generator[Dataset, None, None]:
+def find(
+    association: Association, sop_class: str, identifier: Dataset, *, priority: int = 0
+) -> Generator[Dataset, None, None]:
     """Query as SCU: iterate over the answers. Leaving the iteration early cancels the query.
 
     Raises DimseError when the peer refuses or fails.
@@ -112,4 +114,6 @@ def find(association: Association, sop_class: str, identifier: Dataset, *, prior
             continue
         status = Status(response.status)
         if not status.is_success and not status.is_warning:
-            raise DimseError(status, response.error_comment or status.describe("qr_find"), peer=association.info.peer_name)
+            raise DimseError(
+                status, response.error_comment or status.describe("qr_find"), peer=association.info.peer_name
+            )

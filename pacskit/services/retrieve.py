@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import (
-
     DimseError,
     EncodeError,
     InstanceNotFound,
@@ -221,9 +220,7 @@ class MoveService(_RetrieveService):
                 return
         yield Send(retrieval.final())
 
-    def _move(
-        self, retrieval: _Retrieval, peer: Peer, instances: list[StoredInstance]
-    ) -> Generator[Effect, Any, bool]:
+    def _move(self, retrieval: _Retrieval, peer: Peer, instances: list[StoredInstance]) -> Generator[Effect, Any, bool]:
         """Send what one association carries; return whether the move was cancelled."""
         command = retrieval.request.command
         originator = {

@@ -40,7 +40,7 @@ _AT_ONCE: Final = 2000  # files whose heads are read before the first of them go
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of one instance: the peer's ``status``, or why it was not sent (``error``, with a status that fits)."""
+    """What became of an instance: the peer's ``status``, or ``error`` and a status that fits where it was not sent."""
 
     source: Source
     status: Status
@@ -119,11 +119,11 @@ def store(lease: Lease, sources: Iterable[Source], *, priority: int = Priority.M
 def _examine(source: Source) -> _Item | Sent:
     if isinstance(source, Dataset):
         syntax = source.file_meta.get("TransferSyntaxUID") or source.transfer_syntax
-        values = [str(source.get(keyword) or "") for keyword in ("SOPClassUID", "SOPInstanceUID")]
-        if not all(values):
+        sop_class, instance = (str(source.get(keyword) or "") for keyword in ("SOPClassUID", "SOPInstanceUID"))
+        if not (sop_class and instance):
             missing = DecodeError("the data set has no SOP class or instance UID")
             return Sent(source, Status.DOES_NOT_MATCH_CLASS, error=missing)
-        return _Item(source, *values, str(syntax or TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN), None)
+        return _Item(source, sop_class, instance, str(syntax or TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN), None)
     try:
         head = read_head(source)
     except (DecodeError, OSError) as error:
@@ -246,4 +246,3 @@ def _instances(
 
 def _accept(request: Request, association: AssociationInfo) -> int:
     return Status.SUCCESS
-

@@ -35,9 +35,12 @@ _NOT_STORED: Final = frozenset(
 )
 
 IMAGE_STORAGE_SYNTAXES: Final[tuple[UID, ...]] = tuple(
-    uid for uid in uids.TRANSFER_SYNTAXES if uid not in UNCOMPRESSED and uid not in _NOT_STORED
+    sorted(
+        (uid for uid in uids.TRANSFER_SYNTAXES if uid not in UNCOMPRESSED and uid not in _NOT_STORED),
+        key=lambda uid: uid.is_retired or "private" in uid.name or "JPIP" in uid.name,
+    )
 )
-"""The transfer syntaxes that compress the pixel data, and private ones, in the order of PS3.6."""
+"""The transfer syntaxes that compress the pixel data, in the order of PS3.6, those that are seldom met last."""
 
 STORAGE_SYNTAXES: Final[tuple[UID, ...]] = (*UNCOMPRESSED, *IMAGE_STORAGE_SYNTAXES)
 """What a storage SCP takes, best first: what every peer can be given later comes before what is compressed."""

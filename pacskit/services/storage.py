@@ -118,4 +118,3 @@ class ReceivingService:
             if not isinstance(data, bytes):
                 data.close()
         yield Send(request.command.response(status))
-

@@ -1,13 +1,31 @@
 """Blob stores and the index.
 
->>> from pacskit.storage import Store  # doctest: +SKIP
+>>> from tempfile import TemporaryDirectory
+>>> from pacskit.core.dataset import Dataset
+>>> from pacskit.encoding import encode
+>>> explicit = "1.2.840.10008.1.2.1"
+>>> ct = Dataset(
+...     SOPClassUID="1.2.840.10008.5.1.4.1.1.2",
+...     SOPInstanceUID="1.2.3.4",
+...     StudyInstanceUID="1.2",
+...     SeriesInstanceUID="1.2.3",
+...     PatientName="DOE^JANE",
+... )
+>>> with TemporaryDirectory() as directory, Store(directory) as store:
+...     with store.begin(ct.SOPClassUID, ct.SOPInstanceUID, explicit) as ingest:
+...         ingest.write(encode(ct, explicit))
+...         print(ingest.commit().outcome)
+...     for match in store.find("STUDY", Model.STUDY_ROOT, Dataset(PatientName="doe*")):
+...         print(match.dataset(Dataset).StudyInstanceUID)
+stored
+1.2
 """
 
 from pacskit.storage.errors import InvalidIdentifier, InvalidInstance, OutOfSpace
 from pacskit.storage.index.find import Element, Match
 from pacskit.storage.index.query import FindOptions, Model
 from pacskit.storage.records import Commit, Counts, DuplicatePolicy, Outcome, StoredInstance
-from pacskit.storage.store import Ingest, Problem, Store, Stored
+from pacskit.storage.store import Ingest, Opened, Problem, Store, Stored
 
 __all__ = [
     "Commit",
@@ -20,6 +38,7 @@ __all__ = [
     "InvalidInstance",
     "Match",
     "Model",
+    "Opened",
     "OutOfSpace",
     "Outcome",
     "Problem",

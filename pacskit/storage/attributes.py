@@ -1,7 +1,7 @@
 """What the index keeps of a data set: columns, and the other attributes of a level encoded as JSON.
 
-Encoded attributes are an object from tag to ``[VR, value, …]``; text stands as it was, an item of a sequence is such an object.
-The data set is only asked for what is needed, by keyword, so a lazily decoded one decodes nothing else.
+Encoded attributes are an object from tag to ``[VR, value, …]``; text stands as it was, an item of a sequence is such
+an object. The data set is only asked for what is needed, by keyword, so a lazily decoded one decodes nothing else.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ def level_row(ds: DatasetLike, level: str) -> dict[str, Value]:
     row: dict[str, Value] = {}
     encoded: Encoded = {}
     for attribute in attributes_of(level):
-        element = ds[attribute.keyword] if attribute.keyword in ds else None
+        keyword = attribute.keyword
+        element = ds[keyword] if keyword in ds else None  # noqa: SIM401 - get() gives the value
         if attribute.column is not None and _fill(row, attribute, element):
             continue
         if element is not None:

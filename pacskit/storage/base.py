@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
+from pacskit.storage.index.find import Match
+from pacskit.storage.index.query import FindOptions
 from pacskit.storage.records import Counts, Deletion, DuplicatePolicy, NewInstance, Outcome, StoredInstance
 
 __all__ = ["Blob", "BlobStore", "BlobWriter", "Index"]
@@ -23,8 +25,8 @@ class Blob(Protocol):
 class BlobWriter(Protocol):
     """One object on its way in. Belongs to one thread.
 
-    The order is: ``write`` …, ``commit`` (the object has its final name, nobody refers to it yet), the index transaction,
-    then ``settle`` (keep it) or ``abort`` (leave nothing).
+    The order is: ``write`` …, ``commit`` (the object has its final name, nobody refers to it yet), the index
+    transaction, then ``settle`` (keep it) or ``abort`` (leave nothing).
     """
 
     @property
@@ -45,7 +47,7 @@ class BlobStore(Protocol):
     def open(self, key: str) -> IO[bytes]: ...
     def size(self, key: str) -> int | None: ...
     def remove(self, keys: Collection[str]) -> None: ...
-    def keys(self) -> Iterator[str]: ...
+    def iter_keys(self) -> Iterator[str]: ...
     def recover(self, index: Index) -> int: ...
     def close(self) -> None: ...
 
@@ -60,6 +62,9 @@ class Index(Protocol):
         """
 
     def get(self, sop_instance_uid: str) -> StoredInstance | None: ...
+    def find(
+        self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
+    ) -> Iterator[Match]: ...
     def has_key(self, key: str) -> bool: ...
     def locate(self, level: str, unique: dict[str, Sequence[str]]) -> Iterator[StoredInstance]: ...
     def instances(self) -> Iterator[StoredInstance]: ...

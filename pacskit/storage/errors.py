@@ -17,7 +17,7 @@ class OutOfSpace(StorageError):
 
 
 class InvalidInstance(StorageError):
-    """The data set is not an instance that can be filed; ``keyword`` is the attribute at fault (0xA900, PS3.4 B.2.3)."""
+    """The data set cannot be filed; ``keyword`` is the attribute at fault (0xA900, PS3.4 B.2.3)."""
 
     def __init__(self, message: str, *, keyword: str | None = None) -> None:
         super().__init__(message)

@@ -1,10 +1,12 @@
 """Objects as files, each visible whole or not at all.
 
-An object is written to ``staging/SESSION/N~key``, gets its final name by a hard link, is indexed, and then its staging name goes. A killed
-process leaves staging names behind; the next start looks at those alone. If the index knows the final name, the object stays, else
-it goes. A final name is never overwritten: the second object of a name gets another (``_`` and a generation).
+An object is written to ``staging/SESSION/N~key``, gets its final name by a hard link, is indexed, and then its
+staging name goes. A killed process leaves staging names behind; the next start looks at those alone. If the index
+knows the final name, the object stays, else it goes. A final name is never overwritten: the second object of a name
+gets another (``_`` and a generation).
 
-A session holds a lock on ``staging/SESSION.lock`` for as long as its process lives, so several processes may share a directory.
+A session holds a lock on ``staging/SESSION.lock`` for as long as its process lives, so several processes may share a
+directory.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import mmap
 import os
 import secrets
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from itertools import count
@@ -25,7 +28,7 @@ from pacskit.storage.errors import storage_error
 from pacskit.storage.layout import MAX_KEY, with_generation
 from pacskit.storage.records import Commit
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 
     def _lock(descriptor: int) -> None:
@@ -110,7 +113,7 @@ class FileStore:
                 for parent in path.relative_to(self.root).parents[:-1]:
                     (self.root / parent).rmdir()
 
-    def keys(self) -> Iterator[str]:
+    def iter_keys(self) -> Iterator[str]:
         """Iterate over all objects there are."""
         for directory, _, names in os.walk(self.root):
             below = Path(directory).relative_to(self.root)
@@ -157,7 +160,7 @@ class FileStore:
         return found
 
     def _alone(self, key: str) -> bool:
-        """Whether a file has no staging name: one that has is a newer object of a living session, under a name used again."""
+        """Whether a file has no staging name: one that has is a living session's, under a name used again."""
         try:
             return (self.root / key).stat().st_nlink == 1
         except FileNotFoundError:
@@ -286,10 +289,10 @@ class FileWriter:
         while not missing[-1].parent.exists():
             missing.append(missing[-1].parent)
         for one in reversed(missing):
-            with suppress(FileExistsError):
+            with suppress(FileExistsError, FileNotFoundError):  # others make and remove directories too: link says
                 one.mkdir()
-            if self._store.durable:
-                sync_directory(one.parent)
+                if self._store.durable:
+                    sync_directory(one.parent)
 
     def settle(self) -> None:
         """Keep the object: the index knows it now."""
@@ -341,7 +344,7 @@ class _View:
 
 def sync_directory(path: Path) -> None:
     """Make the names in a directory survive a power cut."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     try:

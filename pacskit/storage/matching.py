@@ -67,9 +67,9 @@ def key_of(element: Any, depth: int = 0) -> Key:
 
 
 def _is_universal(vr: str, value: str) -> bool:
-    if vr == "PN":
-        return not value.strip("^= ") or value == "*"
-    return not value or (value == "*" and vr in WILDCARD_VRS) or (value == "-" and vr in {"DA", "TM", "DT"})
+    if vr in WILDCARD_VRS and not value.strip("*"):
+        return True
+    return not value.strip("^= ") if vr == "PN" else (value == "-" and vr in {"DA", "TM", "DT"}) or not value
 
 
 def is_wild(value: str) -> bool:
@@ -145,7 +145,7 @@ def _rule(vr: str) -> Callable[[str, str], bool]:
 
 
 def matches(key: Key, stored: list[Any] | None) -> bool:
-    """Whether an encoded attribute fulfils a key: any of its values, any of the key's (PS3.4 C.2.2.2.1 to C.2.2.2.6)."""
+    """Whether an encoded attribute fulfils a key: any of its values, any of the key's (PS3.4 C.2.2.2)."""
     if key.is_universal:
         return True
     if stored is None or len(stored) < 2:

@@ -1,7 +1,8 @@
 """The archive's memory: blobs and index joined, safe for many threads at once.
 
-An instance is stored in this order: the bytes in a staging file, its final name, the index transaction, the end of the staging name. What
-``commit`` returned has survived whatever the commit policy promises; what was interrupted is not there.
+An instance is stored in this order: the bytes in a staging file, its final name, the index transaction, the end of
+the staging name. What ``commit`` returned has survived whatever the commit policy promises; what was interrupted is
+not there.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.layout import Layout, uid_hierarchy
 from pacskit.storage.records import Commit, Counts, DuplicatePolicy, NewInstance, Outcome, StoredInstance
 
-__all__ = ["Ingest", "Problem", "Store", "Stored"]
+__all__ = ["Ingest", "Opened", "Problem", "Store", "Stored"]
 
 _log = logging.getLogger("pacskit.storage")
 
@@ -43,8 +44,29 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """An open Part 10 file and the instance that it is: where its data set begins, its length and its syntax."""
+
+    instance: StoredInstance
+    file: IO[bytes]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+
+    def read(self) -> bytes:
+        """Read the data set, as it was received."""
+        self.file.seek(self.instance.offset)
+        return self.file.read()
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """A disagreement of index and files: ``kind`` is ``missing``, ``damaged`` (length or digest) or ``orphan`` (no row)."""
+    """A disagreement: ``kind`` is ``missing`` (no file), ``damaged`` (length or digest) or ``orphan`` (no row)."""
 
     kind: str
     key: str
@@ -84,7 +106,11 @@ class Store:
         except BaseException:
             self.blobs.close()
             raise
-        found = self.blobs.recover(self.index)
+        try:
+            found = self.blobs.recover(self.index)
+        except BaseException:
+            self.close()
+            raise
         if found:
             _log.warning("settled %d objects that an earlier process left in flight", found)
 
@@ -128,7 +154,7 @@ class Store:
     def find(
         self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
     ) -> Iterator[Match]:
-        """Iterate over the entities that match an identifier (PS3.4 C.4.1); an invalid one raises InvalidIdentifier at once."""
+        """Iterate over what matches an identifier (PS3.4 C.4.1); an invalid one raises InvalidIdentifier at once."""
         return self.index.find(level, model, identifier, options)
 
     def get(self, sop_instance_uid: str) -> StoredInstance | None:
@@ -144,28 +170,39 @@ class Store:
         series_uid: str | Sequence[str] = (),
         instance_uid: str | Sequence[str] = (),
     ) -> Iterator[StoredInstance]:
-        """Iterate over the instances below what the unique keys of ``level`` name; those above narrow it (PS3.4 C.4.2.1.4)."""
+        """Iterate over the instances below what a level's unique keys name; those above narrow it (PS3.4 C.4.2)."""
         return self.index.locate(level, _unique(patient_id, study_uid, series_uid, instance_uid))
 
     def path(self, instance: StoredInstance) -> Path:
         """Return the Part 10 file of an instance; its data set begins at ``instance.offset``."""
         return self.blobs.path(instance.key)
 
-    def open(self, instance: StoredInstance | str) -> IO[bytes]:
-        """Open the Part 10 file of an instance; the file stays readable if it is deleted meanwhile."""
+    def open(self, instance: StoredInstance | str) -> Opened:
+        """Open the file of an instance, or of the one that has replaced it.
+
+        It stays readable if the instance is deleted meanwhile.
+        """
         uid = instance if isinstance(instance, str) else instance.sop_instance_uid
         found = self.get(uid) if isinstance(instance, str) else instance
         while found is not None:
-            try:
-                return self.blobs.open(found.key)
-            except FileNotFoundError:
-                again = self.get(uid)  # it may have been replaced since it was located
-                if again == found:
-                    raise StorageError(f"the object of SOP instance {uid} is missing") from None
-                found = again
-            except OSError as error:
-                raise storage_error(error, "opening an object") from error
+            file = self._open_blob(found.key)
+            now = self.get(uid)  # asked afterwards: a name that came free may be another object's by now
+            if now == found:
+                if file is None:
+                    raise StorageError(f"the object of SOP instance {uid} is missing")
+                return Opened(found, file)
+            if file is not None:
+                file.close()
+            found = now
         raise InstanceNotFound(uid)
+
+    def _open_blob(self, key: str) -> IO[bytes] | None:
+        try:
+            return self.blobs.open(key)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error(error, "opening an object") from error
 
     def counts(self) -> Counts:
         """Return how much there is."""
@@ -194,14 +231,14 @@ class Store:
         self.index.forget_retired(keys)
 
     def verify(self, *, digest: bool = False) -> Iterator[Problem]:
-        """Compare the index with the files, both ways; with ``digest`` every data set is read. Meant for a store at rest."""
+        """Compare index and files, both ways; with ``digest`` every data set is read. Meant for a store at rest."""
         for instance in self.index.instances():
             size = self.blobs.size(instance.key)
             if size is None:
                 yield Problem("missing", instance.key, instance.sop_instance_uid)
             elif size != instance.offset + instance.length or (digest and not self._is_intact(instance)):
                 yield Problem("damaged", instance.key, instance.sop_instance_uid)
-        for key in self.blobs.keys():
+        for key in self.blobs.iter_keys():
             if not self.index.has_key(key):
                 yield Problem("orphan", key, None)
 
@@ -270,8 +307,8 @@ class Ingest:
     def commit(self) -> Stored:
         """Check, file and index the instance.
 
-        Raises InvalidInstance where it cannot be filed, DecodeError where it cannot be read, OutOfSpace or StorageError; nothing is
-        left behind then.
+        Raises InvalidInstance where it cannot be filed, DecodeError where it cannot be read, OutOfSpace or
+        StorageError; nothing is left behind then.
         """
         writer = self._open()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from calendar import monthrange
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
@@ -80,7 +81,7 @@ def name_patterns(group: str) -> tuple[str, ...]:
 
 
 def prefix_end(prefix: str) -> str | None:
-    """Return the first text after all those that begin with ``prefix``, in code point order; None where there is none."""
+    """Return the first text, in code point order, after all that begin with ``prefix``; None if there is none."""
     for at in range(len(prefix) - 1, -1, -1):
         code = ord(prefix[at])
         if code < 0x10FFFF:
@@ -154,14 +155,16 @@ def _last_moment(first: datetime, *parts: str | None) -> datetime:
     month, day, hour, minute, second, fraction = parts
     if fraction is not None:
         return first + timedelta(microseconds=10 ** (6 - len(fraction)) - 1)
+    last = first.replace(microsecond=999_999)
+    if second is None:
+        last = last.replace(second=59)
+    if minute is None:
+        last = last.replace(minute=59)
+    if hour is None:
+        last = last.replace(hour=23)
     if month is None:
-        following = first.replace(year=first.year + 1) if first.year < 9999 else datetime.max
-    elif day is None:
-        following = (first + timedelta(days=31)).replace(day=1)
-    else:
-        step = {"days": 1} if hour is None else {"hours": 1} if minute is None else {"minutes": 1}
-        following = first + timedelta(**step if second is None else {"seconds": 1})
-    return following - timedelta(microseconds=1) if following != datetime.max else following
+        return last.replace(month=12, day=31)
+    return last.replace(day=monthrange(last.year, last.month)[1]) if day is None else last
 
 
 def _stamp(moment: datetime) -> str:

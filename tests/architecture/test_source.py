@@ -13,7 +13,7 @@ import pytest
 from tests.architecture.source import ROOT, files, lines, module_name, tree
 
 LONGEST = 500
-LONGER = {"pacskit_ext/_element.pyx": 700}  # modules that still have to be divided, each with its own ceiling
+LONGER: dict[str, int] = {}  # modules that still have to be divided, each with its own ceiling
 SHIPPED = files(["pacskit", "pacskit_ext"], ".py", ".pyx", ".pxd", ".pyi")
 PYTHON = files(["pacskit"], ".py")
 PUBLIC = [path for path in PYTHON if not any(part.startswith("_") and part != "__init__.py" for part in path.parts)]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 
-from pacskit.network.machine import (
+from pacskit.network.indications import (
     Aborted,
     AssociateConfirmation,
     AssociateIndication,
     AssociateRejected,
-    InvalidStateError,
-    Machine,
     ReleaseConfirmation,
     ReleaseIndication,
-    State,
 )
+from pacskit.network.machine import InvalidStateError, Machine, State
 from pacskit.network.pdu import (
     AssociateAccept,
     AssociateReject,
@@ -33,8 +32,16 @@ _ANY = {**_PROVIDER_ABORTS, **_ENDS, 15: "AA-1"}
 COLUMNS: dict[int, dict[int, str]] = {
     1: {1: "AE-1", 5: "AE-5"},
     2: {
-        **{3: "AA-1", 4: "AA-1", 6: "AE-6", 10: "AA-1", 12: "AA-1", 13: "AA-1"},
-        **{16: "AA-2", 17: "AA-5", 18: "AA-2", 19: "AA-1"},
+        3: "AA-1",
+        4: "AA-1",
+        6: "AE-6",
+        10: "AA-1",
+        12: "AA-1",
+        13: "AA-1",
+        16: "AA-2",
+        17: "AA-5",
+        18: "AA-2",
+        19: "AA-1",
     },
     3: {**_ANY, 7: "AE-7", 8: "AE-8"},
     4: {2: "AE-2", 15: "AA-2", 17: "AA-4"},
@@ -47,8 +54,16 @@ COLUMNS: dict[int, dict[int, str]] = {
     11: {**_ANY, 13: "AR-3"},
     12: {**_ANY, 14: "AR-4"},
     13: {
-        **{3: "AA-6", 4: "AA-6", 6: "AA-7", 10: "AA-6", 12: "AA-6", 13: "AA-6"},
-        **{16: "AA-2", 17: "AR-5", 18: "AA-2", 19: "AA-7"},
+        3: "AA-6",
+        4: "AA-6",
+        6: "AA-7",
+        10: "AA-6",
+        12: "AA-6",
+        13: "AA-6",
+        16: "AA-2",
+        17: "AR-5",
+        18: "AA-2",
+        19: "AA-7",
     },
 }
 
@@ -114,7 +129,7 @@ LOCAL = {1, 2, 5, 7, 8, 9, 11, 14}
 
 def put(machine: Machine, event: int) -> list[object]:
     """Bring ``event`` about and return the indications that come of it."""
-    inputs = {
+    inputs: dict[int, Callable[[], object]] = {
         1: lambda: machine.associate(REQUEST),
         2: machine.connected,
         5: machine.accepted,

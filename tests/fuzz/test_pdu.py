@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pacskit.core.errors import DecodeError, PacsError
 from pacskit.network.config import Limits
 from pacskit.network.dimse import CEchoRequest, CStoreRequest, Message, encode_message
-from pacskit.network.machine import AssociateIndication, Machine, State
+from pacskit.network.indications import AssociateIndication
+from pacskit.network.machine import Machine, State
 from pacskit.network.negotiation import AcceptorPolicy, accept
 from pacskit.network.pdu import AssociateRequest, ContextItem
 from pacskit.network.session import Session
@@ -47,7 +48,9 @@ def streams(draw: st.DrawFn) -> bytes:
         st.lists(
             st.sampled_from(VALID)
             | st.binary(max_size=40)
-            | st.builds(lambda t, n, b: struct.pack(">BxI", t, n) + b, st.integers(0, 9), st.integers(0, 300), st.binary()),
+            | st.builds(
+                lambda t, n, b: struct.pack(">BxI", t, n) + b, st.integers(0, 9), st.integers(0, 300), st.binary()
+            ),
             min_size=1,
             max_size=8,
         )
@@ -85,7 +88,7 @@ def framed(raw: bytes, sizes: list[int]) -> tuple[list[object], int]:
                     if isinstance(event, Pdu):
                         out.append((event.type, event.data))
                     else:
-                        out += [(event.context_id, event.is_command, byte) for byte in bytes(event)]  # type: ignore[call-overload]
+                        out += [(event.context_id, event.is_command, byte) for byte in bytes(event)]
                         if event.is_last:
                             out.append("last")
             except DecodeError:

@@ -18,7 +18,7 @@ from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CEchoRequest, CStoreRequest
 from pacskit.network.flow import Flow, Request, Send
-from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role, propose
+from pacskit.network.negotiation import AssociationInfo, ContextProposal, Proposals, Role, propose
 from pacskit.network.pdu import (
     AssociateAccept,
     AssociateRequest,
@@ -120,7 +120,7 @@ def test_storescp_of_dcmtk_as_packaged(dcmtk: Any, ct: Path, tmp_path: Path) -> 
     port = free_port()
     data = data_set_of(ct)
     with running(dcmtk.tool("storescp"), "+B", "-od", str(tmp_path), str(port), port=port):
-        contexts = [VERIFICATION, ContextProposal(CT, (EXPLICIT,))]
+        contexts: Proposals = [VERIFICATION, ContextProposal(CT, (EXPLICIT,))]
         address = f"ANY@127.0.0.1:{port}"
         with Association.request(address, contexts, calling="PACSKIT", timeouts=PATIENT) as association:
             for _ in range(20):
@@ -174,7 +174,7 @@ def test_pynetdicom_as_the_server(pynetdicom: ModuleType, ct: Path) -> None:
     data = data_set_of(ct)
     try:
         port = server.socket.getsockname()[1]
-        contexts = [VERIFICATION, ContextProposal(CT, (EXPLICIT,)), "1.2.3"]
+        contexts: Proposals = [VERIFICATION, ContextProposal(CT, (EXPLICIT,)), "1.2.3"]
         address = f"PYNETDICOM@127.0.0.1:{port}"
         with Association.request(address, contexts, calling="PACSKIT", timeouts=PATIENT) as association:
             assert [c.result for c in association.info.contexts] == [0, 0, 3]
@@ -203,8 +203,9 @@ FULL_USER = UserInformation(
 def test_pynetdicom_decodes_our_association_request(pynetdicom: ModuleType) -> None:
     from pynetdicom.pdu import A_ASSOCIATE_RQ
 
-    ours = AssociateRequest("CALLED", "ME", (ContextItem(1, CT, (EXPLICIT, IMPLICIT)), ContextItem(3, "1.2", ("1.4",))),
-                            FULL_USER)
+    ours = AssociateRequest(
+        "CALLED", "ME", (ContextItem(1, CT, (EXPLICIT, IMPLICIT)), ContextItem(3, "1.2", ("1.4",))), FULL_USER
+    )
     pdu = A_ASSOCIATE_RQ()
     pdu.decode(ours.encode())
     assert (pdu.called_ae_title, pdu.calling_ae_title) == ("CALLED", "ME")

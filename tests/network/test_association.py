@@ -18,52 +18,32 @@ from pacskit.core.errors import (
     ConfigurationError,
     ConnectError,
     DeadlineExceeded,
-    DimseError,
     NoPresentationContext,
 )
-from pacskit.network.address import Address
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import (
     CEchoRequest,
-    CFindRequest,
-    CGetRequest,
-    CStoreRequest,
-    NGetRequest,
 )
-from pacskit.network.flow import END, Call, Cancelled, Close, Flow, Next, Open, Perform, PerformOn, Request, Send
-from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
+from pacskit.network.negotiation import ContextProposal
 from pacskit.network.pdu import AssociateAccept, ContextResult
-from pacskit.network.sink import FileSink, FileSource, MemorySink, Sink, SpooledSink
+from pacskit.network.sink import FileSink, FileSource, MemorySink, SpooledSink
 from pacskit.network.threads import Server
-
-from .conftest import (
+from tests.network.peers import (
     CT,
     EXPLICIT,
     FAST,
-    FIND,
-    GET,
     IMPLICIT,
-    MR,
     RELEASE_RP,
     RELEASE_RQ,
     VERIFICATION,
     RawPeer,
     Recorder,
-    echo_rq,
-    settle,
+    connect,
+    store,
 )
 
 Serve = Callable[..., Server]
-
-
-def connect(server: Server | int, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any) -> Association:
-    port = server if isinstance(server, int) else server.address[1]
-    return Association.request(f"{ae}@127.0.0.1:{port}", contexts, calling="CLIENT", **options)
-
-
-def store(**options: Any) -> CStoreRequest:
-    return CStoreRequest(affected_sop_class_uid=CT, affected_sop_instance_uid="1.2.3", **options)
 
 
 @pytest.mark.parametrize("server_pdu", [0, 4096, 16384, 131072])
@@ -307,225 +287,3 @@ def test_leaving_with_an_error_aborts(scripted: Scripted) -> None:
 
     with pytest.raises(KeyError), connect(scripted(script), timeouts=FAST):
         raise KeyError
-
-
-class Finder:
-    """Yields numbers until it is cancelled."""
-
-    sop_classes = (FIND,)
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.sent = 0
-
-    def sink(self, request: Request, association: AssociationInfo) -> Sink | None:
-        return None
-
-    def serve(self, request: Request, association: AssociationInfo) -> Flow:
-        matches = iter(range(self.count))
-        while (match := (yield Next(matches))) is not END:
-            if (yield Cancelled(request.command.message_id)):
-                yield Send(request.command.response(0xFE00))
-                return
-            self.sent += 1
-            yield Send(request.command.response(0xFF00, data=b"%05d!" % match))
-        yield Send(request.command.response())
-
-
-def find() -> CFindRequest:
-    return CFindRequest(affected_sop_class_uid=FIND)
-
-
-def test_many_responses_and_cancel(serve: Serve) -> None:
-    service = Finder(100_000)
-    with connect(serve(service), [FIND]) as association:
-        responses = association.perform_iter(find(), b"key ")
-        assert [next(responses).data for _ in range(3)] == [b"00000!", b"00001!", b"00002!"]
-        responses.close()  # type: ignore[attr-defined]
-        assert service.sent < 100_000
-        service.count = 2
-        assert [int(r.status) for r in association.perform_iter(find(), b"key ")] == [0xFF00, 0xFF00, 0]
-
-
-@pytest.mark.parametrize("max_pdu", [4096, 131072])
-def test_the_peers_maximum_is_kept_in_responses(max_pdu: int, serve: Serve) -> None:
-    class Big(Finder):
-        def serve(self, request: Request, association: AssociationInfo) -> Flow:
-            yield Send(request.command.response(0xFF00, data=bytes(300_000)))
-            yield Send(request.command.response())
-
-    with connect(serve(Big(1)), [FIND], limits=Limits(max_pdu=max_pdu)) as association:
-        assert [len(r.data or b"") for r in association.perform_iter(find(), b"")] == [300_000, 0]
-
-
-class Getter:
-    """C-GET: two C-STORE sub-operations on the same association."""
-
-    sop_classes = (GET,)
-    scu_sop_classes = (CT, MR)
-
-    def sink(self, request: Request, association: AssociationInfo) -> Sink | None:
-        return None
-
-    def serve(self, request: Request, association: AssociationInfo) -> Flow:
-        done = 0
-        for _ in range(2):
-            response = yield Perform(store(data=b"image " * 1000))
-            done += response.status.is_success
-            yield Send(request.command.response(0xFF00, number_of_completed_suboperations=done))
-        yield Send(request.command.response(number_of_completed_suboperations=done))
-
-
-def test_c_get_with_role_selection(serve: Serve) -> None:
-    keeper = Recorder(sinks=MemorySink)
-    with connect(serve(Getter()), [GET, CT, VERIFICATION], roles={CT: Role(scu=False, scp=True)}) as association:
-        assert [(c.as_scu, c.as_scp) for c in association.accepted] == [(True, False), (False, True)]
-        responses = list(association.perform_iter(CGetRequest(affected_sop_class_uid=GET), b"", service=keeper))
-        assert [getattr(r, "number_of_completed_suboperations", None) for r in responses] == [1, 2, 2]
-        assert [r.data for r in keeper.seen] == [b"image " * 1000] * 2
-        with pytest.raises(NoPresentationContext):
-            association.perform(store(), b"")
-    with connect(serve(Getter()), [GET, CT]) as association:  # without the role there is nobody to store to
-        assert [c.result for c in association.info.contexts] == [0, 1]
-
-
-class Mover:
-    """C-MOVE's way: an association to somebody else."""
-
-    sop_classes = (FIND,)
-
-    def __init__(self, address: Address) -> None:
-        self.address = address
-
-    def sink(self, request: Request, association: AssociationInfo) -> Sink | None:
-        return None
-
-    def serve(self, request: Request, association: AssociationInfo) -> Flow:
-        try:
-            peer = yield Open(self.address, [ContextProposal(CT)], "SERVER")
-        except (ConnectError, AssociationRejected):
-            raise DimseError(0xA801, "cannot reach it") from None
-        status = (yield PerformOn(peer, store(data=b"abcd"))).status
-        yield Close(peer)
-        doubled = yield Call(int.__mul__, int(status), 2)
-        yield Send(request.command.response(doubled))
-
-
-def test_a_flow_opens_another_association(serve: Serve) -> None:
-    keeper = Recorder(sinks=MemorySink)
-    target = Address("SERVER", *serve(keeper).address)
-    with connect(serve(Mover(target)), [FIND]) as association:
-        assert association.perform(find(), b"").status.is_success
-    assert keeper.seen[0].data == b"abcd"
-    wrong = Address("WRONG", target.host, target.port)
-    with connect(serve(Mover(wrong)), [FIND]) as association:
-        response = association.perform(find(), b"")
-        assert (response.status, response.error_comment) == (0xA801, "cannot reach it")
-
-
-def test_what_goes_wrong_in_a_service_becomes_a_status(serve: Serve) -> None:
-    class Broken(Recorder):
-        def serve(self, request: Request, association: AssociationInfo) -> Flow:
-            if request.command.sop_class_uid == CT:
-                raise ZeroDivisionError
-            if request.command.sop_class_uid == MR:
-                return
-            raise DimseError(0x0124, "go away")
-            yield
-
-    with connect(serve(Broken()), [VERIFICATION, CT, MR]) as association:
-        response = association.perform(CEchoRequest())
-        assert (response.status, response.error_comment) == (0x0124, "go away")
-        assert association.perform(store(), b"").status == 0x0110
-        silent = CStoreRequest(affected_sop_class_uid=MR, affected_sop_instance_uid="1.2.3")
-        assert association.perform(silent, b"").status == 0x0110
-        refused = CStoreRequest(affected_sop_class_uid=CT, affected_sop_instance_uid="1.2.3.666")
-        assert association.perform(refused, bytes(500_000)).status == 0xA700
-        context = association.accepted[0]
-        other = NGetRequest(requested_sop_class_uid="1.2.3", requested_sop_instance_uid="1.2")
-        assert association.perform(other, context=context).status == 0x0122
-
-
-def test_stop_ends_idle_associations_at_once_with_an_abort(serve: Serve) -> None:
-    server = serve()
-    peers = [RawPeer(server) for _ in range(5)]
-    for peer in peers[:4]:
-        peer.associate()
-    assert settle(lambda: server.associations == 5)
-    address = server.address
-    began = time.monotonic()
-    server.stop()
-    assert time.monotonic() - began < 1
-    with pytest.raises(ConnectionRefusedError):
-        RawPeer(address)
-    for peer in peers[:4]:
-        assert peer.pdu() == (7, bytes(4))
-    for peer in peers:
-        assert peer.pdu() == (0, b"")
-        peer.close()
-
-
-def test_stop_lets_a_running_operation_finish(serve: Serve) -> None:
-    hold = threading.Event()
-    service = Recorder(hold=hold)
-    server = serve(service)
-    with RawPeer(server) as peer:
-        peer.associate()
-        peer.send(echo_rq())
-        assert service.entered.wait(5)
-        threading.Timer(0.2, hold.set).start()
-        server.stop(grace=5)
-        assert peer.pdu()[0] == 4
-        assert peer.pdu()[0] == 7
-
-
-def test_stop_does_not_wait_longer_than_its_grace(serve: Serve) -> None:
-    hold = threading.Event()
-    service = Recorder(hold=hold)
-    server = serve(service)
-    with RawPeer(server) as peer:
-        peer.associate()
-        peer.send(echo_rq())
-        assert service.entered.wait(5)
-        began = time.monotonic()
-        server.stop(grace=0.3)
-        assert time.monotonic() - began < 2
-        hold.set()
-        assert peer.pdu() == (0, b"")
-
-
-def test_stop_under_load_loses_nothing_that_was_acknowledged(serve: Serve) -> None:
-    service = Recorder(sinks=MemorySink)
-    server = serve(service)
-    acknowledged: list[int] = []
-
-    def client() -> None:
-        try:
-            association = connect(server)
-            while association.perform(store(), bytes(50_000)).status.is_success:
-                acknowledged.append(1)
-        except OSError:
-            return
-
-    threads = [threading.Thread(target=client) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    assert settle(lambda: len(acknowledged) > 50)
-    began = time.monotonic()
-    server.stop()
-    assert time.monotonic() - began < 2
-    for thread in threads:
-        thread.join(10)
-    assert len(acknowledged) <= len(service.seen)
-
-
-def test_idle_associations_cost_nothing(serve: Serve) -> None:
-    server = serve()
-    peers = [RawPeer(server) for _ in range(50)]
-    for peer in peers:
-        peer.associate()
-    before = time.process_time()
-    time.sleep(0.5)
-    assert time.process_time() - before < 0.05
-    for peer in peers:
-        peer.close()

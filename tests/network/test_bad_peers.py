@@ -15,8 +15,7 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CEchoRequest
 from pacskit.network.threads import Server
 from pacskit_ext._pdu import frame
-
-from .conftest import (
+from tests.network.peers import (
     CT,
     FAST,
     RELEASE_RQ,
@@ -53,8 +52,9 @@ FAULTS = {
         b"".join(
             frame(
                 1,
-                bytes.fromhex("0000 0001 02000000 3080 0000 2001 02000000 0100 0000 0008 02000000 0101 "
-                              "0000 0009 02000000 0000"),
+                bytes.fromhex(
+                    "0000 0001 02000000 3080 0000 2001 02000000 0100 0000 0008 02000000 0101 0000 0009 02000000 0000"
+                ),
                 100,
                 command=True,
             )

@@ -15,7 +15,8 @@ def values(element: Any) -> list[str]:
     if element is None or element.value is None:
         return []
     raw = element.value if isinstance(element.value, list) else [element.value]
-    return ["" if one is None else str(one).strip(" \0") for one in raw]
+    found = ["" if one is None else str(one).strip(" \0") for one in raw]
+    return found if any(found) else []  # of no length is without a value
 
 
 def wild(pattern: str, text: str) -> bool:
@@ -79,8 +80,11 @@ def day(text: str) -> int | None:
 
 
 def moment(vr: str, key: str, stored: str) -> bool:
-    low, high = (key.split("-", 1) if "-" in key else (key, key))
+    low, high = key.split("-", 1) if "-" in key else (key, key)
     low, high = low.strip(), high.strip()
+    have: float | None
+    first: float | None
+    last: float | None
     if vr == "DA":
         have, first, last = day(stored), day(low), day(high)
     else:
@@ -103,18 +107,20 @@ def matches(key: Any, stored: Any) -> bool:
 
 
 def get(dataset: Dataset, tag: int) -> Any:
-    return dataset[tag] if tag in dataset else None
+    return dataset[tag] if tag in dataset else None  # noqa: SIM401 - get() gives the value
 
 
 def universal(key: Any) -> bool:
     if key.VR == "SQ":
         return not key.value or all(universal(one) for one in key.value[0])
     asked = values(key)
+    if key.VR in WILD and any(one and not one.strip("*") for one in asked):
+        return True  # nothing but stars
     if key.VR == "PN":
-        return any(one == "*" for one in asked) or not any(one.strip("^= ") for one in asked)
+        return not any(one.strip("^= ") for one in asked)
     if key.VR in {"DA", "TM"} and "-" in asked:
         return True
-    return not any(asked) or (key.VR in WILD and "*" in asked)
+    return not any(asked)
 
 
 def single(vr: str, key: str, stored: str) -> bool:

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pacskit.core.dataset import Dataset
+from pacskit.encoding import decode, encode
 from pacskit.storage import Store
 from tests.oracles import matching as oracle
-from tests.unit.storage.objects import found, instance, put
+from tests.unit.storage.objects import EXPLICIT, found, instance, put
 
 ALPHABET = ["a", "A", "b", "B", "ä", "Ä", "é", "山", "が", "%", "_", "'", '"', "[", "]", "{", "-", ";", " ", ".", "1"]
 TEXTS = ["PatientID", "AccessionNumber", "StudyID", "StudyDescription", "PatientSex", "IssuerOfPatientID"]
@@ -40,7 +41,9 @@ def _study(draw: random.Random, number: int) -> Dataset:
     attributes |= {keyword: draw.choice(DAYS) for keyword in DATES if draw.random() < 0.8}
     attributes |= {keyword: draw.choice(MOMENTS) for keyword in TIMES if draw.random() < 0.8}
     attributes["PatientSex"] = attributes.get("PatientSex", "").encode("ascii", "ignore").decode()  # CS
-    attributes["PatientID"] = f"{attributes.get('PatientID', '')}{number}"  # one patient, one study: the oracle is simple
+    attributes["PatientID"] = (
+        f"{attributes.get('PatientID', '')}{number}"  # one patient, one study: the oracle is simple
+    )
     attributes["AdmittingDiagnosesDescription"] = [_text(draw) for _ in range(draw.randint(0, 3))]
     codes = [
         Dataset(CodeValue=_text(draw), CodingSchemeDesignator=draw.choice("AB"), CodeMeaning=_text(draw))
@@ -54,14 +57,21 @@ def _study(draw: random.Random, number: int) -> Dataset:
     return made
 
 
+class Archive:
+    """A store and what is in it."""
+
+    def __init__(self, store: Store, studies: list[Dataset]) -> None:
+        self.store, self.studies = store, studies
+
+
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, list[Dataset]]]:
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     draw = random.Random(20)
-    studies = [_study(draw, number) for number in range(250)]
+    studies = [decode(encode(_study(draw, number), EXPLICIT), EXPLICIT) for number in range(250)]
     with Store(tmp_path_factory.mktemp("matching")) as store:
         for one in studies:
             put(store, one)
-        yield store, studies
+        yield Archive(store, studies)
 
 
 pieces = st.lists(st.sampled_from([*ALPHABET, "*", "*", "?", "?"]), max_size=4).map("".join).map(str.strip)
@@ -103,10 +113,12 @@ def identifiers(draw: st.DrawFn) -> Dataset:
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(keys=identifiers())
-def test_sql_and_the_slow_matcher_agree(archive: tuple[Store, list[Dataset]], keys: Dataset) -> None:
-    store, studies = archive
+def test_sql_and_the_slow_matcher_agree(archive: Archive, keys: Dataset) -> None:
+    store, studies = archive.store, archive.studies
     expected = sorted(
-        str(one.StudyInstanceUID) for one in studies if all(oracle.matches(key, oracle.get(one, key.tag)) for key in keys)
+        str(one.StudyInstanceUID)
+        for one in studies
+        if all(oracle.matches(key, oracle.get(one, key.tag)) for key in keys)
     )
     asked = {element.keyword: element.value for element in keys}
     assert found(store, "STUDY", "StudyInstanceUID", **asked) == expected
@@ -114,11 +126,12 @@ def test_sql_and_the_slow_matcher_agree(archive: tuple[Store, list[Dataset]], ke
 
 @settings(max_examples=100)
 @given(which=st.lists(st.integers(0, 260), max_size=30))
-def test_a_list_of_uids_finds_those(archive: tuple[Store, list[Dataset]], which: list[int]) -> None:
-    store, studies = archive
+def test_a_list_of_uids_finds_those(archive: Archive, which: list[int]) -> None:
+    store, studies = archive.store, archive.studies
     asked = [f"1.2.{number}" for number in which]
     expected = {f"1.2.{number}" for number in which if number < len(studies)} if which else {None}
     answers = {
-        str(one.dataset(Dataset).StudyInstanceUID) for one in store.find("STUDY", "STUDY_ROOT", Dataset(StudyInstanceUID=asked))
+        str(one.dataset(Dataset).StudyInstanceUID)
+        for one in store.find("STUDY", "STUDY_ROOT", Dataset(StudyInstanceUID=asked))
     }
     assert answers == expected if which else len(answers) == len(studies)

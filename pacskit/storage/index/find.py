@@ -28,7 +28,8 @@ class Element(NamedTuple):
 class Match:
     """One entity that matches: the attributes that were asked for, in ascending order of tag.
 
-    Attributes that the entity has no value for are there without one; those the index does not support are absent (PS3.4 C.4.1.1.3.2).
+    Attributes that the entity has no value for are there without one; those the index does not support are absent
+    (PS3.4 C.4.1.1.3.2).
     """
 
     __slots__ = ("_encoded", "_options", "_plan", "_row")
@@ -46,7 +47,7 @@ class Match:
 
     def elements(self) -> list[Element]:
         """Return the elements, with the level, the availability and the archive's AE title."""
-        found = [Element(0x00080052, "CS", self._plan.level)]
+        found = [Element(0x00080052, "CS", str(self._plan.level))]
         if self._options.retrieve_ae_title:
             found.append(Element(0x00080054, "AE", self._options.retrieve_ae_title))
         if self._options.instance_availability:
@@ -59,6 +60,8 @@ class Match:
                 at += 1
                 if attribute.kind in {Kind.MODALITIES, Kind.SOP_CLASSES}:
                     value = value.split("\\") if value else ""
+                elif attribute.kind == Kind.STAMP:
+                    value += "+0000"
             if value is None or value == "":
                 found.append(self._other(attribute, key))
             else:

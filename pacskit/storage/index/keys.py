@@ -1,6 +1,7 @@
 """Which attributes the index keeps, at which level, and where (PS3.4 C.6, PS3.3 C.7).
 
-Unique and required keys and the common optional ones have a column; the others of a level live in the row's encoded attributes.
+Unique and required keys and the common optional ones have a column; the others of a level live in the row's encoded
+attributes.
 """
 
 from __future__ import annotations
@@ -329,6 +330,11 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = MappingProxyType(_build())
 BY_TAG: Final[Mapping[int, Attribute]] = MappingProxyType({one.tag: one for one in ATTRIBUTES.values()})
 
 
+_OF_LEVEL: Final[Mapping[str, tuple[Attribute, ...]]] = MappingProxyType(
+    {level: tuple(one for one in ATTRIBUTES.values() if one.level == level and not one.from_index) for level in LEVELS}
+)
+
+
 def attributes_of(level: str) -> tuple[Attribute, ...]:
     """Return what an object is asked for at a level, computed ones left out."""
-    return tuple(one for one in ATTRIBUTES.values() if one.level == level and not one.from_index)
+    return _OF_LEVEL[level]

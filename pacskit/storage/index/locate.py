@@ -32,15 +32,24 @@ _UIDS = 256
 
 # each names series; what is given above a level narrows it
 _SERIES_BY = {
-    "PatientID": "SELECT e.pk FROM patient p CROSS JOIN study s ON s.patient = p.pk CROSS JOIN series e ON e.study = s.pk "
-    "WHERE p.patient_id IN (SELECT value FROM json_each(?1)) AND ?2 IS ?2 AND ?3 IS ?3 ORDER BY s.pk, e.pk",
-    "StudyInstanceUID": "SELECT e.pk FROM study s CROSS JOIN patient p ON p.pk = s.patient CROSS JOIN series e ON e.study = s.pk "
-    "WHERE s.study_instance_uid IN (SELECT value FROM json_each(?2)) "
-    "AND (?1 IS NULL OR p.patient_id IN (SELECT value FROM json_each(?1))) AND ?3 IS ?3 ORDER BY s.pk, e.pk",
-    "SeriesInstanceUID": "SELECT e.pk FROM series e CROSS JOIN study s ON s.pk = e.study CROSS JOIN patient p ON p.pk = s.patient "
-    "WHERE e.series_instance_uid IN (SELECT value FROM json_each(?3)) "
-    "AND (?2 IS NULL OR s.study_instance_uid IN (SELECT value FROM json_each(?2))) "
-    "AND (?1 IS NULL OR p.patient_id IN (SELECT value FROM json_each(?1))) ORDER BY s.pk, e.pk",
+    "PatientID": """
+        SELECT e.pk FROM patient p CROSS JOIN study s ON s.patient = p.pk CROSS JOIN series e ON e.study = s.pk
+        WHERE p.patient_id IN (SELECT value FROM json_each(?1)) AND ?2 IS ?2 AND ?3 IS ?3
+        ORDER BY s.pk, e.pk
+    """,
+    "StudyInstanceUID": """
+        SELECT e.pk FROM study s CROSS JOIN patient p ON p.pk = s.patient CROSS JOIN series e ON e.study = s.pk
+        WHERE s.study_instance_uid IN (SELECT value FROM json_each(?2))
+            AND (?1 IS NULL OR p.patient_id IN (SELECT value FROM json_each(?1))) AND ?3 IS ?3
+        ORDER BY s.pk, e.pk
+    """,
+    "SeriesInstanceUID": """
+        SELECT e.pk FROM series e CROSS JOIN study s ON s.pk = e.study CROSS JOIN patient p ON p.pk = s.patient
+        WHERE e.series_instance_uid IN (SELECT value FROM json_each(?3))
+            AND (?2 IS NULL OR s.study_instance_uid IN (SELECT value FROM json_each(?2)))
+            AND (?1 IS NULL OR p.patient_id IN (SELECT value FROM json_each(?1)))
+        ORDER BY s.pk, e.pk
+    """,
 }
 _UNIQUE = {
     "PATIENT": "PatientID",
@@ -53,7 +62,7 @@ Borrow = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 
 def locate_pages(borrow: Borrow, level: str, unique: dict[str, Sequence[str]]) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Return statements, each to be given the last key seen and a page size, that list the instances one after the other."""
+    """Return statements that list the instances; each takes the last key seen and a page size too."""
     if level == "ALL":
         yield _ALL, ()
         return

@@ -65,7 +65,8 @@ _FROM: Final = {
     "PATIENT": " FROM patient p",
     "STUDY": " FROM study s JOIN patient p ON p.pk = s.patient",
     "SERIES": " FROM series e JOIN study s ON s.pk = e.study JOIN patient p ON p.pk = s.patient",
-    "IMAGE": " FROM instance i JOIN series e ON e.pk = i.series JOIN study s ON s.pk = e.study JOIN patient p ON p.pk = s.patient",
+    "IMAGE": " FROM instance i JOIN series e ON e.pk = i.series JOIN study s ON s.pk = e.study"
+    " JOIN patient p ON p.pk = s.patient",
 }
 _UNIQUE: Final = {
     "PATIENT": 0x00100020,
@@ -147,7 +148,7 @@ def _compose(made: Plan, conditions: list[_Condition]) -> None:
 
 
 def _encoded(level: str, attributes: list[Attribute]) -> str | None:
-    """Return the column of a level's encoded attributes, where it is needed or, for values that fit no column, may be."""
+    """Return the column of a level's encoded attributes, where it is or may be needed (a value may fit no column)."""
     column = f"{_ALIASES[level]}.attributes"
     if any(one.column is None for one in attributes):
         return column
@@ -207,7 +208,7 @@ def _one(kind: str, column: str, value: str) -> _Condition:
 
 
 def _like(column: str, value: str) -> _Condition:
-    """Match a text with wild cards: the part before the first one by range, so that an index serves, the rest by GLOB."""
+    """Match a text with wild cards: what comes before the first by range, so that an index serves, the rest by GLOB."""
     if not is_wild(value):
         return _Condition(f"({column} = ?)", (value,), "", 40)
     if len(value) > MAX_PATTERN:
@@ -248,7 +249,7 @@ def _name(column: str, value: str) -> _Condition:
             sql = " OR ".join(one.sql for one in patterns)
             parameters = tuple(each for one in patterns for each in one.parameters)
             required.append(_Condition(f"({sql})", parameters, "", min(one.strength for one in patterns)))
-    sql = " AND ".join(one.sql for one in required)
+    sql = " AND ".join([f"{column} <> ''", *(one.sql for one in required)])
     parameters = tuple(each for one in required for each in one.parameters)
     return _Condition(f"({sql})", parameters, "", max(one.strength for one in required))
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 __all__ = [
     "COUNTS",
+    "COUNT_STUDY",
     "FILL_PATIENT",
     "FILL_STUDY",
     "INSERT_INSTANCE",
@@ -58,6 +59,8 @@ SELECT p.patient_id, s.study_instance_uid, e.series_instance_uid, i.sop_instance
     i.transfer_syntax_uid, i.blob_key, i.data_offset, i.data_length, i.sha256
 FROM instance i JOIN series e ON e.pk = i.series JOIN study s ON s.pk = e.study JOIN patient p ON p.pk = s.patient
 """
+
+COUNT_STUDY: Final = "UPDATE study SET instance_count = instance_count + ?, updated = ? WHERE pk = ?"
 
 COUNTS: Final = """
 SELECT (SELECT count(*) FROM patient), (SELECT count(*) FROM study), (SELECT count(*) FROM series),
@@ -149,7 +152,8 @@ RECOUNT: Final[Mapping[str, str]] = MappingProxyType(
         "modalities": """
             UPDATE study SET modalities_in_study = (
                 SELECT coalesce(group_concat(modality, char(92)), '')
-                FROM (SELECT DISTINCT modality FROM series x WHERE x.study = study.pk AND modality <> '' ORDER BY modality)
+                FROM (SELECT DISTINCT modality FROM series x WHERE x.study = study.pk AND modality <> '' ORDER BY
+                modality)
             ) WHERE pk = ?
         """,
         "lost sop classes": """

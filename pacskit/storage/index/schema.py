@@ -1,7 +1,8 @@
 """The tables of the SQLite index, and how an older file becomes a newer one.
 
-``PRAGMA user_version`` counts the migrations that a file has had. sqlite-utils does the schema work and is imported only when there
-is some. A migration never changes once it has been released; what must be different is a new one at the end.
+``PRAGMA user_version`` counts the migrations that a file has had. sqlite-utils does the schema work and is imported
+only when there is some. A migration never changes once it has been released; what must be different is a new one at
+the end.
 """
 
 from __future__ import annotations

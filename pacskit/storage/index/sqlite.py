@@ -1,11 +1,11 @@
 """The index in an SQLite file: WAL, one writer at a time with group commit, readers beside it.
 
-The counters of patients, studies and series, the modalities and SOP classes of a study change in the transaction that changes the
-instances. Every value reaches SQL as a parameter.
+The counters of patients, studies and series, the modalities and SOP classes of a study change in the transaction that
+changes the instances. Every value reaches SQL as a parameter.
 
-**Who is a patient.** Patient ID together with its issuer. Objects without a Patient ID are not merged: each of their studies has a patient
-of its own (``anchor`` is then the Study Instance UID). A study belongs to the patient named by its first object; what that object
-left empty is filled in from the first object of a later series.
+**Who is a patient.** Patient ID together with its issuer. Objects without a Patient ID are not merged: each of their
+studies has a patient of its own (``anchor`` is then the Study Instance UID). A study belongs to the patient named by
+its first object; what that object left empty is filled in from the first object of a later series.
 """
 
 from __future__ import annotations
@@ -142,8 +142,7 @@ class SQLiteIndex:
             self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA cache_size = -32000")
-        connection.execute("PRAGMA mmap_size = 268435456")
+        connection.execute("PRAGMA cache_size = -8000")
         return connection
 
     # reading
@@ -189,10 +188,11 @@ class SQLiteIndex:
             while True:
                 with self.reader() as connection:
                     rows = connection.execute(sql, (*parameters, last, PAGE)).fetchall()
-                for last, *row in rows:
-                    yield StoredInstance(*row)
+                for row in rows:
+                    yield StoredInstance(*row[1:])
                 if len(rows) < PAGE:
                     break
+                last = rows[-1][0]
 
     def find(
         self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
@@ -222,7 +222,7 @@ class SQLiteIndex:
             return self._writer.run(work)
 
     def known_series(self, execute: Callable[..., sqlite3.Cursor]) -> dict[tuple[str, str], _Series]:
-        """Return the cache of series, emptied where another process has written. For the transaction that holds the lock."""
+        """Return the cache of series, emptied if another process has written; for a transaction that holds the lock."""
         version = execute("PRAGMA data_version").fetchone()[0]
         if version != self._data_version:
             self._known.clear()

@@ -1,7 +1,8 @@
 """One writer at a time, and whatever waits goes into one transaction (group commit).
 
-There is no writer thread: the first caller to arrive leads, does the work of all who wait meanwhile, wakes them, and hands the lead to
-the next one in line. A lone caller pays no hand-over. Each caller returns only after its transaction has been committed.
+There is no writer thread: the first caller to arrive leads, does the work of all who wait meanwhile, wakes them, and
+hands the lead to the next one in line. A lone caller pays no hand-over. Each caller returns only after its
+transaction has been committed.
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ B = TypeVar("B", bound=Batch)
 
 
 class _Job(Generic[B]):
-    __slots__ = ("done", "error", "result", "wake", "work")
+    __slots__ = ("done", "error", "leads", "result", "wake", "work")
 
     def __init__(self, work: Callable[[B], Any]) -> None:
         self.work = work
         self.wake = threading.Lock()
         self.wake.acquire()
         self.done = False
+        self.leads = False
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -60,7 +62,7 @@ class GroupCommit(Generic[B]):
             self._queue.append(job)
             lead, self._led = not self._led, True
         if not lead:
-            job.wake.acquire()
+            self._wait(job)
         if not job.done:
             self._lead()
         if job.error is not None:
@@ -68,15 +70,29 @@ class GroupCommit(Generic[B]):
         result: T = job.result
         return result
 
+    def _wait(self, job: _Job[B]) -> None:
+        try:
+            job.wake.acquire()
+        except BaseException:  # an interrupt: nobody may wait for one who has gone
+            with self._mutex:
+                if job in self._queue:
+                    self._queue.remove(job)
+            if job.leads:
+                self._lead()
+            raise
+
     def _lead(self) -> None:
         with self._mutex:
             jobs, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
         try:
-            self._commit(jobs)
+            if jobs:
+                self._commit(jobs)
         finally:
             with self._mutex:
                 successor = self._queue[0] if self._queue else None
                 self._led = successor is not None
+                if successor is not None:
+                    successor.leads = True
             for job in jobs:
                 job.done = True
                 job.wake.release()

@@ -45,8 +45,17 @@ KEYWORDS = {
 }
 # PS3.7 table E.1-1, (0000,0100).
 COMMANDS = {
-    **{"CStore": 0x0001, "CGet": 0x0010, "CFind": 0x0020, "CMove": 0x0021, "CEcho": 0x0030},
-    **{"NEventReport": 0x0100, "NGet": 0x0110, "NSet": 0x0120, "NAction": 0x0130, "NCreate": 0x0140, "NDelete": 0x0150},
+    "CStore": 0x0001,
+    "CGet": 0x0010,
+    "CFind": 0x0020,
+    "CMove": 0x0021,
+    "CEcho": 0x0030,
+    "NEventReport": 0x0100,
+    "NGet": 0x0110,
+    "NSet": 0x0120,
+    "NAction": 0x0130,
+    "NCreate": 0x0140,
+    "NDelete": 0x0150,
 }
 VALUES = {
     "UID": st.from_regex(r"[0-9](\.[1-9][0-9]{0,8}){1,6}", fullmatch=True).map(lambda s: s[:64].rstrip(".")),
@@ -79,8 +88,8 @@ def messages(draw: st.DrawFn) -> Message:
 
 def test_the_command_fields_are_the_standards() -> None:
     for name, value in COMMANDS.items():
-        assert getattr(dimse, f"{name}Request").COMMAND_FIELD == value
-        assert getattr(dimse, f"{name}Response").COMMAND_FIELD == value | 0x8000
+        assert value == getattr(dimse, f"{name}Request").COMMAND_FIELD
+        assert value | 0x8000 == getattr(dimse, f"{name}Response").COMMAND_FIELD
     assert dimse.CCancelRequest.COMMAND_FIELD == 0x0FFF
     assert len(TEMPLATES) == 2 * len(COMMANDS) + 1
 
@@ -106,7 +115,7 @@ def test_pydicom_reads_what_we_write_and_we_read_what_pydicom_writes(message: Me
 
 
 def _pydicom(raw: bytes) -> Dataset:
-    return read_dataset(BytesIO(raw), is_implicit_VR=True, is_little_endian=True)  # type: ignore[return-value]
+    return read_dataset(BytesIO(raw), is_implicit_VR=True, is_little_endian=True)
 
 
 def _pydicom_write(ds: Dataset) -> bytes:

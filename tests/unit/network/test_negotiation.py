@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pacskit.core.errors import ConfigurationError
@@ -103,12 +105,13 @@ def test_the_registry_falls_back() -> None:
     class Some:
         sop_classes = (CT,)
 
-    some, other = Some(), Some()
-    registry = ServiceRegistry([some], fallback=other, accepts=lambda uid: uid.startswith("1.2"))  # type: ignore[list-item,arg-type]
-    assert registry.get(CT) is some
-    assert registry.get("1.2.99") is other
+    some: Any = Some()
+    other: Any = Some()
+    registry = ServiceRegistry([some], fallback=other, accepts=lambda uid: uid.startswith("1.2"))
+    assert registry.get(CT) == some
+    assert registry.get("1.2.99") == other
     assert registry.get("1.3") is None
-    assert ServiceRegistry([some]).get("1.2.99") is None  # type: ignore[list-item]
+    assert ServiceRegistry([some]).get("1.2.99") is None
 
 
 @pytest.mark.parametrize(
@@ -137,7 +140,7 @@ def test_bad_addresses(text: str) -> None:
 def test_settings_that_cannot_work_are_refused() -> None:
     for bad in ({"dimse": 0}, {"acse": None}, {"idle": -1}):
         with pytest.raises(ConfigurationError):
-            Timeouts(**bad)  # type: ignore[arg-type]
+            Timeouts(**bad)
     for limits in ({"max_pdu": 100}, {"max_associations": 0}, {"min_rate": 0}):
         with pytest.raises(ConfigurationError):
             Limits(**limits)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import struct
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,9 +24,9 @@ def pdata(*items: tuple[int, int, bytes]) -> bytes:
     return struct.pack(">BxI", 4, len(body)) + body
 
 
-def events(framer: Framer, stream: bytes, step: int) -> list[tuple[object, ...]]:
+def events(framer: Framer, stream: bytes, step: int) -> list[tuple[Any, ...]]:
     """All events of ``stream`` fed ``step`` bytes at a time; pieces of one PDV are joined."""
-    out: list[tuple[object, ...]] = []
+    out: list[tuple[Any, ...]] = []
     for start in range(0, len(stream), step):
         rest = stream[start : start + step]
         while rest:
@@ -39,7 +41,7 @@ def events(framer: Framer, stream: bytes, step: int) -> list[tuple[object, ...]]
                     continue
                 key = (event.context_id, event.is_command)
                 if out and out[-1][:2] == key and not out[-1][3]:
-                    out[-1] = (*key, bytes(out[-1][2]) + bytes(event), event.is_last)  # type: ignore[arg-type,call-overload]
+                    out[-1] = (*key, bytes(out[-1][2]) + bytes(event), event.is_last)
                 else:
                     out.append((*key, bytes(event), event.is_last))
     return out
@@ -86,7 +88,7 @@ def test_a_held_pdv_is_never_overwritten() -> None:
     feed(framer, pdata((1, 2, b"A" * 100)))
     held = framer.next_event()
     assert isinstance(held, Pdv)
-    view = memoryview(held)  # type: ignore[arg-type]
+    view = memoryview(held)
     del held
     gc.collect()
     for _ in range(3):
@@ -102,7 +104,7 @@ def test_a_held_pdv_is_never_overwritten() -> None:
 def test_the_buffer_is_reused_when_nothing_is_held() -> None:
     framer = Framer()
     feed(framer, pdata((1, 2, b"A" * 100)))
-    assert len(framer.next_event() or b"") == 100
+    assert framer.next_event() is not None
     buffer = framer.get_buffer()
     assert bytes(buffer[12:112]) == b"A" * 100  # the old bytes are still there: the same memory
 
@@ -175,7 +177,7 @@ def test_frame_equals_its_slow_twin(data: bytes, max_pdu: int, cuts: list[int], 
     assert b"".join(frame(9, data, size, command=is_command)) == expected
     assert b"".join(frame(9, memoryview(data), size, command=is_command, before=b"xy")) == b"xy" + expected
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    parts = [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [data[a:b] for a, b in pairwise(edges)]
     assert b"".join(frame(9, parts, size, command=is_command)) == expected
 
 

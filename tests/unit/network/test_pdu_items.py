@@ -106,23 +106,43 @@ def test_the_bytes_are_the_standards() -> None:
     )
     user = (
         bytes.fromhex("51000004 00004000")
-        + bytes.fromhex("52000005") + b"1.2.3"
+        + bytes.fromhex("52000005")
+        + b"1.2.3"
         + bytes.fromhex("53000004 00020003")
-        + bytes.fromhex("54000015 0011") + b"1.2.840.10008.1.1" + b"\x00\x01"
-        + bytes.fromhex("55000002") + b"V1"
-        + bytes.fromhex("56000009 0005") + b"1.2.5" + b"\x01\x00"
-        + bytes.fromhex("57000017 0005") + b"1.2.5" + b"\x00\x051.2.6" + b"\x00\x07" + b"\x00\x051.2.7"
-        + bytes.fromhex("5800000e 02 01 0004") + b"user" + b"\x00\x04pass"
+        + bytes.fromhex("54000015 0011")
+        + b"1.2.840.10008.1.1"
+        + b"\x00\x01"
+        + bytes.fromhex("55000002")
+        + b"V1"
+        + bytes.fromhex("56000009 0005")
+        + b"1.2.5"
+        + b"\x01\x00"
+        + bytes.fromhex("57000017 0005")
+        + b"1.2.5"
+        + b"\x00\x051.2.6"
+        + b"\x00\x07"
+        + b"\x00\x051.2.7"
+        + bytes.fromhex("5800000e 02 01 0004")
+        + b"user"
+        + b"\x00\x04pass"
     )
     contexts = (
-        bytes.fromhex("2000002e 01000000 30000011") + b"1.2.840.10008.1.1"
-        + bytes.fromhex("40000011") + b"1.2.840.10008.1.2"
+        bytes.fromhex("2000002e 01000000 30000011")
+        + b"1.2.840.10008.1.1"
+        + bytes.fromhex("40000011")
+        + b"1.2.840.10008.1.2"
     )
     body = (
-        b"\x00\x01\x00\x00" + b"CALLED          " + b"ME              " + bytes(32)
-        + bytes.fromhex("10000015") + b"1.2.840.10008.3.1.1.1"
+        b"\x00\x01\x00\x00"
+        + b"CALLED          "
+        + b"ME              "
+        + bytes(32)
+        + bytes.fromhex("10000015")
+        + b"1.2.840.10008.3.1.1.1"
         + contexts
-        + bytes.fromhex("5000") + struct.pack(">H", len(user)) + user
+        + bytes.fromhex("5000")
+        + struct.pack(">H", len(user))
+        + user
     )
     assert request.encode() == b"\x01\x00" + struct.pack(">I", len(body)) + body
     assert AssociateReject(1, 2, 2).encode() == bytes.fromhex("0300 00000004 00010202")

@@ -36,7 +36,9 @@ def identifier(**keys: Any) -> Dataset:
     return made
 
 
-def found(store: Store, level: str, keyword: str, model: str = "STUDY_ROOT", options: Any = None, **keys: Any) -> list[str]:
+def found(
+    store: Store, level: str, keyword: str, model: str = "STUDY_ROOT", options: Any = None, **keys: Any
+) -> list[str]:
     """Return one attribute of each match."""
     matches = store.find(level, model, identifier(**{keyword: "", **keys}), options)
     return sorted(str(one.dataset(Dataset)[keyword].value) for one in matches)

@@ -40,7 +40,8 @@ def check(store: Store, alive: set[str], gone: set[str]) -> None:
     assert [path.name for path in store.blobs.staging.iterdir() if store.blobs.session not in path.name] == []
     with contextlib.closing(sqlite3.connect(store.blobs.root.parent / "index.sqlite")) as connection:
         for sql in (
-            "SELECT count(*) FROM series e WHERE instance_count <> (SELECT count(*) FROM instance i WHERE i.series = e.pk)",
+            "SELECT count(*) FROM series e WHERE instance_count <> "
+            "(SELECT count(*) FROM instance i WHERE i.series = e.pk)",
             "SELECT count(*) FROM study s WHERE instance_count <> "
             "(SELECT sum(e.instance_count) FROM series e WHERE e.study = s.pk)",
             "SELECT count(*) FROM patient p WHERE instance_count <> "
@@ -141,14 +142,16 @@ def test_killed_at_each_step(tmp_path: Path, owner: type, method: str, after: bo
     _run(tmp_path, owner, method, _replace_one, after)
     with Store(tmp_path) as store:
         assert list(store.verify(digest=True)) == []
-        with store.open("1.2.1.1.1") as file:
-            assert (b"New" in file.read()) == indexed
-        assert put(store, instance(uid="1.2.1.1.1", PatientName="Newer"), duplicates="replace").outcome is Outcome.REPLACED
+        with store.open("1.2.1.1.1") as opened:
+            assert (b"New" in opened.read()) == indexed
+        assert (
+            put(store, instance(uid="1.2.1.1.1", PatientName="Newer"), duplicates="replace").outcome is Outcome.REPLACED
+        )
     if method == "_discard":
         _run(tmp_path, owner, method, _delete_one, after)
         with Store(tmp_path) as store:
             assert store.get("1.2.1.1.1") is None
-            assert not list(store.blobs.keys())
+            assert not list(store.blobs.iter_keys())
 
 
 def test_a_living_session_is_left_alone(tmp_path: Path) -> None:
@@ -192,7 +195,9 @@ def small_disk() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("spill", [1 << 24, 1000])
-def test_a_full_disk_is_an_error_that_leaves_nothing(tmp_path: Path, spill: int, request: pytest.FixtureRequest) -> None:
+def test_a_full_disk_is_an_error_that_leaves_nothing(
+    tmp_path: Path, spill: int, request: pytest.FixtureRequest
+) -> None:
     big = instance()
     big.add_new(0x7FE00010, "OB", bytes(3_000_000))
     with Store(tmp_path) as store:
@@ -212,7 +217,7 @@ def test_an_index_that_is_full_is_an_error_that_leaves_nothing(tmp_path: Path) -
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
         stored = 1
-        with pytest.raises(OutOfSpace):
+        with pytest.raises(OutOfSpace):  # noqa: PT012 - it is not known which one fails
             for number in range(2, 2000):
                 put(store, instance(uid=f"1.2.1.1.{number}", StudyDescription="x" * 60))
                 stored += 1
@@ -258,3 +263,50 @@ def test_one_bad_job_does_not_spoil_the_transaction_of_the_others(tmp_path: Path
             thread.join(10)
         assert len(errors) == 3
         assert store.counts().instances == 5
+
+
+def test_who_is_interrupted_while_waiting_passes_the_lead_on(tmp_path: Path) -> None:
+    import threading
+
+    with Store(tmp_path) as store:
+        writer = store.index._writer
+        inside, go = threading.Event(), threading.Event()
+
+        def slow(batch: object) -> None:
+            inside.set()
+            go.wait(10)
+
+        def alarm(number: int, frame: object) -> None:
+            raise KeyboardInterrupt
+
+        leader = threading.Thread(target=writer.run, args=(slow,))
+        leader.start()
+        inside.wait(10)
+        previous = signal.signal(signal.SIGALRM, alarm)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                writer.run(lambda batch: None)
+        finally:
+            signal.signal(signal.SIGALRM, previous)
+        go.set()
+        leader.join(10)
+        assert put(store, instance()).outcome is Outcome.STORED
+
+
+def test_opening_looks_at_staging_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(tmp_path) as store:
+        for number in range(50):
+            put(store, instance(uid=f"1.2.1.1.{number}"))
+    looked_at: list[str] = []
+    original = os.scandir
+
+    def scandir(path: str = ".") -> object:
+        looked_at.append(os.fspath(path))
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with Store(tmp_path) as store:
+        assert store.counts().instances == 50
+    monkeypatch.undo()
+    assert {Path(path).name for path in looked_at} <= {"staging"}

@@ -15,6 +15,7 @@ import pytest
 import pacskit_ext
 from pacskit.core.dataset import Dataset
 from pacskit.storage import FindOptions, InvalidIdentifier, Store
+from pacskit.storage.base import BlobStore, Index
 from pacskit.storage.index.keys import ATTRIBUTES, BY_TAG
 from pacskit.storage.index.query import plan
 from tests.unit.storage.objects import CT, MR, found, identifier, instance, put
@@ -32,17 +33,37 @@ ABOVE = {
     "PATIENT_STUDY_ONLY": ["PatientID"],
 }
 LEVELS = {"PATIENT_ROOT": ["PATIENT", "STUDY", "SERIES", "IMAGE"], "STUDY_ROOT": ["STUDY", "SERIES", "IMAGE"]}
-HOSTILE = ["'", "' OR '1'='1", '"', "%", "_", "\\", "a';DROP TABLE instance;--", "[", "]*", "?)", ":x", "x\0*", "ä'*", "1-'", "[a-z]*", "''"]
+HOSTILE = [
+    "'",
+    "' OR '1'='1",
+    '"',
+    "%",
+    "_",
+    "\\'",
+    "a';DROP TABLE instance;--",
+    "[",
+    "]*",
+    "?)",
+    ":x",
+    "x\0*",
+    "ä'*",
+    "1-'",
+    "[a-z]*",
+    "''",
+]
 VALUES = {"PatientID": "p", "StudyInstanceUID": "1.2.1", "SeriesInstanceUID": "1.2.1.1"}
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store(tmp_path_factory.mktemp("query")) as made:
-        put(made, instance(PatientID="p", PatientName="Doe^Jane", StudyDate="20200131", StudyTime="2330", Modality="CT"))
+        put(
+            made, instance(PatientID="p", PatientName="Doe^Jane", StudyDate="20200131", StudyTime="2330", Modality="CT")
+        )
         put(made, instance(uid="1.2.1.1.2", PatientID="p", InstanceNumber=2, NumberOfFrames=7))
         put(made, instance("1.2.2", "1.2.2.1", "1.2.2.1.1", PatientID="q", StudyDate="20200201", StudyTime="0030",
-                           Modality="MR", SOPClassUID=MR, SpecificCharacterSet="ISO_IR 192", PatientName="Müller^Jürgen"))  # fmt: skip
+                           Modality="MR", SOPClassUID=MR, SpecificCharacterSet="ISO_IR 192",
+                           PatientName="Müller^Jürgen"))  # fmt: skip
         yield made
 
 
@@ -52,12 +73,15 @@ def with_above(model: str, level: str, **keys: Any) -> Dataset:
 
 
 @pytest.mark.parametrize(("model", "level", "keyword"), KEYS)
-def test_every_key_is_known_and_takes_hostile_values_as_data(store: Store, model: str, level: str, keyword: str) -> None:
+def test_every_key_is_known_and_takes_hostile_values_as_data(
+    store: Store, model: str, level: str, keyword: str
+) -> None:
     attribute = ATTRIBUTES[keyword]
     universal = with_above(model, level)
     everything = len(list(store.find(level, model, universal)))
     assert everything
-    unset = [*(one for one in universal if one.tag != attribute.tag), _Raw(attribute.tag, attribute.vr, [] if attribute.vr == "SQ" else "")]
+    empty: Any = [] if attribute.vr == "SQ" else ""
+    unset = [*(one for one in universal if one.tag != attribute.tag), _Raw(attribute.tag, attribute.vr, empty)]
     if keyword not in ABOVE[model]:
         answers = [one.dataset(Dataset) for one in store.find(level, model, unset)]
         assert len(answers) == everything
@@ -105,7 +129,9 @@ def test_unique_keys_above_the_level_are_required(store: Store, model: str) -> N
 
 def test_what_an_answer_contains(store: Store) -> None:
     options = FindOptions(retrieve_ae_title="PACSKIT", instance_availability="ONLINE")
-    keys = identifier(PatientName="doe*", StudyDate="", ModalitiesInStudy="", StudyDescription="", ProcedureCodeSequence=[])
+    keys = identifier(
+        PatientName="doe*", StudyDate="", ModalitiesInStudy="", StudyDescription="", ProcedureCodeSequence=[]
+    )
     keys.SeriesDescription = "below the level"
     keys.add_new(0x00091001, "LO", "private")
     (match,) = store.find("STUDY", "STUDY_ROOT", keys, options)
@@ -129,7 +155,7 @@ def test_what_an_answer_contains(store: Store) -> None:
 
 
 def test_image_level(store: Store) -> None:
-    keys = dict(StudyInstanceUID="1.2.1", SeriesInstanceUID="1.2.1.1")
+    keys = {"StudyInstanceUID": "1.2.1", "SeriesInstanceUID": "1.2.1.1"}
     assert found(store, "IMAGE", "SOPInstanceUID", **keys) == ["1.2.1.1.1", "1.2.1.1.2"]
     assert found(store, "IMAGE", "SOPInstanceUID", **keys, InstanceNumber="2") == ["1.2.1.1.2"]
     assert found(store, "IMAGE", "SOPInstanceUID", **keys, NumberOfFrames="7") == ["1.2.1.1.2"]
@@ -159,7 +185,9 @@ def test_items_that_match_come_back_with_what_was_asked(tmp_path: Path) -> None:
         dataset.ReferencedStudySequence = [inner]
         put(store, dataset)
         asked = [Dataset(CodeValue="b", CodeMeaning="")]
-        (match,) = store.find("STUDY", "STUDY_ROOT", identifier(ProcedureCodeSequence=asked, ReferencedStudySequence=[]))
+        (match,) = store.find(
+            "STUDY", "STUDY_ROOT", identifier(ProcedureCodeSequence=asked, ReferencedStudySequence=[])
+        )
         answer = match.dataset(Dataset)
         (item,) = answer.ProcedureCodeSequence
         assert {element.keyword: element.value for element in item} == {"CodeValue": "b", "CodeMeaning": "meaning b"}
@@ -214,10 +242,35 @@ INDEXED = [
 ]
 
 
-@pytest.mark.parametrize(("level", "keys", "index"), INDEXED, ids=lambda one: str(one))
+@pytest.mark.parametrize(("level", "keys", "index"), INDEXED, ids=str)
 def test_an_index_serves(store: Store, level: str, keys: dict[str, Any], index: str) -> None:
     made = plan(level, "STUDY_ROOT", identifier(**keys), FindOptions())
     with closing(sqlite3.connect(store.blobs.root.parent / "index.sqlite")) as connection:
         steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + made.sql, made.parameters)]
     assert any(f"INDEX {index} " in step for step in steps), steps
     assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], steps
+
+
+def test_keys_of_any_size_are_answered_or_refused(store: Store) -> None:
+    assert found(store, "STUDY", "StudyInstanceUID", StudyInstanceUID=[f"1.2.{n}" for n in range(5000)]) == [
+        "1.2.1",
+        "1.2.2",
+    ]
+    for keyword in ("StudyDescription", "PatientName", "PatientComments", "ModalitiesInStudy"):
+        attribute = ATTRIBUTES[keyword]
+        for value in ("x" * 200_000, "*x" * 100_000, "[" * 40_000 + "*", "?" * 9_000):
+            assert list(store.find("STUDY", "STUDY_ROOT", [_Raw(attribute.tag, attribute.vr, value)])) == []
+    many = [_Raw(0x00081030, "LO", "\\".join(f"{n}*" for n in range(2000)))]
+    with pytest.raises(InvalidIdentifier):
+        store.find("STUDY", "STUDY_ROOT", many)
+    item = Dataset()
+    for _ in range(40):
+        item = Dataset(ProcedureCodeSequence=[item])
+    assert len(list(store.find("STUDY", "STUDY_ROOT", item))) == 2  # too deep a key asks for nothing
+
+
+def test_the_index_and_the_files_fulfil_their_protocols(store: Store) -> None:
+    index: Index = store.index
+    blobs: BlobStore = store.blobs
+    assert index.counts().instances == 3
+    assert len(list(blobs.iter_keys())) == 3

@@ -45,15 +45,15 @@ def test_a_data_set_is_kept_as_it_came(tmp_path: Path, syntax: str, commit: str)
         assert stored is not None
         assert stored == store.get(dataset.SOPInstanceUID)
         assert stored.sha256 == hashlib.sha256(data).digest()
-        with store.open(stored) as file:
-            content = file.read()
-        assert content[stored.offset :] == data
+        with store.open(stored) as opened:
+            assert opened.instance == stored
+            assert opened.read() == data
         assert len(data) == stored.length
         assert not staged(store)
         read = pydicom.dcmread(store.path(stored))  # the judge of the head is not ours
-        assert read.file_meta.TransferSyntaxUID == syntax
+        assert str(read.file_meta.TransferSyntaxUID) == syntax
         assert read.file_meta.MediaStorageSOPClassUID == CT
-        assert read.file_meta.MediaStorageSOPInstanceUID == dataset.SOPInstanceUID
+        assert read.file_meta.MediaStorageSOPInstanceUID == str(dataset.SOPInstanceUID)
         assert read.file_meta.SourceApplicationEntityTitle == "MODALITY"
         assert read.PatientName == "Doe^Jane"
         assert store.path(stored).relative_to(tmp_path).as_posix() == "objects/1.2.1/1.2.1.1/1.2.1.1.1.dcm"
@@ -71,9 +71,8 @@ def test_a_large_object_goes_through_a_file(tmp_path: Path) -> None:
         assert len(staged(store)) == 1
         stored = ingest.commit().instance
         assert stored is not None
-        with store.open(stored) as file:
-            file.seek(stored.offset)
-            assert file.read() == data
+        with store.open(stored) as opened:
+            assert opened.read() == data
         assert not staged(store)
         assert store.counts().instances == 1
 
@@ -100,8 +99,8 @@ def test_pydicoms_files_come_back_bit_exact(store: Store, pydicom_files: list[Pa
         except DecodeError:
             continue  # a file made to be broken
         assert stored is not None
-        with store.open(stored) as file:
-            assert file.read()[stored.offset :] == raw[length:], path.name
+        with store.open(stored) as opened:
+            assert opened.read() == raw[length:], path.name
         kept += 1
     assert kept > 60
 
@@ -120,8 +119,13 @@ def test_policies_for_duplicates(store: Store) -> None:
     assert store.counts().instances == 1
     assert found(store, "STUDY", "SOPClassesInStudy") == [MR]
     assert found(store, "STUDY", "NumberOfStudyRelatedInstances") == ["1"]
-    with store.open(first.instance) as file:  # located before it was replaced
-        assert b"second" in file.read()
+    with store.open(first.instance) as opened:  # located before it was replaced
+        assert opened.instance == second.instance
+        assert b"second" in opened.read()
+        store.delete("IMAGE", instance_uid="1.2.1.1.1")
+        assert b"second" in opened.read()
+    with pytest.raises(InstanceNotFound):
+        store.open(first.instance)
 
 
 def test_a_replacement_may_belong_elsewhere(store: Store) -> None:
@@ -155,7 +159,7 @@ def test_eight_threads_store_the_same_instances(store: Store, policy: DuplicateP
     assert outcomes.count(other) == 7 * len(numbers)
     assert store.counts().instances == len(numbers)
     assert not staged(store)
-    assert len(list(store.blobs.keys())) == len(numbers)
+    assert len(list(store.blobs.iter_keys())) == len(numbers)
 
 
 def test_what_cannot_be_filed_leaves_nothing(store: Store) -> None:
@@ -180,7 +184,7 @@ def test_what_cannot_be_filed_leaves_nothing(store: Store) -> None:
         ingest.write(b"half")
     assert store.counts().instances == 0
     assert not staged(store)
-    assert not list(store.blobs.keys())
+    assert not list(store.blobs.iter_keys())
     with pytest.raises(InstanceNotFound):
         store.open("1.2.1.1.1")
 
@@ -189,7 +193,7 @@ def test_hostile_uids_stay_inside(store: Store, tmp_path: Path) -> None:
     hostile = ["../../../x", "/etc/passwd", "..", ".", "a/b", "C:evil", "~1", "%s'\";--", "1" * 200]
     for number, uid in enumerate(hostile):
         put(store, instance(study=uid, series=uid, uid=f"{uid}{number}"))
-    files = {path for path in tmp_path.rglob("*.dcm")}
+    files = set(tmp_path.rglob("*.dcm"))
     assert len(files) == len(hostile)
     assert all(path.resolve().is_relative_to(tmp_path / "objects") for path in files)
     with pytest.raises(InvalidInstance):
@@ -240,7 +244,10 @@ def test_who_is_a_patient(store: Store) -> None:
 
 def test_a_later_series_fills_in_what_the_first_left_empty(store: Store) -> None:
     put(store, instance("1.1", "1.1.1", "1.1.1.1", PatientID="7", StudyDescription="", Occupation="miner"))
-    put(store, instance("1.1", "1.1.2", "1.1.2.1", PatientID="7", StudyDescription="Head", Occupation="x", PatientAge="043Y"))
+    put(
+        store,
+        instance("1.1", "1.1.2", "1.1.2.1", PatientID="7", StudyDescription="Head", Occupation="x", PatientAge="043Y"),
+    )
     study = next(store.find("STUDY", "STUDY_ROOT", Dataset(StudyDescription="", Occupation="", PatientAge="")))
     answer = study.dataset(Dataset)
     assert (answer.StudyDescription, answer.Occupation, answer.PatientAge) == ("Head", "miner", "043Y")
@@ -253,28 +260,28 @@ def test_locating_by_unique_keys(store: Store) -> None:
                 uids = (f"1.{study}", f"1.{study}.{series}", f"1.{study}.{series}.{number}")
                 put(store, instance(*uids, PatientID=f"p{study // 2}"))
 
-    def uids(level: str, **keys: str | list[str]) -> list[str]:
-        return [one.sop_instance_uid for one in store.locate(level, **keys)]  # type: ignore[arg-type]
+    def located(level: str, **keys: str | list[str]) -> list[str]:
+        return [one.sop_instance_uid for one in store.locate(level, **keys)]
 
-    assert len(uids("PATIENT", patient_id="p0")) == 306
-    assert len(uids("STUDY", study_uid="1.0")) == 302
-    assert len(uids("STUDY", study_uid=["1.0", "1.2", "9"])) == 306
-    assert len(uids("STUDY", patient_id="p1", study_uid=["1.0", "1.2"])) == 4
-    assert len(uids("SERIES", study_uid="1.0", series_uid="1.0.0")) == 300
-    assert uids("SERIES", study_uid="1.1", series_uid="1.0.0") == []
+    assert len(located("PATIENT", patient_id="p0")) == 306
+    assert len(located("STUDY", study_uid="1.0")) == 302
+    assert len(located("STUDY", study_uid=["1.0", "1.2", "9"])) == 306
+    assert len(located("STUDY", patient_id="p1", study_uid=["1.0", "1.2"])) == 4
+    assert len(located("SERIES", study_uid="1.0", series_uid="1.0.0")) == 300
+    assert located("SERIES", study_uid="1.1", series_uid="1.0.0") == []
     every = [f"1.0.0.{number}" for number in range(300)]
-    assert sorted(uids("IMAGE", study_uid="1.0", series_uid="1.0.0", instance_uid=every)) == sorted(every)
-    assert len(uids("IMAGE", instance_uid=every)) == 300
-    assert uids("IMAGE", study_uid="1.1", instance_uid="1.0.0.1") == []
-    assert uids("STUDY", study_uid="x' OR '1'='1") == []
+    assert sorted(located("IMAGE", study_uid="1.0", series_uid="1.0.0", instance_uid=every)) == sorted(every)
+    assert len(located("IMAGE", instance_uid=every)) == 300
+    assert located("IMAGE", study_uid="1.1", instance_uid="1.0.0.1") == []
+    assert located("STUDY", study_uid="x' OR '1'='1") == []
     for level in ("STUDY", "NONSENSE"):
         with pytest.raises(InvalidIdentifier):
-            uids(level, patient_id="p0")
-    located = store.locate("STUDY", study_uid="1.0")  # nothing is held between two of them
-    first = next(located)
+            located(level, patient_id="p0")
+    every_one = store.locate("STUDY", study_uid="1.0")  # nothing is held between two of them
+    first = next(every_one)
     put(store, instance("1.7", "1.7.1", "1.7.1.1"))
     assert first.patient_id == "p0"
-    assert len(list(located)) == 301
+    assert len(list(every_one)) == 301
 
 
 def test_verify_finds_what_is_wrong(tmp_path: Path) -> None:
@@ -302,3 +309,19 @@ def test_two_stores_share_a_directory(tmp_path: Path) -> None:
         assert one.counts() == two.counts()
         assert found(two, "STUDY", "NumberOfStudyRelatedInstances") == ["2"]
         assert list(one.verify(digest=True)) == []
+
+
+def test_a_file_is_never_read_as_another_instance(store: Store) -> None:
+    first = put(store, instance(PatientName="Old"), source_ae="A").instance
+    assert first is not None
+    store.delete("IMAGE", instance_uid="1.2.1.1.1")
+    second = put(store, instance(PatientName="New"), "1.2.840.10008.1.2.2", source_ae="LONGER_TITLE").instance
+    assert second is not None
+    assert second.key == first.key
+    with store.open(first) as opened:
+        assert opened.instance == second
+        assert opened.read() == encode(instance(PatientName="New"), "1.2.840.10008.1.2.2")
+    store.path(second).unlink()
+    with pytest.raises(StorageError, match="is missing"):
+        store.open(second)
+    store.delete("IMAGE", instance_uid="1.2.1.1.1")
