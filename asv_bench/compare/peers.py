@@ -151,8 +151,8 @@ def store_wire(port: int, called: str, first: int, count: int, size: int) -> Non
 
     def work() -> None:
         for uid, data in instances:
-            if wire.store_bytes(uid, data):
-                raise SystemExit("a C-STORE has failed")
+            if status := wire.store_bytes(uid, data):
+                raise SystemExit(f"a C-STORE was answered {status:04X}")
 
     with Wire(port, called, sop_class=inputs.CT_STORAGE, syntax=inputs.EXPLICIT) as wire:
         _timed(work)
@@ -169,8 +169,8 @@ def store_pacskit(port: int, called: str, first: int, count: int, size: int) -> 
     def work() -> None:
         for uid, data in instances:
             request = CStoreRequest(affected_sop_class_uid=inputs.CT_STORAGE, affected_sop_instance_uid=uid)
-            if association.perform(request, data).status:
-                raise SystemExit("a C-STORE has failed")
+            if status := association.perform(request, data).status:
+                raise SystemExit(f"a C-STORE was answered {status:04X}")
 
     contexts = [ContextProposal(inputs.CT_STORAGE, (inputs.EXPLICIT,))]
     with Association.request(f"{called}@127.0.0.1:{port}", contexts, calling="BENCH") as association:
@@ -196,8 +196,9 @@ def store_pynetdicom(port: int, called: str, first: int, count: int, size: int, 
 
         def work() -> None:
             for path in files:
-                if association.send_c_store(path if tuned else dcmread(path)).get("Status") != 0:
-                    raise SystemExit("a C-STORE has failed or its response was lost")
+                answer = association.send_c_store(path if tuned else dcmread(path))
+                if answer.get("Status") != 0:
+                    raise SystemExit(f"pynetdicom: a C-STORE was answered {answer.get('Status', 'by nothing')}")
 
         _timed(work)
         association.release()

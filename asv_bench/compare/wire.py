@@ -95,8 +95,13 @@ class Wire:
         kind, body = self._receive()
         if kind != 4:
             raise ConnectionError(f"PDU {kind} instead of a response")
-        found = body.find(b"\x00\x00\x00\x09\x02\x00\x00\x00")
-        return int(struct.unpack_from("<H", body, found + 8)[0])
+        position = 6
+        while position < len(body):
+            tag, length = struct.unpack_from("<2xHI", body, position)
+            if tag == 0x0900:
+                return int(struct.unpack_from("<H", body, position + 8)[0])
+            position += 8 + length
+        raise ConnectionError("a response without a status")
 
     def echo(self, count: int) -> None:
         """So many C-ECHO round trips."""
