@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import (
     DimseError,
     EncodeError,
-    InstanceNotFound,
     NetworkError,
     NoPresentationContext,
     PacsError,
@@ -25,7 +24,7 @@ from pacskit.network.flow import Call, Cancelled, Close, Effect, Flow, Open, Pee
 from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
 from pacskit.services.outgoing import batches, choose, payload
 from pacskit.services.sop_classes import MODEL_OF, MODELS, STORAGE
-from pacskit.storage import Model, Store, StoredInstance
+from pacskit.storage import Model, Opened, Store, StoredInstance
 
 if TYPE_CHECKING:
     from pacskit.network.negotiation import AssociationInfo
@@ -127,17 +126,6 @@ class _RetrieveService(IdentifierService):
         except Exception as error:
             raise failure(error) from error
 
-    def _open(self, instance: StoredInstance) -> tuple[IO[bytes], StoredInstance]:
-        """Open the file of an instance, the newer one where it has been replaced since it was located."""
-        while True:
-            try:
-                return self._store.blobs.open(instance.key), instance
-            except FileNotFoundError:
-                found = self._store.get(instance.sop_instance_uid)
-                if found is None or found == instance:
-                    raise InstanceNotFound(instance.sop_instance_uid) from None
-                instance = found
-
     def _send(
         self,
         retrieval: _Retrieval,
@@ -148,11 +136,12 @@ class _RetrieveService(IdentifierService):
     ) -> Generator[Effect, Any, int]:
         """Send one instance; return the status of its sub-operation. What is wrong with one does not end the others."""
         try:
-            file, instance = yield Call(self._open, instance)
-            with file:
+            opened: Opened = yield Call(self._store.open, instance)
+            with opened:
+                instance = opened.instance  # a newer one, where it has been replaced since it was located
                 context = choose(info, instance.sop_class_uid, instance.transfer_syntax_uid)
                 data = yield Call(
-                    payload, file, instance.offset, instance.length, instance.transfer_syntax_uid, context
+                    payload, opened.file, instance.offset, instance.length, instance.transfer_syntax_uid, context
                 )
                 request = CStoreRequest(
                     affected_sop_class_uid=instance.sop_class_uid,

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from pacskit.core import uids
 from pacskit.core.enums import Level
 from pacskit.core.uid import UID
-from pacskit.encoding import UNCOMPRESSED
+from pacskit.encoding import UNCOMPRESSED, TransferSyntax
 from pacskit.storage import Model
 
 __all__ = [
@@ -34,9 +34,11 @@ _NOT_STORED: Final = frozenset(
     }
 )
 
+_KNOWN: Final = tuple(dict.fromkeys((*uids.TRANSFER_SYNTAXES, TransferSyntax.DEFLATED_IMAGE_FRAME)))
+
 IMAGE_STORAGE_SYNTAXES: Final[tuple[UID, ...]] = tuple(
     sorted(
-        (uid for uid in uids.TRANSFER_SYNTAXES if uid not in UNCOMPRESSED and uid not in _NOT_STORED),
+        (uid for uid in _KNOWN if uid not in UNCOMPRESSED and uid not in _NOT_STORED),
         key=lambda uid: uid.is_retired or "private" in uid.name or "JPIP" in uid.name,
     )
 )
