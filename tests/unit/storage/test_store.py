@@ -78,7 +78,7 @@ def test_a_large_object_goes_through_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_pydicoms_files_come_back_bit_exact(store: Store, pydicom_files: list[Path]) -> None:
+def test_pydicoms_files_come_back_bit_exact(store: Store, pydicom_files: tuple[Path, ...]) -> None:
     kept = 0
     for path in pydicom_files:
         try:
@@ -102,7 +102,7 @@ def test_pydicoms_files_come_back_bit_exact(store: Store, pydicom_files: list[Pa
         with store.open(stored) as opened:
             assert opened.read() == raw[length:], path.name
         kept += 1
-    assert kept > 60
+    assert kept > 30
 
 
 def test_policies_for_duplicates(store: Store) -> None:
