@@ -49,7 +49,7 @@ class DatasetLike(Protocol):
 
 def vr_of(element: Any) -> str:
     """Return the element's VR as text."""
-    vr = element.VR
+    vr = getattr(element, "vr", None) or element.VR
     return vr if isinstance(vr, str) else str(getattr(vr, "value", vr))
 
 
