@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from pacskit._version import __version__
-from pacskit.core.config import ReadOptions
+from pacskit.core.config import ReadOptions, Strictness
 from pacskit.core.dataset import Dataset
+from pacskit.core.diagnostics import Diagnostic, DiagnosticKind
 from pacskit.core.errors import DecodeError, EncodeError, TruncatedError
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
@@ -47,6 +48,7 @@ class _Head(NamedTuple):
     meta: int
     start: int
     syntax: str
+    notes: tuple[Diagnostic, ...] = ()
 
 
 def _guess_syntax(data: memoryview) -> str:
@@ -70,17 +72,20 @@ def _parse_head(data: Buffer, force: bool) -> _Head:
         )
     else:
         begin = 4 if view[:4].tobytes() == b"DICM" else 0
+    notes = () if begin > _PREAMBLE else (Diagnostic(DiagnosticKind.NO_PREFIX, "", begin),)
     if view[begin : begin + 2].tobytes() != b"\x02\x00":
         if not force:
             raise DecodeError("the File Meta Information is missing", offset=begin)
-        return _Head(-1, begin, _guess_syntax(view[begin:]))
+        guess = _guess_syntax(view[begin:])
+        return _Head(-1, begin, guess, (*notes, Diagnostic(DiagnosticKind.NO_META, "", begin, f"read as {guess}")))
     meta = scan(data, implicit=False, start=begin, only_group=2)
     syntax = wrap(meta, FileMeta).get("TransferSyntaxUID")
     if not syntax or not isinstance(syntax, str):  # several values, or another VR
         if not force:
             raise DecodeError("the File Meta Information names no transfer syntax", tag=0x00020010, offset=begin)
         syntax = _guess_syntax(view[meta.stopped :])
-    return _Head(begin, meta.stopped, syntax)
+        notes = (*notes, Diagnostic(DiagnosticKind.GUESSED_SYNTAX, "TransferSyntaxUID", None, f"read as {syntax}"))
+    return _Head(begin, meta.stopped, syntax, notes)
 
 
 def read_part10(
@@ -103,6 +108,10 @@ def read_part10(
         specific_tags=specific_tags,
         options=options,
     )
+    if head.notes:
+        if options.strictness is Strictness.STRICT:
+            raise head.notes[0].error()
+        dataset._notes = head.notes
     if head.meta >= 0:
         dataset.file_meta = lambda: wrap(scan(data, implicit=False, start=head.meta, only_group=2), FileMeta)
         if head.meta == _PREAMBLE + 4:
@@ -200,6 +209,8 @@ def dcmread(
     fd = os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
     try:
         size = os.fstat(fd).st_size
+        if options.strictness is Strictness.SALVAGE:  # which cannot tell a piece of a file from a damaged one
+            return read(_read_all(fd, size))
         if (stop_before_pixels or specific_tags is not None) and size > _HEAD:
             return _read_head(fd, size, read)
         if size > 2 * _HEAD and (dataset := _read_split(fd, size, read)) is not None:
