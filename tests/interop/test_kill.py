@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom.filewriter import write_dataset
 from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 
 import pacskit
 from pacskit.network.association import Association

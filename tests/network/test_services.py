@@ -254,7 +254,8 @@ def test_verbs_nest(archive: pacskit.Archive, tmp_path: Path) -> None:
 
 def test_deletion_meanwhile_fails_that_instance_alone(archive: pacskit.Archive) -> None:
     with pacskit.connect(archive.address) as peer:
-        instances = peer.get("STUDY", "1.2.3", on_progress=(steps := []).append)
+        steps: list[pacskit.Progress] = []
+        instances = peer.get("STUDY", "1.2.3", on_progress=steps.append)
         next(instances)
         archive._store.delete("IMAGE", instance_uid=f"1.2.3.4.{COUNT}")
         rest = [one.sop_instance_uid for one in instances]
