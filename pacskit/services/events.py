@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["EchoEvent", "FindEvent", "StoreEvent"]
 
 _PIECE = 1 << 20
+_MAPPED = 64 << 20
 
 
 class EchoEvent:
@@ -89,9 +90,14 @@ class StoreEvent:
         return self._dataset
 
     def _bytes(self) -> bytes | mmap.mmap:
-        """The data set: a large one is mapped, and the mapping outlives the file."""
+        """The data set: a large one is mapped, which outlives the file but holds a descriptor, so only a large one."""
         data = self._data
-        return data if isinstance(data, bytes) else mmap.mmap(data.fileno(), 0, access=mmap.ACCESS_READ)
+        if isinstance(data, bytes):
+            return data
+        if data.seek(0, os.SEEK_END) > _MAPPED:
+            return mmap.mmap(data.fileno(), 0, access=mmap.ACCESS_READ)
+        data.seek(0)
+        return data.read()
 
     def save_into(self, directory: str | os.PathLike[str]) -> Path:
         """Write the bytes as they came to a DICOM file ``directory/UID.dcm``; return its path.

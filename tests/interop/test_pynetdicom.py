@@ -198,6 +198,43 @@ def test_move(pynetdicom: ModuleType, serve: Serve, tmp_path: Path) -> None:
     assert received == [(f"1.2.3.{number}", "PYNET", 77) for number in range(4)]
 
 
+def app(name: str, archive: Served, *arguments: str | Path, cwd: Path) -> str:
+    """Run one of pynetdicom's applications; once more where it lost an answer, which it says itself."""
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-m", "pynetdicom", name, LOOPBACK, str(archive.port), "-aec", archive.ae, "-v",
+             *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False, cwd=cwd,
+        )  # fmt: skip
+        if "Connection closed or timed-out" not in done.stdout:
+            break
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_its_applications(pynetdicom: ModuleType, serve: Serve, tmp_path: Path) -> None:
+    ct = examine(CT)
+    study = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={ct.study_uid}", "-S"]
+    received: list[str] = []
+    scp = pacskit.SCP("DEST")
+
+    @scp.on_store
+    def keep(event: pacskit.StoreEvent) -> None:
+        received.append(sha256(event.save_into(tmp_path / "moved")))
+
+    with scp:
+        archive = serve("--node", scp.address)
+        assert "Received Echo Response (Status: 0x0000 - Success)" in app("echoscu", archive, cwd=tmp_path)
+        assert "0x0000 - Success" in app("storescu", archive, CT, cwd=tmp_path)
+        assert ct.study_uid in app("findscu", archive, *study, cwd=tmp_path)
+        assert "Completed: 1, Failed: 0" in app("movescu", archive, *study, "-aem", "DEST", cwd=tmp_path)
+        (tmp_path / "got").mkdir()
+        app("getscu", archive, *study, "-od", tmp_path / "got", cwd=tmp_path)
+    assert len(received) == 1
+    (got,) = (tmp_path / "got").iterdir()
+    assert pydicom.dcmread(got) == pydicom.dcmread(CT)
+
+
 def test_our_client_against_its_server(pynetdicom: ModuleType, tmp_path: Path) -> None:
     """Its example archive, ``python -m pynetdicom qrscp``, with our library and our command."""
     pytest.importorskip("sqlalchemy", reason="pynetdicom's qrscp needs sqlalchemy")
