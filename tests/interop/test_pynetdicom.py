@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 
 import pacskit
 from pacskit.services.sop_classes import MODELS
-from tests.interop.conftest import LOOPBACK, Serve, Served, answers, free_port
+from tests.interop.conftest import LOOPBACK, Serve, Served, answers, free_port, run
 from tests.interop.conftest import pacskit as command
 from tests.interop.files import examine, sha256, wheel_file
 
@@ -200,14 +200,10 @@ def test_move(pynetdicom: ModuleType, serve: Serve, tmp_path: Path) -> None:
 
 def app(name: str, archive: Served, *arguments: str | Path, cwd: Path) -> str:
     """Run one of pynetdicom's applications; once more where it lost an answer, which it says itself."""
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-m", "pynetdicom", name, LOOPBACK, str(archive.port), "-aec", archive.ae, "-v",
-             *map(str, arguments)],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False, cwd=cwd,
-        )  # fmt: skip
-        if "Connection closed or timed-out" not in done.stdout:
-            break
+    words = [sys.executable, "-m", "pynetdicom", name, LOOPBACK, str(archive.port), "-aec", archive.ae, "-v"]
+    done = run(*words, *arguments, cwd=cwd)
+    if "Connection closed or timed-out" in done.stdout:
+        done = run(*words, *arguments, cwd=cwd)
     assert done.returncode == 0, done.stdout
     return done.stdout
 
