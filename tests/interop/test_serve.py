@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -13,7 +14,7 @@ from pydicom.data import get_charset_files
 import pacskit
 from tests.interop.conftest import LOOPBACK, Serve, Served
 from tests.interop.conftest import pacskit as command
-from tests.interop.files import wheel_file
+from tests.interop.files import examine, sha256, wheel_file
 
 
 def test_it_listens_on_loopback_and_says_where(archive: Served) -> None:
@@ -77,6 +78,19 @@ def test_names_of_other_scripts_are_found(archive: Served) -> None:
             (found,) = peer.find("STUDY", PatientName=name)
             assert str(found.PatientName) == name
             assert found.SpecificCharacterSet == "ISO_IR 192"
+
+
+@pytest.mark.parametrize("level", ["PATIENT", "STUDY", "SERIES", "IMAGE"])
+def test_a_compressed_instance_comes_as_it_is_stored(archive: Served, level: str, tmp_path: Path) -> None:
+    sent = examine(wheel_file("JPEG2000.dcm"))
+    patient = str(pydicom.dcmread(sent.path).PatientID)
+    uid = {"PATIENT": patient, "STUDY": sent.study_uid, "SERIES": sent.series_uid, "IMAGE": sent.sop_instance_uid}
+    above: dict[str, Any] = {"StudyInstanceUID": sent.study_uid, "SeriesInstanceUID": sent.series_uid}
+    keys = {"SERIES": ["StudyInstanceUID"], "IMAGE": list(above)}.get(level, [])
+    with pacskit.connect(archive.address) as peer:
+        assert [one.status for one in peer.store(sent.path)] == [0]
+        got = peer.get(level, uid[level], **{key: above[key] for key in keys})
+        assert [sha256(one.save_into(tmp_path / "got")) for one in got] == [sent.sha256]
 
 
 def test_a_large_object_streams(archive: Served, tmp_path: Path) -> None:
