@@ -50,15 +50,9 @@ def examine(path: Path) -> Instance:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ds = pydicom.dcmread(path, stop_before_pixels=True)
-    return Instance(
-        path,
-        str(ds.get("SOPClassUID", "")),
-        str(ds.get("SOPInstanceUID", "")),
-        str(ds.get("StudyInstanceUID", "")),
-        str(ds.get("SeriesInstanceUID", "")),
-        str(ds.file_meta.get("TransferSyntaxUID", "")),
-        sha256(path),
-    )
+        names = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+        uids = [str(ds.get(name, "")) for name in names]
+        return Instance(path, *uids, str(ds.file_meta.get("TransferSyntaxUID", "")), sha256(path))
 
 
 def wheel_file(name: str) -> Path:
