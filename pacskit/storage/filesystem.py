@@ -42,7 +42,7 @@ else:
 
 __all__ = ["FileStore", "FileWriter"]
 
-SPILL = 65536  # bytes of an object kept in memory before its file is begun
+SPILL = 1 << 16  # bytes of an object kept in memory before its file is begun
 _MARK = "~"  # stands in a staging name before the key, and for "/" in it
 
 
@@ -97,7 +97,7 @@ class FileStore:
     def size(self, key: str) -> int | None:
         """Return the size of an object, None where there is none."""
         try:
-            return (self.root / key).stat().st_size
+            return os.stat(f"{self.root}/{key}").st_size
         except FileNotFoundError:
             return None
 
