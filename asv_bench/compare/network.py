@@ -30,7 +30,7 @@ def _echo(server: Begin, client: str, count: int) -> float:
 def _store(server: Begin, client: str, clients: int, count: int, size: int) -> float:
     """Instances a second that so many clients store together."""
     with server() as found:
-        seconds = run_clients(client, found, [(number * count, count, size) for number in range(clients)])
+        seconds = run_clients(client, found, [(number * (count + 1), count, size) for number in range(clients)])
         return clients * count / seconds
 
 
