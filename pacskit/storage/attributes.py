@@ -33,6 +33,7 @@ __all__ = [
 MAX_TEXT = 10_240  # characters of one value; the longest text worth asking for (LT, PS3.5 6.2)
 MAX_ITEMS = 256
 MAX_DEPTH = 8
+_TO_TEXT = json.JSONEncoder(separators=(",", ":")).encode
 
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
@@ -122,7 +123,7 @@ def _encode_item(item: DatasetLike, depth: int) -> Encoded:
 
 def encode_attributes(encoded: Encoded) -> str:
     """Return the text that the index stores."""
-    return json.dumps(encoded, separators=(",", ":")) if encoded else "{}"
+    return _TO_TEXT(encoded) if encoded else "{}"
 
 
 def decode_attributes(text: str) -> Encoded:
