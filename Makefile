@@ -104,7 +104,7 @@ $(ASAN)/.built: $(NATIVE) $(wildcard pacskit_ext/*.py) $(VENV)/.installed
 	@cp -R pacskit_ext/codegen pacskit_ext/*.py pacskit_ext/*.pyi pacskit_ext/py.typed $(ASAN)/pacskit_ext/
 	@touch $@
 
-ASAN_TESTS := $(wildcard tests/unit tests/property tests/fuzz tests/conformance)
+ASAN_TESTS := $(wildcard tests/unit/native tests/unit/core tests/unit/encoding tests/unit/network tests/fuzz tests/conformance)
 SANITIZED = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
     PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
     PACSKIT_NATIVE=$(abspath $(ASAN)) PYTHONPATH=$(abspath $(ASAN))

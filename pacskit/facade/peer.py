@@ -213,6 +213,8 @@ class Peer:
                     self.find(Level.IMAGE, return_keys=["SOPClassUID"], **(asked | {"SeriesInstanceUID": uid}))
                     for uid in uids
                 )
+            elif level is Level.IMAGE and {"StudyInstanceUID", "SeriesInstanceUID"} <= set(asked):
+                answers = self.find(level, return_keys=["SOPClassUID"], **(asked | {"SOPInstanceUID": uids}))
             else:
                 return []
             for answer in answers:

@@ -1,4 +1,4 @@
-"""``kill -9`` in the middle of parallel stores: what was acknowledged is there, whole; nothing else is half there."""
+"""The end of the server in the middle of parallel stores: what was acknowledged is there, nothing is half there."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom.filewriter import write_dataset
 from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 
 import pacskit
 from pacskit.network.association import Association
@@ -101,6 +101,19 @@ def test_nothing_acknowledged_is_lost(serve: Serve, tmp_path: Path) -> None:
             with store.open(uid) as opened:
                 assert hashlib.sha256(opened.read()).hexdigest() == digest
     assert [path for path in (directory / "staging").rglob("*") if path.is_file()] == []
+
+
+def test_a_polite_end_loses_nothing_either(serve: Serve, tmp_path: Path) -> None:
+    archive = serve()
+    sender = Sender(archive, 1, 40)
+    sender.start()
+    assert sender.enough.wait(20)
+    assert archive.stop() == 0
+    sender.join()
+    with Store(archive.directory) as store:
+        assert list(store.verify(digest=True)) == []
+        kept = {instance.sop_instance_uid for instance in store.locate("STUDY", study_uid=sender.study)}
+    assert kept >= set(sender.acknowledged)
 
 
 def check_served(archive: Served, study: str, acknowledged: dict[str, str]) -> None:

@@ -252,9 +252,23 @@ def test_verbs_nest(archive: pacskit.Archive, tmp_path: Path) -> None:
     assert len(got) == COUNT
 
 
+def test_leaving_a_get_early_cancels_it(archive: pacskit.Archive, tmp_path: Path) -> None:
+    progress: list[pacskit.Progress] = []
+    with pacskit.connect(archive.address) as peer:
+        for instance in peer.get("STUDY", "1.2.3", on_progress=progress.append):
+            assert instance.dataset.InstanceNumber == 1
+            break
+        assert len(list(peer.get("STUDY", "1.2.3"))) == COUNT
+        explanation = peer.explain()
+    assert progress == []
+    assert explanation is not None
+    assert "CT Image Storage: Explicit VR Little Endian" in str(explanation)
+
+
 def test_deletion_meanwhile_fails_that_instance_alone(archive: pacskit.Archive) -> None:
     with pacskit.connect(archive.address) as peer:
-        instances = peer.get("STUDY", "1.2.3", on_progress=(steps := []).append)
+        steps: list[pacskit.Progress] = []
+        instances = peer.get("STUDY", "1.2.3", on_progress=steps.append)
         next(instances)
         archive._store.delete("IMAGE", instance_uid=f"1.2.3.4.{COUNT}")
         rest = [one.sop_instance_uid for one in instances]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pacskit.network.dimse import CEchoRequest
 from pacskit.network.sink import MemorySink
 from pacskit.network.threads import Server
 from tests.network.peers import (
@@ -105,3 +106,17 @@ def test_idle_associations_cost_nothing(serve: Serve) -> None:
     assert time.process_time() - before < 0.05
     for peer in peers:
         peer.close()
+
+
+def test_many_associations_come_and_go(serve: Serve) -> None:
+    """What is left behind is counted by the fixture."""
+    server = serve(Recorder(sinks=MemorySink))
+    for turn in range(150):
+        association = connect(server)
+        assert association.perform(CEchoRequest()).status.is_success
+        assert association.perform(store(), bytes(1000)).status.is_success
+        if turn % 3:
+            association.release()
+        else:
+            association.abort()
+    assert settle(lambda: server.associations == 0)

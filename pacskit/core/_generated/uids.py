@@ -76,6 +76,7 @@ __all__ = [
     "DefinedProcedureProtocolInformationModelGet",
     "DefinedProcedureProtocolInformationModelMove",
     "DeflatedExplicitVRLittleEndian",
+    "DeflatedImageFrameCompression",
     "DeformableSpatialRegistrationStorage",
     "DermoscopicPhotographyImageStorage",
     "DetachedInterpretationManagement",
@@ -201,6 +202,9 @@ __all__ = [
     "JPEGSpectralSelectionHierarchical2123",
     "JPEGSpectralSelectionNonHierarchical68",
     "JPEGSpectralSelectionNonHierarchical79",
+    "JPEGXL",
+    "JPEGXLJPEGRecompression",
+    "JPEGXLLossless",
     "JPIPHTJ2KReferenced",
     "JPIPHTJ2KReferencedDeflate",
     "JPIPReferenced",
@@ -548,6 +552,9 @@ MPEG4HP42STEREO: Final = UID("1.2.840.10008.1.2.4.106")
 MPEG4HP42STEREOF: Final = UID("1.2.840.10008.1.2.4.106.1")
 HEVCMP51: Final = UID("1.2.840.10008.1.2.4.107")
 HEVCM10P51: Final = UID("1.2.840.10008.1.2.4.108")
+JPEGXLLossless: Final = UID("1.2.840.10008.1.2.4.110")
+JPEGXLJPEGRecompression: Final = UID("1.2.840.10008.1.2.4.111")
+JPEGXL: Final = UID("1.2.840.10008.1.2.4.112")
 HTJ2KLossless: Final = UID("1.2.840.10008.1.2.4.201")
 HTJ2KLosslessRPCL: Final = UID("1.2.840.10008.1.2.4.202")
 HTJ2K: Final = UID("1.2.840.10008.1.2.4.203")
@@ -559,6 +566,7 @@ XMLEncoding: Final = UID("1.2.840.10008.1.2.6.2")
 SMPTEST211020UncompressedProgressiveActiveVideo: Final = UID("1.2.840.10008.1.2.7.1")
 SMPTEST211020UncompressedInterlacedActiveVideo: Final = UID("1.2.840.10008.1.2.7.2")
 SMPTEST211030PCMDigitalAudio: Final = UID("1.2.840.10008.1.2.7.3")
+DeflatedImageFrameCompression: Final = UID("1.2.840.10008.1.2.8.1")
 MediaStorageDirectoryStorage: Final = UID("1.2.840.10008.1.3.10")
 TalairachBrainAtlas: Final = UID("1.2.840.10008.1.4.1.1")
 SPM2T1: Final = UID("1.2.840.10008.1.4.1.2")
@@ -1264,6 +1272,9 @@ TRANSFER_SYNTAXES: Final[tuple[UID, ...]] = (
     MPEG4HP42STEREOF,
     HEVCMP51,
     HEVCM10P51,
+    JPEGXLLossless,
+    JPEGXLJPEGRecompression,
+    JPEGXL,
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
     HTJ2K,
@@ -1275,6 +1286,7 @@ TRANSFER_SYNTAXES: Final[tuple[UID, ...]] = (
     SMPTEST211020UncompressedProgressiveActiveVideo,
     SMPTEST211020UncompressedInterlacedActiveVideo,
     SMPTEST211030PCMDigitalAudio,
+    DeflatedImageFrameCompression,
     Papyrus3ImplicitVRLittleEndian,
     GEPrivateImplicitBigEndianPixel,
 )

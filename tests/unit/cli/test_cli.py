@@ -15,7 +15,7 @@ import pytest
 from pydicom.data import get_charset_files, get_testdata_file
 
 import pacskit
-from pacskit.cli import main
+from pacskit.cli import main, parse
 from pacskit.cli.output import dataset_json
 from pacskit.cli.progress import Bar
 
@@ -86,6 +86,14 @@ def test_unknown_options_are_usage_errors() -> None:
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == 2
+
+
+def test_words_may_stand_among_options() -> None:
+    options = parse(["find", "A@h", "PatientID=1", "--level", "series", "Modality=CT", "--json", "SeriesNumber="])
+    assert options.keys == ["PatientID=1", "Modality=CT", "SeriesNumber="]
+    assert (options.level, options.json) == ("SERIES", True)
+    options = parse(["move", "A@h", "--level", "STUDY", "1.2", "--to", "B", "1.3"])
+    assert options.what == ["1.2", "1.3"]
 
 
 def test_store_find_move_get(archive: pacskit.Archive, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,7 @@ def test_identifiers() -> None:
     assert found.SpecificCharacterSet == "ISO_IR 192"
     assert found["StudyInstanceUID"].is_empty
     found = query_identifier(pacskit.Level.IMAGE, {"SOPInstanceUID": ["1.2", "1.3"]}, [])
-    assert found.SOPInstanceUID == ["1.2", "1.3"]
+    assert found["SOPInstanceUID"].value == ["1.2", "1.3"]
     assert len(found) == 2
     with pytest.raises(AttributeError):
         query_identifier(pacskit.Level.STUDY, {"PatientNaem": "x"}, None)
