@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -256,19 +257,24 @@ def file_meta_bytes(
     receiving_ae: str | None = None,
 ) -> bytes:
     """The bytes before the data set of a DICOM file: preamble, prefix and File Meta Information (PS3.10 7.1)."""
-    meta = FileMeta(
-        MediaStorageSOPClassUID=sop_class_uid,
-        MediaStorageSOPInstanceUID=sop_instance_uid,
-        TransferSyntaxUID=transfer_syntax,
+    before, after = _around_instance(sop_class_uid, transfer_syntax, source_ae, sending_ae, receiving_ae)
+    instance = _writer.encode(FileMeta(MediaStorageSOPInstanceUID=sop_instance_uid), implicit=False)
+    return _with_length(None, before + instance + after)
+
+
+@lru_cache(maxsize=256)
+def _around_instance(sop_class_uid: str, syntax: str, *titles: str | None) -> tuple[bytes, bytes]:
+    """The meta's elements before and after the SOP Instance UID: the same for all that one peer sends of a kind."""
+    before = FileMeta(FileMetaInformationVersion=b"\0\1", MediaStorageSOPClassUID=sop_class_uid)
+    after = FileMeta(
+        TransferSyntaxUID=syntax,
+        ImplementationClassUID=IMPLEMENTATION_CLASS_UID,
+        ImplementationVersionName=IMPLEMENTATION_VERSION_NAME,
     )
-    for keyword, value in (
-        ("SourceApplicationEntityTitle", source_ae),
-        ("SendingApplicationEntityTitle", sending_ae),
-        ("ReceivingApplicationEntityTitle", receiving_ae),
-    ):
+    for who, value in zip(("Source", "Sending", "Receiving"), titles, strict=True):
         if value:
-            setattr(meta, keyword, value)
-    return _head_bytes(meta, None)
+            setattr(after, f"{who}ApplicationEntityTitle", value)
+    return _writer.encode(before, implicit=False), _writer.encode(after, implicit=False)
 
 
 def _head_bytes(meta: FileMeta, preamble: bytes | None) -> bytes:
@@ -283,7 +289,10 @@ def _head_bytes(meta: FileMeta, preamble: bytes | None) -> bytes:
         meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     if "FileMetaInformationGroupLength" in meta:
         del meta.FileMetaInformationGroupLength
-    body = _writer.encode(meta, implicit=False)
+    return _with_length(preamble, _writer.encode(meta, implicit=False))
+
+
+def _with_length(preamble: bytes | None, body: bytes) -> bytes:
     length = b"\x02\x00\x00\x00UL\x04\x00" + len(body).to_bytes(4, "little")
     return (preamble or bytes(_PREAMBLE)) + b"DICM" + length + body
 
