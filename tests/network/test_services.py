@@ -243,7 +243,7 @@ def test_a_data_set_that_does_not_fit_is_refused(archive: pacskit.Archive, spoil
 
 
 def test_a_peer_that_has_hung_up_is_called_again() -> None:
-    scp = pacskit.SCP("SHORT", timeouts=pacskit.Timeouts(idle=0.2, acse=0.5))
+    scp = pacskit.SCP("SHORT", timeouts=pacskit.Timeouts(idle=0.2, release=0.2))
     with scp, pacskit.connect(scp.address) as peer:
         assert peer.echo().is_success
         assert settle(lambda: scp._server is not None and scp._server.associations == 0)
