@@ -250,3 +250,15 @@ cdef CharacterSet charset_for(tuple terms):
         return CharacterSet(terms)
     except DecodeError:
         return DEFAULT
+
+
+def misspelled(terms):
+    """The terms that are no defined terms of PS3.3 C.12.1.1.2, each with the one that was taken for it, or None."""
+    out = []
+    for term in terms:
+        normal = _normal(term)
+        if normal != term and (term or len(terms) == 1):
+            out.append((term, normal if normal in _SINGLE or normal in _EXTENDED else None))
+        elif normal not in _SINGLE and normal not in _EXTENDED:
+            out.append((term, None))
+    return out

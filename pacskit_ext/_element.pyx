@@ -206,6 +206,10 @@ cdef class DataElement:
         return self.slot != NULL and not self.changed and (self.slot.flags & F_UNDEFINED) != 0
 
     @property
+    def is_modified(self):
+        return self.is_changed()
+
+    @property
     def is_little_endian(self):
         return self.slot == NULL or self.changed or not self.slot.flags & F_BIG
 

@@ -60,6 +60,7 @@ class Archive:
             directory,
             commit="object" if self.settings.durable else "os",
             duplicates=self.settings.duplicates,
+            digest=self.settings.digest,
         )
 
     @property
