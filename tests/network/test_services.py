@@ -17,6 +17,7 @@ from pacskit.network.dimse import CFindRequest, CGetRequest, CMoveRequest, CStor
 from pacskit.network.negotiation import Role
 from pacskit.services.sop_classes import MODELS, is_unknown
 from pacskit.services.storage import ReceivingService
+from tests.network.peers import settle
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 PRIVATE = "1.3.12.2.1107.5.9.1"
@@ -239,6 +240,14 @@ def test_a_data_set_that_does_not_fit_is_refused(archive: pacskit.Archive, spoil
         garbage = CStoreRequest(affected_sop_class_uid=CT, affected_sop_instance_uid="1.9")
         assert association.perform(garbage, b"\x08\x00\x18\x00UI\xff\xff12").status == 0xC000
     assert archive.counts().instances == COUNT
+
+
+def test_a_peer_that_has_hung_up_is_called_again() -> None:
+    scp = pacskit.SCP("SHORT", timeouts=pacskit.Timeouts(idle=0.2, release=0.2))
+    with scp, pacskit.connect(scp.address) as peer:
+        assert peer.echo().is_success
+        assert settle(lambda: scp._server is not None and scp._server.associations == 0)
+        assert peer.echo().is_success
 
 
 def test_verbs_nest(archive: pacskit.Archive, tmp_path: Path) -> None:
