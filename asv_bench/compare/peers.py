@@ -125,6 +125,7 @@ def _pynetdicom_association(port: int, called: str, sop_class: str, tuned: bool)
     from pynetdicom import AE, evt
 
     ae = AE("BENCH")
+    ae.dimse_timeout = 5
     ae.maximum_pdu_size = _TUNED_PDU if tuned else 16382
     ae.add_requested_context(sop_class, inputs.EXPLICIT if sop_class == inputs.CT_STORAGE else inputs.IMPLICIT)
     handlers: Any = [(evt.EVT_CONN_OPEN, _no_delay)] if tuned else []
