@@ -35,7 +35,7 @@ EXAMPLES = {
     "H.3.2": (
         ["ISO 2022 IR 13", "ISO 2022 IR 87"],
         b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\033$B;3ED\033(J^\033$BB@O:\033(J=\033$B$d$^$@\033(J^\033$B$?$m$&\033(J",
-        "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう",  # noqa: RUF001
+        "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう",
     ),
     "I.2": (
         ["", "ISO 2022 IR 149"],
@@ -117,7 +117,7 @@ def test_extended_sets_come_back_and_pydicom_reads_them(term: str, data: st.Data
 def test_an_escape_lasts_until_the_next_delimiter() -> None:
     # PS3.5 6.1.2.5.3: after ^, = and \ the first character set is in force again.
     dataset = name_in(["ISO 2022 IR 100", "ISO 2022 IR 144"], b"\033-L\xbf^\xc4\\\xc4")
-    assert dataset.PatientName == ["П^Ä", "Ä"]
+    assert dataset["PatientName"].value == ["П^Ä", "Ä"]
 
 
 def test_a_backslash_inside_a_two_byte_character_is_none() -> None:
