@@ -15,6 +15,7 @@ from pacskit.core.tag import Tag
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement, Sequence
 from pacskit_ext._table import ElementTable
+from pacskit_ext._texts import texts_as_json
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -188,6 +189,10 @@ class Dataset(ElementTable, KeywordAttributes):
     def array(self, key: int | str | tuple[int, int]) -> NDArray[Any]:
         """The numbers of an attribute as an array of one dimension; see `array_of`. Raises KeyError if absent."""
         return array_of(self[key])
+
+    def texts_as_json(self, tags: Iterable[int], longest: int) -> tuple[str, list[int]]:
+        """Values as members of a JSON object, ``"ggggeeee":["VR","value",…]``, and the tags that are no plain text."""
+        return texts_as_json(self, tags, longest)
 
     def group_dataset(self, group: int) -> Self:
         """The elements of one group, in a data set of their own."""
