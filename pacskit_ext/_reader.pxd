@@ -30,6 +30,36 @@ cdef struct Item:
     uint32_t count
     uint32_t flags
 
+cdef struct Scanner:
+    const uint8_t* base
+    int64_t size
+    int64_t total              # bytes of the file, of which the source may be only the head
+    bint big
+    int max_depth
+    uint32_t max_elements
+    uint32_t stop_tag          # top level: stop before this tag and what follows it; 0 reads all
+    uint32_t only_group        # top level: stop at the first tag outside this group; 0 reads all
+    const uint32_t* wanted     # top level: keep only these, ascending; NULL keeps all
+    uint32_t wanted_count
+    Slot* slots                # finished levels, each contiguous
+    uint32_t nslots
+    uint32_t slot_cap
+    Slot* open                 # levels still being read, one above the other
+    uint32_t nopen
+    uint32_t open_cap
+    Item* items
+    uint32_t nitems
+    uint32_t item_cap
+    Item* open_items
+    uint32_t nopen_items
+    uint32_t open_item_cap
+    int64_t at                 # where the error is
+    uint32_t tag               # in which element
+
+cdef int push_slot(Scanner* s, Slot* slot) noexcept nogil
+cdef int close_level(Scanner* s, uint32_t bottom, Item* item) noexcept nogil
+cdef int try_unknown(Scanner* s, Slot* slot, int depth) noexcept nogil
+
 cdef class Scan:
     cdef Py_buffer view
     cdef bint exported
@@ -46,6 +76,10 @@ cdef class Scan:
     cdef readonly object source        # the object whose buffer this is
     cdef readonly object encoded       # what the source was inflated from, or None
     cdef readonly bytes external       # the value of the F_EXTERNAL slot, once supplied
+    cdef readonly object private       # the dictionary of private attributes; None is the published one
+    cdef object private_code           # its look-up of VRs, imported when first needed
+    cdef int max_depth
+    cdef uint32_t max_elements
 
 cdef inline const uint8_t* value_at(Scan scan, Slot* slot):
     if slot.flags & F_EXTERNAL:

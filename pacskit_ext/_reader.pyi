@@ -2,6 +2,8 @@ from collections.abc import Iterable
 
 from typing_extensions import Buffer
 
+from pacskit_ext._privatetable import PrivateDictionary
+
 class Scan:
     size: int
     slot_count: int
@@ -12,6 +14,7 @@ class Scan:
     source: Buffer
     encoded: Buffer | None
     external: bytes | None
+    private: PrivateDictionary | None
     def pending(self) -> tuple[int, int] | None: ...
     def supply(self, value: bytes) -> None: ...
 
@@ -28,4 +31,5 @@ def scan(
     max_depth: int = 128,
     max_elements: int = 0xFFFFFFF0,
     encoded: Buffer | None = None,
+    private: PrivateDictionary | None = None,
 ) -> Scan: ...

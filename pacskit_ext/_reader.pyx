@@ -21,33 +21,6 @@ cdef enum:
     PIXEL_DATA = 0x7FE00010
     UNDEFINED = 0xFFFFFFFF
 
-cdef struct Scanner:
-    const uint8_t* base
-    int64_t size
-    int64_t total              # bytes of the file, of which the source may be only the head
-    bint big
-    int max_depth
-    uint32_t max_elements
-    uint32_t stop_tag          # top level: stop before this tag and what follows it; 0 reads all
-    uint32_t only_group        # top level: stop at the first tag outside this group; 0 reads all
-    const uint32_t* wanted     # top level: keep only these, ascending; NULL keeps all
-    uint32_t wanted_count
-    Slot* slots                # finished levels, each contiguous
-    uint32_t nslots
-    uint32_t slot_cap
-    Slot* open                 # levels still being read, one above the other
-    uint32_t nopen
-    uint32_t open_cap
-    Item* items
-    uint32_t nitems
-    uint32_t item_cap
-    Item* open_items
-    uint32_t nopen_items
-    uint32_t open_item_cap
-    int64_t at                 # where the error is
-    uint32_t tag               # in which element
-
-
 cdef inline uint32_t load_tag(const uint8_t* p, bint big) noexcept nogil:
     return (<uint32_t> load_u16(p, big) << 16) | load_u16(p + 2, big)
 
@@ -441,13 +414,15 @@ def scan(
     int max_depth=128,
     uint32_t max_elements=0xFFFFFFF0,
     encoded=None,
+    private=None,
 ):
     """Scan the data set in ``source`` (any contiguous buffer) from byte ``start``.
 
     ``stop_tag`` ends the scan before the first top-level tag at or after it, ``only_group`` before the first of
     another group; ``wanted`` is an iterable of top-level
     tags to keep, the others being passed over. ``total`` is the size of the file when ``source`` is only its head: a
-    value ending exactly there is left ``pending``. Raises TruncatedError, DecodeError, LimitError, with offset and tag.
+    value ending exactly there is left ``pending``. ``private`` is the dictionary of private attributes, kept with the
+    result. Raises TruncatedError, DecodeError, LimitError, with offset and tag.
     """
     cdef Scan result = Scan.__new__(Scan)
     cdef Scanner s
@@ -458,7 +433,8 @@ def scan(
     PyObject_GetBuffer(source, &result.view, PyBUF_SIMPLE)
     result.exported = True
     result.source = source
-    result.encoded = encoded
+    result.encoded, result.private = encoded, private
+    result.max_depth, result.max_elements = max_depth, max_elements
     result.base = <const uint8_t*> result.view.buf
     result.size = result.view.len
     if start < 0 or start > result.size:

@@ -79,6 +79,7 @@ def decode(
         max_depth=options.max_depth,
         max_elements=options.max_elements,
         encoded=encoded,
+        private=options.private,
     )
     dataset = wrap(table, Dataset)
     dataset.transfer_syntax = transfer_syntax if isinstance(transfer_syntax, UID) else UID(transfer_syntax)

@@ -51,11 +51,8 @@ def plain(value: Any) -> Any:
 def explained(element: DataElement, theirs: Any) -> bool:
     """Whether the VRs differ for a reason that is known.
 
-    Private attributes that are UN here have their VR in the dictionaries of the vendors, which pydicom carries and
-    this reader does not; a group length is UL (PS3.5 7.2), for pydicom UN where implicit VR left it open.
+    A group length is UL (PS3.5 7.2), for pydicom UN where implicit VR left it open.
     """
-    if element.tag.is_private and element.VR == "UN":
-        return True
     return element.tag.element == 0 and element.VR == "UL" and theirs.VR == "UN"
 
 

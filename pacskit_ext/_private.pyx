@@ -1,0 +1,63 @@
+"""Private attributes of a scan: their VR and name by creator, and the items that hide in a value."""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyObject_GetBuffer
+from libc.stdint cimport int64_t, uint16_t, uint32_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from pacskit_ext._errors cimport RC_NOMEM, RC_OK
+from pacskit_ext._reader cimport F_ITEMS, Item, Scan, Scanner, Slot, close_level, push_slot, try_unknown
+from pacskit_ext._vrcode cimport VR_AT, VR_UN, swap_width
+
+
+cdef uint16_t private_vr(Scan scan, object creator, uint32_t tag, int64_t length) except 0:
+    """The VR in the dictionary of the data set; UN where there is none, or the length cannot be right for it."""
+    cdef uint16_t vr
+    if scan.private_code is None:
+        from pacskit_ext._privatetable import vr_code
+        scan.private_code = vr_code
+    vr = scan.private_code(scan.private, creator, tag)
+    return VR_UN if length % (4 if vr == VR_AT else swap_width(vr)) else vr
+
+
+cdef object private_name(Scan scan, object creator, uint32_t tag):
+    from pacskit_ext._privatetable import name_of
+    return name_of(scan.private if scan is not None else None, creator, tag)
+
+
+cdef Scan nested_scan(Scan outer, Slot* slot, int depth):
+    """A scan whose one slot is ``slot`` with the items of its value; None where the value has none.
+
+    It counts against the depth and the number of elements that the data set may have.
+    """
+    cdef Scan inner
+    cdef Scanner s
+    cdef Slot own = slot[0]
+    cdef Item root
+    cdef int rc
+    memset(&root, 0, sizeof(Item))
+    memset(&s, 0, sizeof(Scanner))
+    s.base, s.size, s.total = outer.base, slot.offset + slot.length, -1
+    s.max_depth, s.max_elements = outer.max_depth, outer.max_elements
+    with nogil:
+        rc = try_unknown(&s, &own, depth)
+        if rc == RC_OK and own.flags & F_ITEMS:
+            rc = push_slot(&s, &own)
+            if rc == RC_OK:
+                rc = close_level(&s, 0, &root)
+        free(s.open)
+        free(s.open_items)
+    inner = Scan.__new__(Scan)
+    inner.slots, inner.slot_count = s.slots, s.nslots     # freed with it
+    inner.items, inner.item_count = s.items, s.nitems
+    if rc == RC_NOMEM:
+        raise MemoryError
+    if rc != RC_OK or root.count == 0:
+        return None
+    PyObject_GetBuffer(outer.source, &inner.view, PyBUF_SIMPLE)
+    inner.exported = True
+    inner.source, inner.encoded, inner.base, inner.size = outer.source, outer.encoded, outer.base, outer.size
+    inner.implicit, inner.private, inner.private_code = True, outer.private, outer.private_code
+    inner.max_depth, inner.max_elements = outer.max_depth, outer.max_elements
+    inner.root = root
+    return inner
