@@ -127,7 +127,7 @@ cdef class PrivateDictionary:
     ('OB', '1', 'CSA Image Header Info')
     """
 
-    def __init__(self, *, bint standard=True):
+    def __init__(self, bint standard=True):
         self.rows = {}
         self.standard = standard
 

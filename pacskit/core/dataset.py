@@ -9,6 +9,7 @@ from pacskit.core import slots
 from pacskit.core.arrays import array_of
 from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
+from pacskit.core.private import PrivateAttributes
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement, Sequence
 from pacskit_ext._table import ElementTable
@@ -32,7 +33,7 @@ else:
 __all__ = ["Dataset"]
 
 
-class Dataset(ElementTable, KeywordAttributes):
+class Dataset(ElementTable, PrivateAttributes, KeywordAttributes):
     """Attributes by keyword (``ds.PatientID``) or tag (``ds[0x0010, 0x0020]``), in ascending order of tags.
 
     Values of a data set that was read stay undecoded until they are touched. Keywords of the dictionary read and

@@ -15,7 +15,7 @@ KINDS = {"hhhhhhhh": 0, "hhhhxxhh": 1, "hhxxxxhh": 2}
 PSEUDO = {**PSEUDO_VRS, "OB_OW": "ox"}
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Row:
     """An element of a creator; ``tag`` has 0 for each open digit of the pattern."""
 
@@ -50,7 +50,7 @@ def rows_of(creator: dict[str, list[str]]) -> list[Row]:
         if kind == 0 and tag & 0xFFFF < 0x1000:
             kind, tag = 1, tag & 0xFFFF00FF
         found.setdefault((tag, kind), Row(tag, kind, vr, vm, name))
-    return sorted(found.values())
+    return [found[key] for key in sorted(found)]
 
 
 def load_private() -> dict[str, list[Row]]:
