@@ -33,14 +33,14 @@ cdef class Sequence(MultiValue):
     def __init__(self, items=()):
         list.__init__(self, [_checked(item) for item in items])
 
-    def append(self, item):
-        MultiValue.append(self, _checked(item))
+    def append(self, value):
+        MultiValue.append(self, _checked(value))
 
-    def extend(self, items):
-        MultiValue.extend(self, [_checked(item) for item in items])
+    def extend(self, values):
+        MultiValue.extend(self, [_checked(item) for item in values])
 
-    def insert(self, index, item):
-        MultiValue.insert(self, index, _checked(item))
+    def insert(self, index, value):
+        MultiValue.insert(self, index, _checked(value))
 
     def __setitem__(self, index, item):
         self.changed = True
@@ -175,10 +175,8 @@ cdef class DataElement:
     def VM(self):
         """How many values there are; 1 for a sequence and for bytes, 0 when empty."""
         value = self.get()
-        if isinstance(value, Sequence):
-            return 1
         if isinstance(value, MultiValue):
-            return len(value)
+            return 1 if isinstance(value, Sequence) else len(value)
         return 0 if value is None or (isinstance(value, (str, bytes)) and len(value) == 0) else 1
 
     @property
@@ -319,7 +317,7 @@ cdef class SlotTable:
         return -1
 
     cdef DataElement cached(self, int64_t index):
-        if self.cache == NULL or self.cache[index] == NULL or self.cache[index] == <PyObject*> _REMOVED:
+        if self.cache == NULL or self.cache[index] == NULL or self.is_removed(index):
             return None
         return <DataElement> self.cache[index]
 
@@ -356,9 +354,7 @@ cdef class SlotTable:
         cdef int64_t index = self.find(tag)
         if index >= 0:
             return None if self.is_removed(index) else self.at(index)
-        if self.extra is not None:
-            return self.extra.get(tag)
-        return None
+        return self.extra.get(tag) if self.extra is not None else None
 
     cdef uint16_t resolve(self, Slot* slot):
         """The VR of a slot, with the dictionary's choices made from context (PS3.5 annex A, PS3.3 C.7.6.3)."""

@@ -6,7 +6,8 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from pacskit_ext._errors cimport RC_NOMEM, RC_OK
-from pacskit_ext._reader cimport F_ITEMS, Item, Scan, Scanner, Slot, close_level, push_slot, try_unknown
+from pacskit_ext._grammar cimport Scanner, close_level, push_slot, try_unknown
+from pacskit_ext._reader cimport F_ITEMS, Item, Scan, Slot
 from pacskit_ext._vrcode cimport VR_AT, VR_UN, swap_width
 
 
@@ -47,6 +48,7 @@ cdef Scan nested_scan(Scan outer, Slot* slot, int depth):
                 rc = close_level(&s, 0, &root)
         free(s.open)
         free(s.open_items)
+        free(s.notes)
     inner = Scan.__new__(Scan)
     inner.slots, inner.slot_count = s.slots, s.nslots     # freed with it
     inner.items, inner.item_count = s.items, s.nitems

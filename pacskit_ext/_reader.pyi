@@ -16,7 +16,10 @@ class Scan:
     external: bytes | None
     private: PrivateDictionary | None
     def pending(self) -> tuple[int, int] | None: ...
+    note_count: int
     def supply(self, value: bytes) -> None: ...
+    def noted(self) -> list[tuple[int, int, int]]: ...
+    def ancestors(self, offset: int) -> list[tuple[int, int]]: ...
 
 def scan(
     source: Buffer,
@@ -30,6 +33,7 @@ def scan(
     wanted: Iterable[int] | None = None,
     max_depth: int = 128,
     max_elements: int = 0xFFFFFFF0,
+    salvage: bool = False,
     encoded: Buffer | None = None,
     private: PrivateDictionary | None = None,
 ) -> Scan: ...

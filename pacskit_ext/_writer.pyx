@@ -9,7 +9,7 @@ from pacskit_ext._charset cimport DEFAULT, CharacterSet
 from pacskit_ext._element cimport DataElement, SlotTable, Sequence
 from pacskit_ext._errors import EncodeError
 from pacskit_ext._reader cimport (
-    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_UNDEFINED, Item, Scan, Slot, value_at,
+    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_REPAIRED, F_UNDEFINED, Item, Scan, Slot, value_at,
 )
 from pacskit_ext._span cimport bswap16, bswap32, bswap64, store_u16, store_u32
 from pacskit_ext._vr cimport encode_value
@@ -153,7 +153,7 @@ cdef class Writer:
         if self.is_same(slot.flags) and slot.flags & F_EXTERNAL:
             self.copy(scan.base + slot.offset - slot.header, slot.header)
             return self.copy(p, slot.length)
-        if self.is_same(slot.flags):
+        if self.is_same(slot.flags) and not slot.flags & F_REPAIRED:
             return self.copy(p - slot.header, slot.header + slot.length + (8 if slot.flags & F_UNDEFINED else 0))
         if slot.flags & F_ITEMS:
             return self.put_items(scan, slot, table, sign)

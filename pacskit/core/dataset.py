@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from pacskit.core import slots
+from pacskit.core import compare, paths, slots
 from pacskit.core.arrays import array_of
+from pacskit.core.compare import Change, Conflict
 from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.private import PrivateAttributes
+from pacskit.core.tag import Tag
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement, Sequence
 from pacskit_ext._table import ElementTable
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pacskit.core._generated.keywords import KeywordAttributes
-    from pacskit.core.tag import Tag
 else:
 
     class KeywordAttributes:
@@ -130,6 +131,47 @@ class Dataset(ElementTable, PrivateAttributes, KeywordAttributes):
             if recursive and element.VR == "SQ" and element.tag in self:
                 for item in element.value:
                     item.walk(callback)
+
+    def element_at(self, path: str) -> DataElement:
+        """The element that a path ends in, as ``ds[path]`` gives it; KeyError when there is none."""
+        return paths.element_at(self, path)
+
+    def item(self, path: str) -> Dataset:
+        """The item that a path such as ``ReferencedSeriesSequence[0]`` ends in; KeyError when there is none."""
+        return paths.item_at(self, path)
+
+    def assign(self, path: str, value: Any) -> None:
+        """Set an attribute by path, making sequences and the next item of one where they are missing."""
+        paths.assign(self, path, value)
+
+    def remove_at(self, path: str) -> None:
+        """Remove the element, or the item, that a path ends in, as ``del ds[path]`` does."""
+        paths.remove_at(self, path)
+
+    def find(
+        self, key: int | str | tuple[int, int] | None = None, *, where: Callable[[DataElement], bool] | None = None
+    ) -> Iterator[tuple[str, DataElement]]:
+        """Iterate over paths and elements at every depth: those of one attribute, those for which ``where`` is true."""
+        wanted = None if key is None else Tag(key)
+        for path, element in self._paths(""):
+            if (wanted is None or element.tag == wanted) and (where is None or where(element)):
+                yield path, element
+
+    def _paths(self, prefix: str) -> Iterator[tuple[str, DataElement]]:
+        for element in self:
+            path = prefix + paths.name_of(element.tag)
+            yield path, element
+            if element.VR == "SQ":
+                for index, item in enumerate(element.value):
+                    yield from item._paths(f"{path}[{index}].")
+
+    def diff(self, other: Dataset) -> list[Change]:
+        """What has to change for this data set to become the other, item by item; print the changes to see them."""
+        return list(compare.diff(self, other))
+
+    def merge(self, other: Dataset, *, conflict: Conflict | str = Conflict.ERROR) -> list[Change]:
+        """Take what only the other has. Raises MergeConflict for what differs, unless ``conflict`` decides it."""
+        return compare.merge(self, other, conflict)
 
     def array(self, key: int | str | tuple[int, int]) -> NDArray[Any]:
         """The numbers of an attribute as an array of one dimension; see `array_of`. Raises KeyError if absent."""

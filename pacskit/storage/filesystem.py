@@ -42,7 +42,7 @@ else:
 
 __all__ = ["FileStore", "FileWriter"]
 
-SPILL = 1 << 20  # bytes of an object kept in memory before its file is begun
+SPILL = 65536  # bytes of an object kept in memory before its file is begun
 _MARK = "~"  # stands in a staging name before the key, and for "/" in it
 
 
