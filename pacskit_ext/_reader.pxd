@@ -27,6 +27,7 @@ cdef class Scan:
     cdef readonly bytes external       # the value of the F_EXTERNAL slot, once supplied
     cdef readonly object private       # the dictionary of private attributes; None is the published one
     cdef object private_code           # its look-up of VRs, imported when first needed
+    cdef Scan outer                    # of a value that was scanned later: the scan that has it as one slot
     cdef int max_depth
     cdef uint32_t max_elements
 
