@@ -39,6 +39,8 @@ cdef class SlotTable:
     cdef object item_class
     cdef bint altered            # elements were set, added or removed
     cdef int depth               # how many sequences it is in
+    cdef uint32_t block          # the private creator element asked for last, and what it says
+    cdef object block_owner
     cdef int64_t find(self, uint32_t tag) noexcept nogil
     cdef DataElement at(self, int64_t index)
     cdef DataElement element(self, uint32_t tag)

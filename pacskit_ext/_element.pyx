@@ -379,10 +379,14 @@ cdef class SlotTable:
     cdef object creator_of(self, uint32_t tag):
         """The private creator that reserved the block of a tag here (PS3.5 7.8.1); None for none."""
         cdef DataElement creator
+        cdef uint32_t block = (tag & 0xFFFF0000U) | ((tag >> 8) & 0xFF)
         if not tag & 0x10000 or (tag & 0xFFFF) < 0x1000:
             return None
-        creator = self.element((tag & 0xFFFF0000U) | ((tag >> 8) & 0xFF))
-        return creator.get() if creator is not None else None
+        if block != self.block:        # elements of one block are mostly asked for in a row
+            creator = self.element(block)
+            self.block_owner = creator.get() if creator is not None else None
+            self.block = block
+        return self.block_owner
 
     cdef int own(self, DataElement element) except -1:
         """Tell a private element of the source its creator, and its VR where the source has none."""
@@ -458,6 +462,7 @@ cdef class SlotTable:
     cdef int store(self, DataElement element) except -1:
         cdef int64_t index = self.find(element.tag_)
         self.altered = True
+        self.block = 0
         if element.tag_ & 0x10000:
             element.owner = self.creator_of(element.tag_) or element.owner
         if index >= 0:
@@ -483,6 +488,7 @@ cdef class SlotTable:
         elif self.extra is None or self.extra.pop(tag, None) is None:
             raise KeyError(TAG(tag))
         self.altered = True
+        self.block = 0
 
 
 def _tag_key(DataElement element):
