@@ -273,10 +273,14 @@ cdef int scan_item(Scanner* s, int64_t* pos, int64_t end, bint implicit, int dep
         after = item.offset + <int64_t> length
         if after > end:
             rc = fail(s, RC_TRUNCATED if end == s.size else RC_BAD_LENGTH, pos[0], owner)
-            if not halts(s, rc):
+            if not s.salvage:
                 return rc
+            note(s, NOTE_CUT_VALUE, pos[0], owner)
+            rc = scan_level(s, item.offset, end, False, implicit, depth, owner, &item)
+            s.halted = True
             after = end
-        rc = scan_level(s, item.offset, after, False, implicit, depth, owner, &item)
+        else:
+            rc = scan_level(s, item.offset, after, False, implicit, depth, owner, &item)
     if rc == RC_OK:
         rc = push_item(s, &item)
     pos[0] = after
@@ -371,7 +375,7 @@ cdef int scan_value(Scanner* s, Slot* slot, uint32_t length, int64_t end, bint i
         slot.length = end - slot.offset
         slot.flags |= F_REPAIRED
         return RC_OK
-    if length & 1:
+    if length & 1 and slot.vr != VR_SQ:
         note(s, NOTE_ODD_LENGTH, slot.offset - slot.header, slot.tag)
     if slot.vr == VR_SQ:
         return scan_items(s, slot, slot.offset + length, False, implicit, depth + 1)

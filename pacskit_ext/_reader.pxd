@@ -4,7 +4,8 @@ from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from pacskit_ext._slots cimport (
-    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_REPAIRED, F_UNDEFINED, F_UNSORTED, Item, Note, Slot,
+    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_REPAIRED, F_UNDEFINED, F_UNSORTED, Item, Note,
+    Slot,
 )
 
 cdef class Scan:

@@ -10,7 +10,7 @@ from libc.string cimport memset
 
 from pacskit_ext._errors cimport RC_OK, RC_TRUNCATED, raise_rc
 from pacskit_ext._grammar cimport Scanner, scan_level
-from pacskit_ext._slots cimport F_EXTERNAL, F_IMPLICIT, F_ITEMS, Item, Note, Slot
+from pacskit_ext._slots cimport F_EXTERNAL, F_IMPLICIT, F_ITEMS, Item, Slot
 
 
 cdef class Scan:
