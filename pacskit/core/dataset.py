@@ -11,6 +11,7 @@ from pacskit.core.compare import Change, Conflict
 from pacskit.core.diagnostics import Diagnostic, charset_diagnostics, diagnostics_of
 from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
+from pacskit.core.private import PrivateAttributes
 from pacskit.core.tag import Tag
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement, Sequence
@@ -35,7 +36,7 @@ else:
 __all__ = ["Dataset"]
 
 
-class Dataset(ElementTable, KeywordAttributes):
+class Dataset(ElementTable, PrivateAttributes, KeywordAttributes):
     """Attributes by keyword (``ds.PatientID``) or tag (``ds[0x0010, 0x0020]``), in ascending order of tags.
 
     Values of a data set that was read stay undecoded until they are touched. Keywords of the dictionary read and

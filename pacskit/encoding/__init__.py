@@ -3,6 +3,7 @@
 from typing import Any
 
 from pacskit.core import slots
+from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
@@ -35,8 +36,8 @@ __all__ = [
 ]
 
 
-def _unpickle(data: bytes, syntax: UID, preamble: bytes | None, meta: bytes) -> Dataset:
-    dataset = decode(data, syntax)
+def _unpickle(data: bytes, syntax: UID, preamble: bytes | None, meta: bytes, private: Any = None) -> Dataset:
+    dataset = decode(data, syntax, options=ReadOptions(private=private))
     dataset.preamble = preamble
     if meta:
         dataset.file_meta = FileMeta(decode(meta))
@@ -47,7 +48,8 @@ def _reduce(dataset: Dataset) -> tuple[Any, ...]:
     syntax = dataset.transfer_syntax or TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN
     meta = Dataset(list(dataset.file_meta))
     head = encode(meta, TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN) if len(meta) else b""
-    return _unpickle, (encode(dataset, syntax), UID(syntax), dataset.preamble, head)
+    private = dataset.scan.private if dataset.scan is not None else None
+    return _unpickle, (encode(dataset, syntax), UID(syntax), dataset.preamble, head, private)
 
 
 slots.save_as.bind(dcmwrite)
