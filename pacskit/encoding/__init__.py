@@ -6,6 +6,7 @@ from pacskit.core import slots
 from pacskit.core.dataset import Dataset
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
+from pacskit.encoding.dicomdir import FileSet
 from pacskit.encoding.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -23,6 +24,7 @@ __all__ = [
     "IMPLEMENTATION_CLASS_UID",
     "IMPLEMENTATION_VERSION_NAME",
     "UNCOMPRESSED",
+    "FileSet",
     "TransferSyntax",
     "dcmopen",
     "dcmread",
