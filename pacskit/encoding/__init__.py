@@ -1,12 +1,11 @@
 """How the model becomes bytes: data-set readers and writers, Part 10 files, transfer syntaxes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pacskit.core import slots
 from pacskit.core.dataset import Dataset
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
-from pacskit.encoding.dicomdir import FileSet
 from pacskit.encoding.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -19,6 +18,9 @@ from pacskit.encoding.part10 import (
 from pacskit.encoding.reader import decode
 from pacskit.encoding.transfer_syntax import UNCOMPRESSED, TransferSyntax
 from pacskit.encoding.writer import encode, transcode
+
+if TYPE_CHECKING:
+    from pacskit.encoding.dicomdir import FileSet
 
 __all__ = [
     "IMPLEMENTATION_CLASS_UID",
@@ -35,6 +37,15 @@ __all__ = [
     "read_part10",
     "transcode",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what few programs need when it is asked for."""
+    if name == "FileSet":
+        from pacskit.encoding.dicomdir import FileSet
+
+        return FileSet
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _unpickle(data: bytes, syntax: UID, preamble: bytes | None, meta: bytes) -> Dataset:

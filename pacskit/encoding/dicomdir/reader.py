@@ -276,7 +276,7 @@ class _Links:
                 raise LimitError(f"records stand more than {self.limits.max_depth} deep", offset=offset, tag=RECORDS)
             while offset:
                 entry = self.by_offset.get(offset + self.shift)
-                if entry is None or entry.placed or rank(entry.record.record_type) < above:
+                if entry is None or entry.placed or (offset != first and rank(entry.record.record_type) < above):
                     self._report(ProblemKind.BROKEN_OFFSET, "an offset leads to no record that may stand there", entry)
                     break
                 entry.placed = True
@@ -308,9 +308,8 @@ class _Links:
         """The rank of a record, or what it must be for what is below it."""
         own = rank(entry.record.record_type)
         below = self.by_offset.get(entry.lower + self.shift) if entry.lower else None
-        if own < 3 or below is None:
-            return own
-        return min(own, max(rank(below.record.record_type) - 1, 0))
+        lower = own if below is None else rank(below.record.record_type)
+        return max(lower - 1, 0) if lower < own == 3 else own
 
 
 _TOP = CHILDREN["ROOT"] - {"PRIVATE"}
