@@ -109,7 +109,8 @@ def _file_problems(record: Record, path: Path) -> Iterator[Problem]:
         return
     for keyword, source, kind in _IN_FILE:
         said = record.dataset.get(keyword)
-        if said and said != dataset.file_meta.get(source):
+        found = dataset.get(source.removeprefix("MediaStorage")) or dataset.file_meta.get(source)
+        if said and said != found:
             yield _problem(kind, f"the file is not what {keyword} says", record)
     yield from _parent_problems(record, dataset)
 

@@ -425,8 +425,8 @@ def _identity(path: Path) -> tuple[int, ...] | None:
 def _reference(dataset: Dataset) -> Dataset:
     """The elements of a record that refer to a file (PS3.3 F.3.2.2)."""
     meta = dataset.file_meta
-    sop_class = meta.get("MediaStorageSOPClassUID") or dataset.get("SOPClassUID")
-    uid = meta.get("MediaStorageSOPInstanceUID") or dataset.get("SOPInstanceUID")
+    sop_class = dataset.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
+    uid = dataset.get("SOPInstanceUID") or meta.get("MediaStorageSOPInstanceUID")
     for keyword, value in (("SOPClassUID", sop_class), ("SOPInstanceUID", uid)):
         if not value:
             raise MissingKeyError("directory", keyword)

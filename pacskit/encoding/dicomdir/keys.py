@@ -200,6 +200,7 @@ def is_allowed(parent: str, child: str) -> bool:
 # ---- making records ---------------------------------------------------------------------------------
 
 Invent = Callable[[str], Any]
+_OLD_FORM = re.compile(r"(\d{4})\.(\d\d)\.(\d\d) *|(\d\d):(\d\d):(\d\d(?:\.\d+)?) *")  # dates and times before 1993
 _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "InstanceCreationDate")
 
 
@@ -231,7 +232,10 @@ def _value(dataset: Dataset, record_type: str, keyword: str) -> Any:
             return _modifiers(dataset)
     if keyword == "IconImageSequence":
         return None if record_type == "SERIES" else _icon(dataset)
-    return dataset.get(keyword)
+    value = dataset.get(keyword)
+    if keyword.endswith(("Date", "Time")) and isinstance(value, str) and (old := _OLD_FORM.fullmatch(value)):
+        return "".join(filter(None, old.groups()))
+    return value
 
 
 def _invented(dataset: Dataset, keyword: str, number: int) -> Any:

@@ -230,7 +230,7 @@ class _Links:
         if first + self.shift in targets:
             self._report(ProblemKind.BROKEN_OFFSET, "the first offset leads into the middle of the tree", None)
         else:
-            self._follow(root, first, -1)
+            self._follow(root, first)
         rest = [entry for entry in self.entries if not entry.placed and entry.in_use]
         if not rest:
             return
@@ -267,24 +267,25 @@ class _Links:
         links = [link for entry in self.entries for link in (entry.next, entry.lower) if link]
         return shift if links and all(link + shift in self.by_offset for link in links) else 0
 
-    def _follow(self, node: Node, first: int, least: int) -> None:
-        """Put a record, those that follow it and those below them below ``node``; ``least`` is the rank it has."""
-        stack: list[tuple[Node | None, int, int, int]] = [(node, least, first, 1)]
+    def _follow(self, node: Node, first: int) -> None:
+        """Put a record, those that follow it and those below them below ``node``."""
+        stack: list[tuple[Node, bool, int, int]] = [(node, True, first, 1)]
         while stack:
-            parent, above, offset, depth = stack.pop()
+            parent, in_use, offset, depth = stack.pop()
             if depth > self.limits.max_depth:
                 raise LimitError(f"records stand more than {self.limits.max_depth} deep", offset=offset, tag=RECORDS)
+            least = _least(parent)
             while offset:
                 entry = self.by_offset.get(offset + self.shift)
-                if entry is None or entry.placed or (offset != first and rank(entry.record.record_type) < above):
+                if entry is None or entry.placed or rank(entry.record.record_type) < least:
                     self._report(ProblemKind.BROKEN_OFFSET, "an offset leads to no record that may stand there", entry)
                     break
                 entry.placed = True
-                here: Node | None = entry.record if parent is not None and entry.in_use else None
-                if parent is not None and entry.in_use:
+                below = in_use and entry.in_use
+                if below:
                     entry.record.attach(parent)
                 if entry.lower:
-                    stack.append((here, _floor(entry, above), entry.lower, depth + 1))
+                    stack.append((entry.record if below else parent, below, entry.lower, depth + 1))
                 offset = entry.next
 
     def _nest(self, root: Root, targets: set[int]) -> None:
@@ -295,12 +296,10 @@ class _Links:
                 continue
             depth = self._depth(entry)
             if not entry.placed and entry.offset not in targets:
-                top = entry.record.record_type in _TOP
-                above = next((node for node in reversed(last[:depth]) if node is not None), None)
-                if top or not isinstance(above, Record):
-                    self._follow(root, entry.offset - self.shift, -1)
-                else:
-                    self._follow(above, entry.offset - self.shift, rank(above.record_type) + 1)
+                own = rank(entry.record.record_type)
+                higher = () if entry.record.record_type in _TOP else reversed(last[:depth])
+                above = next((node for node in higher if node is not None and _least(node) <= own), root)
+                self._follow(above, entry.offset - self.shift)
             if depth < 3:
                 last[depth:] = [entry.record, *[None] * (2 - depth)]
 
@@ -320,7 +319,11 @@ _IN_FILE = (
 )
 
 
-def _floor(entry: _Entry, above: int) -> int:
-    """The least rank that records below may have: deeper than the entry's, where that has one."""
-    own = rank(entry.record.record_type)
-    return own + 1 if own < 3 else max(above, 0)
+def _least(node: Node) -> int:
+    """The least rank of records below ``node``: deeper than the nearest patient, study or series, going up."""
+    while isinstance(node, Record):
+        own = rank(node.record_type)
+        if own < 3 or node.parent is None:
+            return min(own + 1, 3)
+        node = node.parent
+    return 0
