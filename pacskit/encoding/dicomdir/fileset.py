@@ -15,7 +15,7 @@ from pacskit.core.uid import UID, generate_uid
 from pacskit.encoding.dicomdir.catalogue import Catalogue
 from pacskit.encoding.dicomdir.checks import iter_file_problems, iter_record_problems
 from pacskit.encoding.dicomdir.keys import PREFIXES, RANKS, make_record, record_type_for
-from pacskit.encoding.dicomdir.naming import DICOMDIR, is_valid_file_id, make_file_id
+from pacskit.encoding.dicomdir.naming import DICOMDIR, is_valid_file_id, make_file_id, parse_file_id, resolve
 from pacskit.encoding.dicomdir.problems import FileIDError, FileSetError, MissingKeyError, Problem
 from pacskit.encoding.dicomdir.reader import MEDIA_STORAGE_DIRECTORY, DirectoryLimits, read_directory
 from pacskit.encoding.dicomdir.records import Instance, Node, Patient, Record, Root, Series, Study
@@ -238,6 +238,7 @@ class FileSet:
         file_id: str | PurePath | Iterable[str] | None = None,
         record_type: str | None = None,
         private_record_uid: str | None = None,
+        keys: Iterable[str] = (),
         invent: bool = False,
     ) -> Instance:
         """Add a file, or a data set that becomes one; give its record, the one there is if it is in already.
@@ -253,6 +254,8 @@ class FileSet:
             The Directory Record Type; by default what the SOP class calls for, PRIVATE where there is none.
         private_record_uid
             Private Record UID of a PRIVATE record; by default the SOP class.
+        keys
+            More attributes of the instance for its record, by keyword, as media profiles ask for (PS3.11).
         invent
             Make up dates, numbers and IDs that records must have and the instance lacks, as media writers do.
 
@@ -271,7 +274,7 @@ class FileSet:
             reference.PrivateRecordUID = UID(private_record_uid or reference.ReferencedSOPClassUIDInFile)
         chain = self._catalogue.chain(dataset, kind, invent)
         number = self._catalogue.number(chain[-1][0] if chain else self._root) if invent else None
-        leaf = Instance(make_record(dataset, kind, number=number, reference=reference))
+        leaf = Instance(make_record(dataset, kind, number=number, reference=reference, more=keys))
         leaf.attach(self._catalogue.place(chain))
         in_place = None if path is None or file_id is not None else self._catalogue.in_place(path)
         if in_place is None:
@@ -381,7 +384,17 @@ class FileSet:
                 record.dataset.ReferencedFileID = list(twin._catalogue.ids.unique(make_file_id(record.file_id)))
                 twin._catalogue.ids.add(record.file_id or ())
         twin.write(progress=progress)
+        self._copy_descriptor(twin)
         return twin
+
+    def _copy_descriptor(self, twin: FileSet) -> None:
+        """Copy the text about the file-set, where there is one with a name that can be followed."""
+        file_id = parse_file_id(self._header.get("FileSetDescriptorFileID"))
+        if file_id is None or self.path is None or twin.path is None:
+            return
+        source, target = resolve(self.path, file_id), twin.path.joinpath(*file_id)
+        if source.is_file() and not target.exists() and target.parent.is_dir():
+            write_atomically(target, [source.read_bytes()])
 
     def verify(self, *, files: bool = True, progress: Progress | None = None) -> list[Problem]:
         """List what is wrong: with the DICOMDIR as it was read, with the records, and with the files.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from pacskit.core.dataset import Dataset
@@ -257,12 +257,17 @@ def _is_empty(value: Any) -> bool:
 
 
 def make_record(
-    dataset: Dataset, record_type: str, *, number: int | None = None, reference: Dataset | None = None
+    dataset: Dataset,
+    record_type: str,
+    *,
+    number: int | None = None,
+    reference: Dataset | None = None,
+    more: Iterable[str] = (),
 ) -> Dataset:
     """Make the data set of a directory record of an instance.
 
     ``number`` is what values that must be there and are not are made with; without it MissingKeyError is raised.
-    ``reference`` has the elements that refer to the file.
+    ``reference`` has the elements that refer to the file, ``more`` names other attributes that the record gets.
     """
     record = Dataset(reference) if reference is not None else Dataset()
     record.OffsetOfTheNextDirectoryRecord = 0
@@ -271,7 +276,7 @@ def make_record(
     record.DirectoryRecordType = record_type
     if dataset.get("SpecificCharacterSet"):
         record.SpecificCharacterSet = dataset.SpecificCharacterSet
-    for keyword, kind in KEYS[record_type]:
+    for keyword, kind in (*KEYS[record_type], *(Key(keyword, "3") for keyword in more)):
         if keyword in record:
             continue
         value = _value(dataset, record_type, keyword)
