@@ -15,7 +15,7 @@ from pacskit.core.uid import UID, generate_uid
 from pacskit.encoding.dicomdir.catalogue import Catalogue
 from pacskit.encoding.dicomdir.checks import iter_file_problems, iter_record_problems
 from pacskit.encoding.dicomdir.keys import PREFIXES, RANKS, make_record, record_type_for
-from pacskit.encoding.dicomdir.naming import DICOMDIR, is_valid_file_id, make_file_id, parse_file_id, resolve
+from pacskit.encoding.dicomdir.naming import DICOMDIR, entry, is_valid_file_id, make_file_id, parse_file_id, resolve
 from pacskit.encoding.dicomdir.problems import FileIDError, FileSetError, MissingKeyError, Problem
 from pacskit.encoding.dicomdir.reader import MEDIA_STORAGE_DIRECTORY, DirectoryLimits, read_directory
 from pacskit.encoding.dicomdir.records import Instance, Node, Patient, Record, Root, Series, Study
@@ -28,6 +28,8 @@ __all__ = ["FileSet", "Progress"]
 
 Progress = Callable[[int, int], object]
 """Called with how many files are done, and of how many."""
+
+_OF_FILE = frozenset({"FileID", "SOPClassUID", "SOPInstanceUID", "TransferSyntaxUID"})
 
 
 class FileSet:
@@ -72,7 +74,7 @@ class FileSet:
         self._removed: dict[Path, None] = {}
 
     def _open(self, path: Path) -> None:
-        path = path / DICOMDIR if path.is_dir() else path
+        path = entry(path, DICOMDIR) if path.is_dir() else path
         size = path.stat().st_size
         if size > self.limits.max_bytes:
             raise LimitError(f"the DICOMDIR has more than {self.limits.max_bytes} bytes")
@@ -85,7 +87,7 @@ class FileSet:
         self._changed = False
 
     def _create(self, root: Path | None) -> None:
-        if root is not None and (root / DICOMDIR).exists():
+        if root is not None and entry(root, DICOMDIR).exists():
             raise FileSetError("there is a DICOMDIR already; open it to change it")
         self._name = DICOMDIR
         self._root = Root(root)
@@ -212,7 +214,7 @@ class FileSet:
         found = []
         for instance in self:
             values = {keyword: instance.get(keyword, instance) for keyword in attributes}
-            values |= {keyword: getattr(instance, keyword) for keyword in attributes if keyword.startswith("SOP")}
+            values |= {keyword: getattr(instance, keyword) for keyword in attributes if keyword in _OF_FILE}
             if load and any(value is instance for value in values.values()):
                 dataset = instance.load(stop_before_pixels=True)
                 values = {key: dataset.get(key) if value is instance else value for key, value in values.items()}

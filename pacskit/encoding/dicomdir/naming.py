@@ -12,7 +12,7 @@ from typing import Any
 
 from pacskit.encoding.dicomdir.problems import FileSetError, UnsafePathError
 
-__all__ = ["DICOMDIR", "Components", "FileIDs", "is_valid_file_id", "make_file_id", "parse_file_id", "resolve"]
+__all__ = ["DICOMDIR", "Components", "FileIDs", "entry", "is_valid_file_id", "make_file_id", "parse_file_id", "resolve"]
 
 Components = tuple[str, ...]
 DICOMDIR = "DICOMDIR"
@@ -70,6 +70,8 @@ def parse_file_id(value: Any) -> Components | None:
     """
     if value is None:
         return None
+    if isinstance(value, list) and value and all(isinstance(one, str) and _COMPONENT.fullmatch(one) for one in value):
+        return tuple(value)
     if isinstance(value, (bytes, memoryview)):
         value = bytes(value).decode("latin-1")
     texts = [value] if isinstance(value, str) else value
@@ -92,15 +94,17 @@ def resolve(directory: Path, file_id: Components) -> Path:
     """
     path = directory
     for component in parse_file_id(file_id) or ():
-        exact = path / component
-        path = exact if exact.exists() or exact.is_symlink() else _other_case(path, component)
+        path = entry(path, component)
     if not path.resolve().is_relative_to(directory.resolve()):
         raise UnsafePathError("a symbolic link leads out of the file-set", "/".join(file_id))
     return path
 
 
-def _other_case(directory: Path, component: str) -> Path:
-    lower = component.lower()
+def entry(directory: Path, component: str) -> Path:
+    """The entry of a directory that has a name, whatever its case; the name itself where there is none."""
+    exact, lower = directory / component, component.lower()
+    if exact.exists() or exact.is_symlink():
+        return exact
     for name in (lower, lower + ".", lower + ";1"):
         if (directory / name).exists():
             return directory / name
@@ -108,7 +112,7 @@ def _other_case(directory: Path, component: str) -> Path:
         found = sorted(path for path in directory.iterdir() if path.name.lower() == lower)
     except OSError:
         found = []
-    return found[0] if found else directory / component
+    return found[0] if found else exact
 
 
 def _variants(component: str) -> Iterator[str]:

@@ -38,7 +38,7 @@ class DirectoryLimits:
     """
 
     max_bytes: int = 1 << 30
-    max_records: int = 1_000_000
+    max_records: int = 250_000
     max_depth: int = 16
 
 
@@ -91,12 +91,16 @@ def read_directory(data: bytes, *, limits: DirectoryLimits | None = None) -> Dir
     entries = _entries(list(sequence.value), data, problems)
     root = Root()
     _Links(entries, problems, limits).build(root, _number(dataset, _FIRST))
+    last = root.children[-1].offset if root.children else 0
+    if not problems and _number(dataset, _LAST) != last:
+        problems.append(Problem(ProblemKind.BROKEN_OFFSET, "the offset of the last record is another one's"))
     _check_header(dataset, problems)
     header = dataset.copy()
     del header[RECORDS]
     return Directory(header, root, problems)
 
 
+_LAST = "OffsetOfTheLastDirectoryRecordOfTheRootDirectoryEntity"
 _FIRST = "OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity"
 
 

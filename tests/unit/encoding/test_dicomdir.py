@@ -117,6 +117,8 @@ def test_a_multi_referenced_file_is_found(tmp_path: Path) -> None:
         for keyword, target in zip((following, lower), link, strict=True):
             record[keyword].value = 0 if target is None else moved[target]
     image.MRDRDirectoryRecordOffset = moved[-1]
+    last = "OffsetOfTheLastDirectoryRecordOfTheRootDirectoryEntity"
+    ds[last].value = moved[places[ds[last].value] or 0]
     ds.save_as(tmp_path / "DICOMDIR")
     fs = FileSet(tmp_path)
     assert fs.read_problems == ()
@@ -357,4 +359,12 @@ def test_names_in_another_case_are_found(tmp_path: Path) -> None:
     folder = listing(tmp_path, ["DATA", "FILE1"])
     (folder / "data").mkdir()
     shutil.copy(WHEEL / "CT_small.dcm", folder / "data" / "file1.")
-    assert next(iter(FileSet(folder))).load().Modality == "CT"
+    (folder / "DICOMDIR").rename(folder / "dicomdir")
+    fs = FileSet(folder)
+    assert next(iter(fs)).load().Modality == "CT"
+    with pytest.raises(FileSetError):
+        FileSet(root=folder)
+    fs.ID = "LOWER"
+    fs.write()
+    assert sorted(path.name for path in folder.iterdir()) == ["data", "dicomdir"]
+    assert FileSet(folder).ID == "LOWER"

@@ -149,6 +149,7 @@ def test_data_sets_become_files(tmp_path: Path) -> None:
     assert (leaf.SOPInstanceUID, leaf.PatientName) == (ds.SOPInstanceUID, ds.PatientName)
     assert [one.FileID for one in fs.find(Modality="MR")] == ["PT000000/ST000000/SE000000/IM000000"]
     assert fs.find(EchoTime=ds.EchoTime) == []
+    assert fs.find(TransferSyntaxUID=ds.transfer_syntax, SOPInstanceUID=ds.SOPInstanceUID) == [leaf]
     assert fs.find(load=True, EchoTime=ds.EchoTime) == [leaf]
 
 
