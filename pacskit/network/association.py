@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ from pacskit.network.dimse import CCancelRequest, RequestMessage, ResponseMessag
 from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service
 from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
+from pacskit.network.machine import State
 from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
 from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
 from pacskit.network.transport import Transport
@@ -89,6 +91,11 @@ class Association:
         """Whether requests can be sent; a peer's release or abort is noticed at the next use."""
         return self._connection.is_open
 
+    def is_idle(self) -> bool:
+        """Whether the next request can be sent: looks, without waiting, whether the peer has left meanwhile."""
+        self._connection.poll()
+        return self.is_open and self._connection.machine.is_in(State.STA6)
+
     @property
     def accepted(self) -> tuple[PresentationContext, ...]:
         return self.info.accepted
@@ -121,18 +128,40 @@ class Association:
         ``service`` answers what the peer asks in the meantime (C-GET's C-STORE). Leaving the iteration early cancels
         the operation and takes in the remaining responses.
         """
+        with closing(self.exchange(request, data, context=context, service=service)) as messages:
+            for message in messages:
+                if isinstance(message, ResponseMessage):
+                    yield message
+
+    def exchange(
+        self,
+        request: RequestMessage,
+        data: Any = None,
+        *,
+        context: PresentationContext | None = None,
+        service: Service | None = None,
+    ) -> Generator[RequestMessage | ResponseMessage, None, None]:
+        """As `perform_iter`, and yield what the peer asks too, each time before ``service`` answers it."""
         self._begin(request, data, context)
         self._service = service
         finished = False
+        asked: RequestMessage | None = None
         try:
             while not finished:
-                response = self._response(request)
-                finished = not response.is_pending
-                yield response
+                message = self._receive(request)
+                if isinstance(message, ResponseMessage):
+                    finished = not message.is_pending
+                    yield message
+                    continue
+                asked = message
+                if message.error is None:
+                    yield message
+                asked = None
+                self._driver.answer(message)
         finally:
             try:
                 if not finished and self.is_open:
-                    self._abandon(request)
+                    self._abandon(request, asked)
             finally:
                 self._service = None
 
@@ -174,8 +203,8 @@ class Association:
             request.context = context
         self._connection.send(request)
 
-    def _response(self, request: RequestMessage) -> ResponseMessage:
-        """Wait for the next response to ``request``, serving what comes before it."""
+    def _receive(self, request: RequestMessage) -> RequestMessage | ResponseMessage:
+        """Wait for the next response to ``request``, or for what the peer asks before it."""
         connection = self._connection
         while True:
             event = connection.wait(connection.timeouts.dimse, f"the response to {type(request).__name__}")
@@ -184,12 +213,22 @@ class Association:
                     raise event.error
                 return event
             if isinstance(event, RequestMessage):
-                self._driver.answer(event)
-            elif not isinstance(event, CCancelRequest):
+                return event
+            if not isinstance(event, CCancelRequest):
                 connection.fail(event)
 
-    def _abandon(self, request: RequestMessage) -> None:
+    def _response(self, request: RequestMessage) -> ResponseMessage:
+        """Wait for the next response to ``request``, serving what comes before it."""
+        while True:
+            message = self._receive(request)
+            if isinstance(message, ResponseMessage):
+                return message
+            self._driver.answer(message)
+
+    def _abandon(self, request: RequestMessage, asked: RequestMessage | None) -> None:
         try:
+            if asked is not None:
+                self._driver.answer(asked)
             if request.context is not None:
                 self.cancel(request.message_id, request.context)
             while self._response(request).is_pending:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from pacskit.core.errors import DecodeError
 from pacskit.storage.errors import InvalidInstance
 from pacskit.storage.index.keys import Attribute, Kind, attributes_of
 from pacskit.storage.records import Parents, Value
@@ -32,6 +33,7 @@ __all__ = [
 MAX_TEXT = 10_240  # characters of one value; the longest text worth asking for (LT, PS3.5 6.2)
 MAX_ITEMS = 256
 MAX_DEPTH = 8
+_TO_TEXT = json.JSONEncoder(separators=(",", ":")).encode
 
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
@@ -49,7 +51,7 @@ class DatasetLike(Protocol):
 def vr_of(element: Any) -> str:
     """Return the element's VR as text."""
     vr = getattr(element, "vr", None) or element.VR
-    return str(getattr(vr, "value", vr))
+    return vr if isinstance(vr, str) else str(getattr(vr, "value", vr))
 
 
 def texts(value: Any) -> list[str]:
@@ -58,6 +60,8 @@ def texts(value: Any) -> list[str]:
         return []
     if isinstance(value, str):
         return [value]
+    if isinstance(value, (int, float)):
+        return [str(value)]
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, memoryview, Mapping)):
         if hasattr(value, "original_string") or hasattr(value, "components"):  # a PersonName may be iterable
             return [str(value)]
@@ -65,11 +69,20 @@ def texts(value: Any) -> list[str]:
     return [str(value)]
 
 
+def _value_of(element: Any) -> Any:
+    """Return an element's value; one that its VR does not allow stands as its bytes: the object is kept."""
+    try:
+        return element.value
+    except DecodeError:
+        raw = getattr(element, "raw", None)
+        return None if raw is None or vr_of(element) == "SQ" else bytes(raw).decode("latin-1")
+
+
 def text_of(ds: DatasetLike, keyword: str) -> str:
     """Return an attribute's value as the index holds it."""
     if keyword not in ds:
         return ""
-    return clean("\\".join(texts(ds[keyword].value)))
+    return clean("\\".join(texts(_value_of(ds[keyword]))))
 
 
 def required_uid(ds: DatasetLike, keyword: str) -> str:
@@ -86,14 +99,17 @@ def _encode_element(element: Any, depth: int) -> list[Any] | None:
     vr = vr_of(element)
     if vr in _BINARY or depth > MAX_DEPTH:
         return None
-    value = element.value
+    value = _value_of(element)
+    if isinstance(value, str):
+        found = clean(value)[:MAX_TEXT]
+        return [vr, found] if found else [vr]
     if vr == "SQ":
         return [vr, *(_encode_item(item, depth + 1) for item in list(value or ())[:MAX_ITEMS])]
     if vr == "AT":
         values = value if isinstance(value, (list, tuple)) and not isinstance(value, int) else [value]
         return [vr, *(f"{int(one):08X}" for one in values if one is not None and one != "")]
-    found = [clean(one)[:MAX_TEXT] for one in texts(value)[:MAX_ITEMS]]
-    return [vr, *found] if any(found) else [vr]
+    several = [clean(one)[:MAX_TEXT] for one in texts(value)[:MAX_ITEMS]]
+    return [vr, *several] if any(several) else [vr]
 
 
 def _encode_item(item: DatasetLike, depth: int) -> Encoded:
@@ -107,7 +123,7 @@ def _encode_item(item: DatasetLike, depth: int) -> Encoded:
 
 def encode_attributes(encoded: Encoded) -> str:
     """Return the text that the index stores."""
-    return json.dumps(encoded, separators=(",", ":")) if encoded else "{}"
+    return _TO_TEXT(encoded) if encoded else "{}"
 
 
 def decode_attributes(text: str) -> Encoded:
@@ -136,7 +152,7 @@ def level_row(ds: DatasetLike, level: str) -> dict[str, Value]:
 def _fill(row: dict[str, Value], attribute: Attribute, element: Any) -> bool:
     """Fill an attribute's columns; say False where the value is none and must be kept as it is."""
     name = (attribute.column or "").partition(".")[2]
-    text = "" if element is None else clean("\\".join(texts(element.value)))
+    text = "" if element is None else clean("\\".join(texts(_value_of(element))))
     kind = attribute.kind
     if kind == Kind.NUMBER:
         row[name] = integer(text)
@@ -158,21 +174,23 @@ def instance_row(ds: DatasetLike) -> tuple[int | None, str]:
     """Return the instance number and the encoded attributes of an instance; its UIDs are taken from elsewhere."""
     number: int | None = None
     encoded: Encoded = {}
-    for attribute in _INSTANCE:
-        if attribute.keyword not in ds:
+    for tag, name, is_number in _INSTANCE:
+        if tag not in ds:
             continue
-        element = ds[attribute.keyword]
-        if attribute.column is not None:
-            number = integer("\\".join(texts(element.value)))
+        element = ds[tag]
+        if is_number:
+            number = integer("\\".join(texts(_value_of(element))))
             if number is not None:
                 continue
         found = _encode_element(element, 0)
         if found is not None and len(found) > 1:
-            encoded[f"{attribute.tag:08X}"] = found
+            encoded[name] = found
     return number, encode_attributes(encoded)
 
 
-_INSTANCE = tuple(one for one in attributes_of("IMAGE") if one.kind != Kind.UID)
+_INSTANCE = tuple(
+    (one.tag, f"{one.tag:08X}", one.column is not None) for one in attributes_of("IMAGE") if one.kind != Kind.UID
+)
 
 
 def parents_of(ds: DatasetLike) -> Parents:
