@@ -18,6 +18,7 @@ from pacskit.core import uids
 from pacskit.core.dataset import Dataset
 from pacskit.encoding import FileSet
 from pacskit.encoding.dicomdir import (
+    FileSetError,
     MissingKeyError,
     ProblemKind,
     UnsafePathError,
