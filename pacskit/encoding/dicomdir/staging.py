@@ -10,7 +10,7 @@ from pathlib import Path
 from pacskit.core.dataset import Dataset
 from pacskit.encoding.dicomdir.problems import FileSetError, UnsafePathError
 from pacskit.encoding.dicomdir.records import Record
-from pacskit.encoding.dicomdir.writer import write_atomically
+from pacskit.encoding.dicomdir.writer import sync_directory, write_atomically
 
 __all__ = ["delete_files", "write_files"]
 
@@ -28,6 +28,8 @@ def write_files(root: Path, records: Sequence[Record], progress: Callable[[int, 
                 written[path] = None
             if progress is not None:
                 progress(number, len(records))
+        for folder in {folder for path in written for folder in path.relative_to(root).parents}:
+            sync_directory(root / folder)  # names of new folders, before the DICOMDIR counts on them
     except BaseException:
         delete_files(root, written)
         raise

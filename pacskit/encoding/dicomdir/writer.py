@@ -17,7 +17,7 @@ from pacskit.encoding.part10 import _head_bytes
 from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE
 from pacskit.encoding.writer import encode
 
-__all__ = ["encode_directory", "write_atomically"]
+__all__ = ["encode_directory", "sync_directory", "write_atomically"]
 
 _FIRST, _LAST, _FLAG = 0x00041200, 0x00041202, 0x00041212
 _FIXED = 34  # bytes of next offset, flag and lower offset, with which each record begins

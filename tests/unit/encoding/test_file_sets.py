@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pydicom
@@ -13,6 +15,8 @@ from pacskit.core.errors import DecodeError, LimitError
 from pacskit.encoding import FileSet, dcmread
 from pacskit.encoding.dicomdir import DirectoryLimits, FileSetError, ProblemKind
 from tests.unit.encoding.samples import WHEEL, our_tree
+
+ROOT = Path(__file__).resolve().parents[3]
 
 # ---- changing ---------------------------------------------------------------------------------------
 
@@ -225,3 +229,34 @@ def test_limits_are_typed_errors() -> None:
             FileSet(path, limits=limits)
     with pytest.raises(FileSetError):
         FileSet(WHEEL / "CT_small.dcm")
+
+
+def test_a_killed_process_leaves_a_whole_file_set(tmp_path: Path) -> None:
+    original = FileSet(WHEEL / "dicomdirtests").copy(tmp_path / "original")
+    before = {str(one.SOPInstanceUID) for one in original}
+    gone = {str(one.SOPInstanceUID) for one in original.series[0].instances}
+    after = before - gone | {str(dcmread(WHEEL / "CT_small.dcm").SOPInstanceUID)}
+    seen = []
+    code = -1
+    for step in range(30):
+        folder = Path(shutil.copytree(tmp_path / "original", tmp_path / str(step)))
+        command = [
+            sys.executable,
+            "-m",
+            "tests.unit.encoding.dying",
+            str(folder),
+            str(WHEEL / "CT_small.dcm"),
+            str(step),
+        ]
+        code = subprocess.run(command, cwd=ROOT, check=False, timeout=60).returncode
+        fs = FileSet(folder)
+        found = {str(one.SOPInstanceUID) for one in fs}
+        assert found in (before, after)
+        assert {problem.kind for problem in fs.verify()} <= {ProblemKind.UNREFERENCED_FILE}
+        seen.append(found == after)
+        if code == 0:
+            break
+    assert code == 0
+    assert seen == sorted(seen)
+    assert len(seen) > 5
+    assert not seen[0]
