@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from pacskit.core.dataset import Dataset
+from pacskit.core.errors import EncodeError
 from pacskit.core.uid import UID
 from pacskit.encoding.dicomdir.problems import MissingKeyError
 from pacskit.encoding.reader import decode
@@ -276,6 +277,7 @@ def make_record(
     record.DirectoryRecordType = record_type
     if dataset.get("SpecificCharacterSet"):
         record.SpecificCharacterSet = dataset.SpecificCharacterSet
+    taken: list[str] = []
     for keyword, kind in (*KEYS[record_type], *(Key(keyword, "3") for keyword in more)):
         if keyword in record:
             continue
@@ -286,7 +288,14 @@ def make_record(
                 raise MissingKeyError(record_type, keyword)
         if not _is_empty(value):
             setattr(record, keyword, value)
+            taken.append(keyword)
         elif kind == "2":
             setattr(record, keyword, [] if keyword.endswith("Sequence") else None)
     # By way of bytes, so that the record holds nothing of the instance and surely can be written.
-    return decode(encode(record, EXPLICIT_LITTLE), EXPLICIT_LITTLE)
+    try:
+        return decode(encode(record, EXPLICIT_LITTLE), EXPLICIT_LITTLE)
+    except EncodeError:  # text that is not in the character set the instance names: its very bytes, then
+        for keyword in taken:
+            if keyword in dataset and dataset[keyword].value == record.get(keyword):
+                record.add(dataset[keyword])
+        return decode(encode(record, EXPLICIT_LITTLE), EXPLICIT_LITTLE)

@@ -16,7 +16,7 @@ from pydicom.fileset import DIRECTORY_RECORDERS
 
 from pacskit.core import uids
 from pacskit.core.dataset import Dataset
-from pacskit.encoding import FileSet
+from pacskit.encoding import FileSet, dcmread
 from pacskit.encoding.dicomdir import (
     FileSetError,
     MissingKeyError,
@@ -249,6 +249,16 @@ def test_names_keep_their_characters(tmp_path: Path, charset: Any, name: str) ->
     fs.write(tmp_path / "set")
     assert pydicom.dcmread(tmp_path / "set" / "DICOMDIR").DirectoryRecordSequence[0].PatientName == name
     assert FileSet(tmp_path / "set").patients[0].PatientName == name
+
+
+def test_names_outside_their_character_set_keep_their_bytes(tmp_path: Path) -> None:
+    source = save(instance(uids.CTImageStorage, 1), tmp_path / "source.dcm")
+    source.write_bytes(source.read_bytes().replace(b"DOE^JANE", b"DO\xeb^JANE"))
+    fs = FileSet()
+    fs.add(source)
+    fs.write(tmp_path / "set")
+    assert b"DO\xeb^JANE" in (tmp_path / "set" / "DICOMDIR").read_bytes()
+    assert FileSet(tmp_path / "set").patients[0].PatientName == dcmread(source).PatientName
 
 
 # ---- names ------------------------------------------------------------------------------------------
