@@ -1,6 +1,6 @@
 """How the model becomes bytes: data-set readers and writers, Part 10 files, transfer syntaxes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pacskit.core import slots
 from pacskit.core.config import ReadOptions
@@ -20,10 +20,14 @@ from pacskit.encoding.reader import decode
 from pacskit.encoding.transfer_syntax import UNCOMPRESSED, TransferSyntax
 from pacskit.encoding.writer import encode, transcode
 
+if TYPE_CHECKING:
+    from pacskit.encoding.dicomdir import FileSet
+
 __all__ = [
     "IMPLEMENTATION_CLASS_UID",
     "IMPLEMENTATION_VERSION_NAME",
     "UNCOMPRESSED",
+    "FileSet",
     "TransferSyntax",
     "dcmopen",
     "dcmread",
@@ -34,6 +38,15 @@ __all__ = [
     "read_part10",
     "transcode",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what few programs need when it is asked for."""
+    if name == "FileSet":
+        from pacskit.encoding.dicomdir import FileSet
+
+        return FileSet
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _unpickle(data: bytes, syntax: UID, preamble: bytes | None, meta: bytes, private: Any = None) -> Dataset:
