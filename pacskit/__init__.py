@@ -1,5 +1,155 @@
-"""An embeddable PACS: DICOM files, network and archive behind one import."""
+"""An embeddable PACS: DICOM files, network and archive behind one import.
+
+Names are imported when they are first used (PEP 562), so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
 
 from pacskit._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from pacskit.core.config import ReadOptions
+    from pacskit.core.dataset import Dataset
+    from pacskit.core.element import DataElement
+    from pacskit.core.enums import Level, Priority
+    from pacskit.core.errors import (
+        AssociationAborted,
+        AssociationRejected,
+        AssociationReleased,
+        ConfigurationError,
+        ConnectError,
+        DeadlineExceeded,
+        DecodeError,
+        DimseError,
+        DuplicateInstance,
+        EncodeError,
+        InstanceNotFound,
+        LimitError,
+        NetworkError,
+        NoPresentationContext,
+        PacsError,
+        ProtocolError,
+        StorageError,
+        TruncatedError,
+    )
+    from pacskit.core.filemeta import FileMeta
+    from pacskit.core.sequence import Sequence
+    from pacskit.core.status import Status, StatusCategory
+    from pacskit.core.tag import Tag
+    from pacskit.core.uid import UID
+    from pacskit.core.values import DA, DS, DT, IS, TM, MultiValue, PersonName
+    from pacskit.core.vr import VR
+    from pacskit.encoding import TransferSyntax, dcmopen, dcmread, dcmwrite
+    from pacskit.facade import SCP, Archive, ArchiveSettings, Peer, between, connect, echo
+    from pacskit.network.address import Address
+    from pacskit.network.config import Limits, Timeouts
+    from pacskit.services.events import EchoEvent, FindEvent, StoreEvent
+    from pacskit.services.scu import Progress, Sent
+    from pacskit.storage import DuplicatePolicy
+
+__all__ = [
+    "DA",
+    "DS",
+    "DT",
+    "IS",
+    "SCP",
+    "TM",
+    "UID",
+    "VR",
+    "Address",
+    "Archive",
+    "ArchiveSettings",
+    "AssociationAborted",
+    "AssociationRejected",
+    "AssociationReleased",
+    "ConfigurationError",
+    "ConnectError",
+    "DataElement",
+    "Dataset",
+    "DeadlineExceeded",
+    "DecodeError",
+    "DimseError",
+    "DuplicateInstance",
+    "DuplicatePolicy",
+    "EchoEvent",
+    "EncodeError",
+    "FileMeta",
+    "FindEvent",
+    "InstanceNotFound",
+    "Level",
+    "LimitError",
+    "Limits",
+    "MultiValue",
+    "NetworkError",
+    "NoPresentationContext",
+    "PacsError",
+    "Peer",
+    "PersonName",
+    "Priority",
+    "Progress",
+    "ProtocolError",
+    "ReadOptions",
+    "Sent",
+    "Sequence",
+    "Status",
+    "StatusCategory",
+    "StorageError",
+    "StoreEvent",
+    "Tag",
+    "Timeouts",
+    "TransferSyntax",
+    "TruncatedError",
+    "__version__",
+    "between",
+    "connect",
+    "dcmopen",
+    "dcmread",
+    "dcmwrite",
+    "echo",
+]
+
+_WHERE: Final = {
+    "core.config": "ReadOptions",
+    "core.dataset": "Dataset",
+    "core.element": "DataElement",
+    "core.enums": "Level Priority",
+    "core.errors": (
+        "AssociationAborted AssociationRejected AssociationReleased ConfigurationError ConnectError DeadlineExceeded "
+        "DecodeError DimseError DuplicateInstance EncodeError InstanceNotFound LimitError NetworkError "
+        "NoPresentationContext PacsError ProtocolError StorageError TruncatedError"
+    ),
+    "core.filemeta": "FileMeta",
+    "core.sequence": "Sequence",
+    "core.status": "Status StatusCategory",
+    "core.tag": "Tag",
+    "core.uid": "UID",
+    "core.values": "DA DS DT IS TM MultiValue PersonName",
+    "core.vr": "VR",
+    "encoding": "TransferSyntax dcmopen dcmread dcmwrite",
+    "facade": "SCP Archive ArchiveSettings Peer between connect echo",
+    "network.address": "Address",
+    "network.config": "Limits Timeouts",
+    "services.events": "EchoEvent FindEvent StoreEvent",
+    "services.scu": "Progress Sent",
+    "storage": "DuplicatePolicy",
+}
+_MODULE_OF: Final = {name: module for module, names in _WHERE.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'pacskit' has no attribute {name!r}")
+    if name == "Dataset":
+        import_module("pacskit.encoding")  # binds its methods that write
+    value = getattr(import_module(f"pacskit.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

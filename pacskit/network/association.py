@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self
 
@@ -121,18 +122,40 @@ class Association:
         ``service`` answers what the peer asks in the meantime (C-GET's C-STORE). Leaving the iteration early cancels
         the operation and takes in the remaining responses.
         """
+        with closing(self.exchange(request, data, context=context, service=service)) as messages:
+            for message in messages:
+                if isinstance(message, ResponseMessage):
+                    yield message
+
+    def exchange(
+        self,
+        request: RequestMessage,
+        data: Any = None,
+        *,
+        context: PresentationContext | None = None,
+        service: Service | None = None,
+    ) -> Generator[RequestMessage | ResponseMessage, None, None]:
+        """As `perform_iter`, and yield what the peer asks too, each time before ``service`` answers it."""
         self._begin(request, data, context)
         self._service = service
         finished = False
+        asked: RequestMessage | None = None
         try:
             while not finished:
-                response = self._response(request)
-                finished = not response.is_pending
-                yield response
+                message = self._receive(request)
+                if isinstance(message, ResponseMessage):
+                    finished = not message.is_pending
+                    yield message
+                    continue
+                asked = message
+                if message.error is None:
+                    yield message
+                asked = None
+                self._driver.answer(message)
         finally:
             try:
                 if not finished and self.is_open:
-                    self._abandon(request)
+                    self._abandon(request, asked)
             finally:
                 self._service = None
 
@@ -174,8 +197,8 @@ class Association:
             request.context = context
         self._connection.send(request)
 
-    def _response(self, request: RequestMessage) -> ResponseMessage:
-        """Wait for the next response to ``request``, serving what comes before it."""
+    def _receive(self, request: RequestMessage) -> RequestMessage | ResponseMessage:
+        """Wait for the next response to ``request``, or for what the peer asks before it."""
         connection = self._connection
         while True:
             event = connection.wait(connection.timeouts.dimse, f"the response to {type(request).__name__}")
@@ -184,12 +207,22 @@ class Association:
                     raise event.error
                 return event
             if isinstance(event, RequestMessage):
-                self._driver.answer(event)
-            elif not isinstance(event, CCancelRequest):
+                return event
+            if not isinstance(event, CCancelRequest):
                 connection.fail(event)
 
-    def _abandon(self, request: RequestMessage) -> None:
+    def _response(self, request: RequestMessage) -> ResponseMessage:
+        """Wait for the next response to ``request``, serving what comes before it."""
+        while True:
+            message = self._receive(request)
+            if isinstance(message, ResponseMessage):
+                return message
+            self._driver.answer(message)
+
+    def _abandon(self, request: RequestMessage, asked: RequestMessage | None) -> None:
         try:
+            if asked is not None:
+                self._driver.answer(asked)
             if request.context is not None:
                 self.cancel(request.message_id, request.context)
             while self._response(request).is_pending:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from pacskit.core.errors import DecodeError
 from pacskit.storage.errors import InvalidInstance
 from pacskit.storage.index.keys import Attribute, Kind, attributes_of
 from pacskit.storage.records import Parents, Value
@@ -65,11 +66,20 @@ def texts(value: Any) -> list[str]:
     return [str(value)]
 
 
+def _value_of(element: Any) -> Any:
+    """Return an element's value; one that its VR does not allow stands as its bytes: the object is kept."""
+    try:
+        return element.value
+    except DecodeError:
+        raw = getattr(element, "raw", None)
+        return None if raw is None or vr_of(element) == "SQ" else bytes(raw).decode("latin-1")
+
+
 def text_of(ds: DatasetLike, keyword: str) -> str:
     """Return an attribute's value as the index holds it."""
     if keyword not in ds:
         return ""
-    return clean("\\".join(texts(ds[keyword].value)))
+    return clean("\\".join(texts(_value_of(ds[keyword]))))
 
 
 def required_uid(ds: DatasetLike, keyword: str) -> str:
@@ -86,10 +96,10 @@ def _encode_element(element: Any, depth: int) -> list[Any] | None:
     vr = vr_of(element)
     if vr in _BINARY or depth > MAX_DEPTH:
         return None
-    value = element.value
+    value = _value_of(element)
     if vr == "SQ":
         return [vr, *(_encode_item(item, depth + 1) for item in list(value or ())[:MAX_ITEMS])]
-    if vr == "AT":
+    if vr == "AT" and not isinstance(value, str):
         values = value if isinstance(value, (list, tuple)) and not isinstance(value, int) else [value]
         return [vr, *(f"{int(one):08X}" for one in values if one is not None and one != "")]
     found = [clean(one)[:MAX_TEXT] for one in texts(value)[:MAX_ITEMS]]
@@ -136,7 +146,7 @@ def level_row(ds: DatasetLike, level: str) -> dict[str, Value]:
 def _fill(row: dict[str, Value], attribute: Attribute, element: Any) -> bool:
     """Fill an attribute's columns; say False where the value is none and must be kept as it is."""
     name = (attribute.column or "").partition(".")[2]
-    text = "" if element is None else clean("\\".join(texts(element.value)))
+    text = "" if element is None else clean("\\".join(texts(_value_of(element))))
     kind = attribute.kind
     if kind == Kind.NUMBER:
         row[name] = integer(text)
@@ -163,7 +173,7 @@ def instance_row(ds: DatasetLike) -> tuple[int | None, str]:
             continue
         element = ds[attribute.keyword]
         if attribute.column is not None:
-            number = integer("\\".join(texts(element.value)))
+            number = integer("\\".join(texts(_value_of(element))))
             if number is not None:
                 continue
         found = _encode_element(element, 0)

@@ -40,6 +40,11 @@ class Match:
         self._encoded = encoded
         self._options = options
 
+    @property
+    def has_ignored_keys(self) -> bool:
+        """Whether the query had keys that were not matched or not supported (PS3.4 C.4.1.1.4: status FF01)."""
+        return bool(self._plan.ignored)
+
     def elements(self) -> list[Element]:
         """Return the elements, with the level, the availability and the archive's AE title."""
         found = [Element(0x00080052, "CS", str(self._plan.level))]

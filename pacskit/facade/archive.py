@@ -1,0 +1,169 @@
+"""Archive, a PACS in a directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from pacskit.core.dataset import Dataset
+from pacskit.core.enums import Level
+from pacskit.core.errors import ConfigurationError
+from pacskit.encoding import TransferSyntax, encode
+from pacskit.encoding.head import read_head
+from pacskit.facade.identifiers import query_identifier
+from pacskit.facade.nodes import Nodes
+from pacskit.facade.settings import ArchiveSettings
+from pacskit.network.address import Address
+from pacskit.network.threads import Server
+from pacskit.services.registry import archive_services
+from pacskit.storage import Counts, FindOptions, Model, Store, Stored
+
+__all__ = ["Archive"]
+
+_PIECE = 1 << 20
+
+
+class Archive:
+    """Files, an index, and the DIMSE services over them.
+
+    Parameters
+    ----------
+    directory
+        Where everything is kept; made where it is missing. Several processes may share one.
+    ae
+        The AE title, short for ``settings``.
+    settings
+        Everything else; see `ArchiveSettings`.
+
+    >>> with Archive("/srv/pacs", ae="VENDOR") as archive:  # doctest: +SKIP
+    ...     archive.serve(port=11112)
+    ...     archive.wait()
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        ae: str | None = None,
+        settings: ArchiveSettings | None = None,
+    ) -> None:
+        settings = settings or ArchiveSettings()
+        self.settings = settings if ae is None else replace(settings, ae=ae)
+        self.nodes = Nodes()
+        for node in self.settings.nodes:
+            self.nodes.add(node)
+        self._server: Server | None = None
+        self._store = Store(
+            directory,
+            commit="object" if self.settings.durable else "os",
+            duplicates=self.settings.duplicates,
+        )
+
+    @property
+    def ae(self) -> str:
+        """The AE title."""
+        return self.settings.ae
+
+    # Serving
+
+    def serve(self, port: int = 11112, host: str = "127.0.0.1") -> Address:
+        """Serve in the background; return where. Port 0 lets the system choose."""
+        if self._server is not None:
+            raise ConfigurationError("the archive is serving already")
+        settings = self.settings
+        services = archive_services(
+            self._store, ae=self.ae, resolve=self.nodes.get, accept_unknown=settings.accept_unknown
+        )
+        self._server = Server(
+            services,
+            ae=self.ae,
+            host=host,
+            port=port,
+            timeouts=settings.timeouts,
+            limits=settings.limits,
+            called=settings.called,
+            calling=settings.calling,
+        ).start()
+        return self.address
+
+    @property
+    def address(self) -> Address:
+        """Where it serves."""
+        if self._server is None:
+            raise ConfigurationError("the archive is not serving")
+        return Address(self.ae, *self._server.address)
+
+    @property
+    def port(self) -> int:
+        """The port that it serves on."""
+        return self.address.port
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until `stop` or `close` is called, by another thread or a signal handler; return whether it was."""
+        if self._server is None:
+            raise ConfigurationError("the archive is not serving")
+        return self._server.wait(seconds)
+
+    def stop(self, grace: float = 1.5) -> None:
+        """Stop serving; what is under way has ``grace`` seconds. The archive itself stays open."""
+        if self._server is not None:
+            self._server.stop(grace)
+            self._server = None
+
+    def close(self) -> None:
+        """Stop serving and close the archive."""
+        self.stop()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Without the network
+
+    def store(self, source: Dataset | str | os.PathLike[str]) -> Stored:
+        """Store a data set, or a file as it is; return what became of it.
+
+        Raises DecodeError or StorageError.
+        """
+        if isinstance(source, Dataset):
+            return self._store_dataset(source)
+        head = read_head(source)
+        begun = self._store.begin(head.sop_class_uid, head.sop_instance_uid, head.transfer_syntax, receiving_ae=self.ae)
+        with begun as ingest, open(source, "rb", buffering=0) as file:
+            file.seek(head.offset)
+            while piece := file.read(_PIECE):
+                ingest.write(piece)
+            return ingest.commit()
+
+    def _store_dataset(self, dataset: Dataset) -> Stored:
+        syntax = str(
+            dataset.file_meta.get("TransferSyntaxUID")
+            or dataset.transfer_syntax
+            or TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN
+        )
+        sop_class, instance = (str(dataset.get(keyword) or "") for keyword in ("SOPClassUID", "SOPInstanceUID"))
+        with self._store.begin(sop_class, instance, syntax, receiving_ae=self.ae) as ingest:
+            ingest.write(encode(dataset, syntax))
+            return ingest.commit()
+
+    def find(
+        self, level: Level | str = Level.STUDY, *, return_keys: Iterable[str] | None = None, **keys: Any
+    ) -> Iterator[Dataset]:
+        """Query by keywords, as ``Peer.find`` does; keys above the level need not be given."""
+        level = Level(level)
+        options = FindOptions(relational=True, retrieve_ae_title=self.ae)
+        identifier = query_identifier(level, keys, return_keys)
+        for match in self._store.find(level, Model.PATIENT_ROOT, identifier, options):
+            yield match.dataset(Dataset)
+
+    def counts(self) -> Counts:
+        """Return how many patients, studies, series and instances there are."""
+        return self._store.counts()

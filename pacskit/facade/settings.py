@@ -1,0 +1,126 @@
+"""ArchiveSettings: what an archive is told, as a value."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pacskit.core.errors import ConfigurationError
+from pacskit.network.address import Address, check_ae_title
+from pacskit.network.config import Limits, Timeouts
+from pacskit.storage import DuplicatePolicy
+
+__all__ = ["ArchiveSettings"]
+
+_PREFIX: Final = "PACSKIT_"
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"0", "false", "no", "off", ""})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveSettings:
+    """How an archive behaves.
+
+    Parameters
+    ----------
+    ae
+        Its AE title; associations that call another one are rejected, except those in ``called``.
+    calling
+        Patterns of the AE titles that may call (``*`` and ``?``); empty: any.
+    nodes
+        Move destinations, as ``AE@host:port``.
+    duplicates
+        What happens to an instance that is stored already: ``ignore``, ``reject`` or ``replace``.
+    durable
+        Whether an acknowledged instance survives a power cut (slower), not only the end of the process.
+    accept_unknown
+        Whether storage SOP classes that PS3.6 does not know are taken too.
+    """
+
+    ae: str = "PACSKIT"
+    called: tuple[str, ...] = ()
+    calling: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    duplicates: DuplicatePolicy = DuplicatePolicy.IGNORE
+    durable: bool = False
+    accept_unknown: bool = False
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ae", check_ae_title(self.ae))
+        for name in ("called", "calling", "nodes"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for node in self.nodes:
+            Address.parse(node)
+        try:
+            object.__setattr__(self, "duplicates", DuplicatePolicy(self.duplicates))
+        except ValueError:
+            raise ConfigurationError(f"duplicates is reject, replace or ignore, not {self.duplicates!r}") from None
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
+        """Read settings from a TOML file: the fields above at its top, tables ``timeouts`` and ``limits``."""
+        try:
+            values = tomllib.loads(Path(path).read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path}: {error}") from error
+        return cls._from(values)
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read settings from ``PACSKIT_AE``, ``PACSKIT_NODES`` (comma separated), ``PACSKIT_TIMEOUTS_DIMSE`` …"""
+        source = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for name in _names(cls):
+            text = source.get(_PREFIX + name.upper())
+            if name in _GROUPS:
+                group = {key: source.get(f"{_PREFIX}{name}_{key}".upper()) for key in _names(_GROUPS[name])}
+                values[name] = {key: _number(key, text) for key, text in group.items() if text is not None}
+            elif text is not None:
+                values[name] = _parsed(name, text)
+        return cls._from(values)
+
+    @classmethod
+    def _from(cls, values: dict[str, Any]) -> Self:
+        known = set(_names(cls))
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ConfigurationError(f"unknown settings: {', '.join(unknown)}")
+        for name, group in _GROUPS.items():
+            if name in values:
+                try:
+                    values[name] = group(**values[name])
+                except TypeError as error:
+                    raise ConfigurationError(f"{name}: {error}") from None
+        return cls(**values)
+
+
+_GROUPS: Final[dict[str, Any]] = {"timeouts": Timeouts, "limits": Limits}
+
+
+def _names(cls: type[Any]) -> list[str]:
+    return [one.name for one in fields(cls)]
+
+
+def _parsed(name: str, text: str) -> Any:
+    if name in {"called", "calling", "nodes"}:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if name in {"durable", "accept_unknown"}:
+        if text.lower() not in _TRUE | _FALSE:
+            raise ConfigurationError(f"{_PREFIX}{name.upper()} is yes or no, not {text!r}")
+        return text.lower() in _TRUE
+    return text
+
+
+def _number(name: str, text: str) -> float | int | None:
+    if text.lower() == "none":
+        return None
+    try:
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        raise ConfigurationError(f"{name} is a number, not {text!r}") from None

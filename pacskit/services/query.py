@@ -1,0 +1,119 @@
+"""Query: C-FIND in the Patient Root, Study Root and Patient/Study Only models (PS3.4 C.4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from pacskit.core.dataset import Dataset
+from pacskit.core.enums import Level
+from pacskit.core.errors import DimseError
+from pacskit.core.status import Status
+from pacskit.encoding import decode, encode
+from pacskit.network.association import Association
+from pacskit.network.dimse import CFindRequest
+from pacskit.network.flow import END, Call, Cancelled, Flow, Next, Request, Send
+from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
+from pacskit.services.events import FindEvent
+from pacskit.services.sop_classes import MODEL_OF, MODELS, QueryModel
+from pacskit.storage import FindOptions, Match, Store
+
+if TYPE_CHECKING:
+    from pacskit.network.negotiation import AssociationInfo
+
+__all__ = ["AnsweringService", "QueryService", "find"]
+
+_FIND = tuple(str(model.find) for model in MODELS)
+
+
+class QueryService(IdentifierService):
+    """Answers C-FIND from a `Store`; ``ae`` is the Retrieve AE Title of the answers."""
+
+    sop_classes = _FIND
+
+    def __init__(self, store: Store, *, ae: str) -> None:
+        self._store = store
+        self._options = FindOptions(retrieve_ae_title=ae)
+
+    def _matches(self, model: QueryModel, identifier: Dataset) -> Iterator[Match]:
+        level = level_of(identifier, model.levels)
+        try:
+            return self._store.find(level, model.name, identifier, self._options)
+        except Exception as error:
+            raise failure(error) from error
+
+    def serve(self, request: Request, association: AssociationInfo) -> Flow:
+        command, syntax = request.command, request.context.transfer_syntax
+        identifier = read_identifier(request)
+        matches = yield Call(self._matches, MODEL_OF[command.affected_sop_class_uid], identifier)
+        pending = Status.PENDING
+        try:
+            while (match := (yield Next(matches))) is not END:
+                if match.has_ignored_keys:
+                    pending = Status.PENDING_WARNING
+                answer = encode(match.dataset(Dataset), syntax)
+                yield Send(command.response(pending, data=answer))
+                if (yield Cancelled(command.message_id)):
+                    yield Send(command.response(Status.CANCEL))
+                    return
+        finally:
+            matches.close()
+        yield Send(command.response())
+
+
+class AnsweringService(IdentifierService):
+    """Answers C-FIND from a handler.
+
+    ``handler(request, association, level, identifier)`` gives the event that the user sees, whose ``cancelled`` turns
+    True when the peer has had enough, and the data sets.
+    """
+
+    sop_classes = _FIND
+
+    def __init__(
+        self,
+        handler: Callable[[Request, AssociationInfo, Level, Dataset], tuple[FindEvent, Iterable[Dataset]]],
+    ) -> None:
+        self._handler = handler
+
+    def serve(self, request: Request, association: AssociationInfo) -> Flow:
+        command, syntax = request.command, request.context.transfer_syntax
+        identifier = read_identifier(request)
+        level = level_of(identifier, MODEL_OF[command.affected_sop_class_uid].levels)
+        event, found = yield Call(self._handler, request, association, level, identifier)
+        answers = iter(found)
+        try:
+            while (answer := (yield Next(answers))) is not END:
+                if event.cancelled:
+                    break
+                if "QueryRetrieveLevel" not in answer:
+                    answer = answer.copy()
+                    answer.QueryRetrieveLevel = level
+                yield Send(command.response(Status.PENDING, data=encode(answer, syntax)))
+                event.cancelled = yield Cancelled(command.message_id)
+        finally:
+            close = getattr(answers, "close", None)
+            if close is not None:
+                close()
+        yield Send(command.response(Status.CANCEL if event.cancelled else Status.SUCCESS))
+
+
+def find(
+    association: Association, sop_class: str, identifier: Dataset, *, priority: int = 0
+) -> Generator[Dataset, None, None]:
+    """Query as SCU: iterate over the answers. Leaving the iteration early cancels the query.
+
+    Raises DimseError when the peer refuses or fails.
+    """
+    context = association.info.context_for(sop_class)
+    request = CFindRequest(affected_sop_class_uid=sop_class, priority=priority, context=context)
+    for response in association.perform_iter(request, encode(identifier, context.transfer_syntax)):
+        if response.is_pending:
+            if response.data is not None:
+                yield decode(response.data, context.transfer_syntax)
+            continue
+        status = Status(response.status)
+        if not status.is_success and not status.is_warning:
+            raise DimseError(
+                status, response.error_comment or status.describe("qr_find"), peer=association.info.peer_name
+            )

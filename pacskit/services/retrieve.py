@@ -1,0 +1,261 @@
+"""Retrieve: C-MOVE and C-GET (PS3.4 C.4.2, C.4.3)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pacskit.core.dataset import Dataset
+from pacskit.core.enums import Level
+from pacskit.core.errors import (
+    DimseError,
+    EncodeError,
+    NetworkError,
+    NoPresentationContext,
+    PacsError,
+)
+from pacskit.core.status import Status
+from pacskit.encoding import encode
+from pacskit.network.address import Address
+from pacskit.network.dimse import CStoreRequest, ResponseMessage
+from pacskit.network.flow import Call, Cancelled, Close, Effect, Flow, Open, Peer, Perform, PerformOn, Request, Send
+from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
+from pacskit.services.outgoing import batches, choose, payload
+from pacskit.services.sop_classes import MODEL_OF, MODELS, STORAGE
+from pacskit.storage import Model, Opened, Store, StoredInstance
+
+if TYPE_CHECKING:
+    from pacskit.network.negotiation import AssociationInfo
+
+__all__ = ["GetService", "MoveService"]
+
+_log = logging.getLogger("pacskit.services")
+
+_MAX_LIST: Final = 65_000  # bytes: an explicit UI has a length of 16 bits
+_KEYS: Final = {
+    Level.PATIENT: ("PatientID", "patient_id"),
+    Level.STUDY: ("StudyInstanceUID", "study_uid"),
+    Level.SERIES: ("SeriesInstanceUID", "series_uid"),
+    Level.IMAGE: ("SOPInstanceUID", "instance_uid"),
+}
+
+
+@dataclass(slots=True)
+class _Retrieval:
+    """A retrieval under way: what is to be sent, and what has become of it."""
+
+    request: Request
+    association: AssociationInfo
+    instances: list[StoredInstance]
+    remaining: int = 0
+    completed: int = 0
+    warning: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.remaining = len(self.instances)
+
+    def count(self, instance: StoredInstance, status: int) -> None:
+        """Count the outcome of one sub-operation."""
+        self.remaining -= 1
+        result = Status(status)
+        if result.is_success:
+            self.completed += 1
+        elif result.is_warning:
+            self.warning += 1
+        else:
+            self.failed.append(instance.sop_instance_uid)
+
+    def response(self, status: int, comment: str | None = None) -> ResponseMessage:
+        """Return a response with the counts; those that are final list what failed (PS3.4 C.4.2.1.8, C.4.2.3.1)."""
+        listed = self.failed and status != Status.PENDING
+        counts = {
+            "number_of_completed_suboperations": self.completed,
+            "number_of_failed_suboperations": len(self.failed),
+            "number_of_warning_suboperations": self.warning,
+        }
+        if status in (Status.PENDING, Status.CANCEL):
+            counts["number_of_remaining_suboperations"] = self.remaining
+        message: ResponseMessage = self.request.command.response(
+            status, data=self._failed_list() if listed else None, error_comment=comment, **counts
+        )
+        return message
+
+    def _failed_list(self) -> bytes:
+        room, listed = _MAX_LIST, []
+        for uid in self.failed:
+            room -= len(uid) + 1
+            if room < 0:
+                break
+            listed.append(uid)
+        answer = Dataset()
+        answer.FailedSOPInstanceUIDList = listed
+        return encode(answer, self.request.context.transfer_syntax)
+
+    def final(self) -> ResponseMessage:
+        """Return the last response."""
+        if not self.failed:
+            return self.response(Status.SUB_OPERATIONS_WARNING if self.warning else Status.SUCCESS)
+        if self.completed or self.warning:
+            return self.response(Status.SUB_OPERATIONS_WARNING)
+        return self.response(Status.OUT_OF_RESOURCES_SUB_OPERATIONS, "no sub-operation could be performed")
+
+
+class _RetrieveService(IdentifierService):
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def _locate(self, request: Request) -> list[StoredInstance]:
+        """Return what the unique keys of the identifier name; keys above the level narrow it (PS3.4 C.4.2.2.1)."""
+        identifier = read_identifier(request)
+        model = MODEL_OF[request.command.affected_sop_class_uid]
+        level = level_of(identifier, model.levels)
+        levels = model.levels if model.name == Model.PATIENT_ROOT else (*_KEYS,)
+        keys = {}
+        for above in levels[: levels.index(level) + 1]:
+            keyword, name = _KEYS[above]
+            values = _values(identifier, keyword)
+            if values:
+                keys[name] = values
+        if _KEYS[level][1] not in keys:
+            raise DimseError(Status.DOES_NOT_MATCH_CLASS, f"{_KEYS[level][0]} is missing")
+        try:
+            return list(self._store.locate(level, **keys))
+        except Exception as error:
+            raise failure(error) from error
+
+    def _send(
+        self,
+        retrieval: _Retrieval,
+        instance: StoredInstance,
+        info: AssociationInfo,
+        perform: Callable[[CStoreRequest], Effect],
+        originator: dict[str, Any],
+    ) -> Generator[Effect, Any, int]:
+        """Send one instance; return the status of its sub-operation. What is wrong with one does not end the others."""
+        try:
+            opened: Opened = yield Call(self._store.open, instance)
+            with opened:
+                instance = opened.instance  # a newer one, where it has been replaced since it was located
+                context = choose(info, instance.sop_class_uid, instance.transfer_syntax_uid)
+                data = yield Call(
+                    payload, opened.file, instance.offset, instance.length, instance.transfer_syntax_uid, context
+                )
+                request = CStoreRequest(
+                    affected_sop_class_uid=instance.sop_class_uid,
+                    affected_sop_instance_uid=instance.sop_instance_uid,
+                    priority=retrieval.request.command.priority,
+                    context=context,
+                    data=data,
+                    **originator,
+                )
+                response: ResponseMessage = yield perform(request)
+                return response.status
+        except NoPresentationContext as error:
+            _log.info("SOP instance %s: %s", instance.sop_instance_uid, error)
+            return Status.DOES_NOT_MATCH_CLASS
+        except NetworkError:
+            raise
+        except (EncodeError, PacsError, OSError, EOFError) as error:
+            _log.error("SOP instance %s cannot be sent: %s", instance.sop_instance_uid, type(error).__name__)
+            return Status.UNABLE_TO_PROCESS
+
+    def _is_cancelled(self, retrieval: _Retrieval) -> Generator[Effect, Any, bool]:
+        """Look for a C-CANCEL, and give the final answer if there was one."""
+        cancelled: bool = yield Cancelled(retrieval.request.command.message_id)
+        if cancelled:
+            yield Send(retrieval.response(Status.CANCEL))
+        return cancelled
+
+
+def _values(identifier: Dataset, keyword: str) -> list[str]:
+    value = identifier.get(keyword)
+    values = [value] if isinstance(value, str) else list(value or ())
+    return [text for one in values for text in str(one).split("\\") if text]
+
+
+class MoveService(_RetrieveService):
+    """Answers C-MOVE: sends instances to the AE that ``resolve`` finds for the move destination."""
+
+    sop_classes = tuple(str(model.move) for model in MODELS)
+
+    def __init__(self, store: Store, *, ae: str, resolve: Callable[[str], Address | None]) -> None:
+        super().__init__(store)
+        self._ae = ae
+        self._resolve = resolve
+
+    def serve(self, request: Request, association: AssociationInfo) -> Flow:
+        command = request.command
+        address: Address | None = yield Call(self._resolve, command.move_destination)
+        if address is None:
+            raise DimseError(Status.MOVE_DESTINATION_UNKNOWN, "the move destination is not known here")
+        instances = yield Call(self._locate, request)
+        retrieval = _Retrieval(request, association, instances)
+        for batch in batches(instances, _kind):
+            try:
+                peer: Peer = yield Open(address, batch.contexts, self._ae)
+            except NetworkError as error:
+                _log.warning("C-MOVE to %s: %s", address, error)
+                for instance in batch.items:
+                    retrieval.count(instance, Status.OUT_OF_RESOURCES)
+                continue
+            try:
+                cancelled = yield from self._move(retrieval, peer, batch.items)
+            finally:
+                yield Close(peer)
+            if cancelled:
+                return
+        yield Send(retrieval.final())
+
+    def _move(self, retrieval: _Retrieval, peer: Peer, instances: list[StoredInstance]) -> Generator[Effect, Any, bool]:
+        """Send what one association carries; return whether the move was cancelled."""
+        command = retrieval.request.command
+        originator = {
+            "move_originator_ae": retrieval.association.calling,
+            "move_originator_message_id": command.message_id,
+        }
+        gone = False
+        for instance in instances:
+            if (yield from self._is_cancelled(retrieval)):
+                return True
+            status: int = Status.OUT_OF_RESOURCES
+            if not gone:
+                try:
+                    status = yield from self._send(
+                        retrieval, instance, peer.info, lambda message: PerformOn(peer, message), originator
+                    )
+                except NetworkError as error:
+                    gone = True
+                    _log.warning("C-MOVE: the association with %s ended: %s", peer.info.peer_name, error)
+            retrieval.count(instance, status)
+            if retrieval.remaining:
+                yield Send(retrieval.response(Status.PENDING))
+        return False
+
+
+class GetService(_RetrieveService):
+    """Answers C-GET: sends instances on the association that asked, in contexts whose SCP role the peer took."""
+
+    sop_classes = tuple(str(model.get) for model in MODELS)
+
+    def __init__(self, store: Store, *, storage: tuple[str, ...] = STORAGE) -> None:
+        super().__init__(store)
+        self.scu_sop_classes = storage
+
+    def serve(self, request: Request, association: AssociationInfo) -> Flow:
+        instances = yield Call(self._locate, request)
+        retrieval = _Retrieval(request, association, instances)
+        for instance in instances:
+            if (yield from self._is_cancelled(retrieval)):
+                return
+            status = yield from self._send(retrieval, instance, association, Perform, {})
+            retrieval.count(instance, status)
+            if retrieval.remaining:
+                yield Send(retrieval.response(Status.PENDING))
+        yield Send(retrieval.final())
+
+
+def _kind(instance: StoredInstance) -> tuple[str, str]:
+    return instance.sop_class_uid, instance.transfer_syntax_uid

@@ -1,0 +1,120 @@
+"""Storage: C-STORE (PS3.4 annex B), into an archive's store or to a handler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pacskit.core.errors import DimseError
+from pacskit.core.status import Status
+from pacskit.network.flow import Call, Flow, Request, Send
+from pacskit.network.sink import Sink, SpooledSink
+from pacskit.services.base import failure, require_scp
+from pacskit.services.sop_classes import STORAGE, STORAGE_SYNTAXES
+from pacskit.storage import Ingest, Outcome, Store, Stored
+
+if TYPE_CHECKING:
+    from pacskit.network.dimse import CStoreRequest
+    from pacskit.network.negotiation import AssociationInfo
+
+__all__ = ["ReceivingService", "StorageService"]
+
+
+class _IngestSink:
+    """Writes a data set into the store's staging area as it arrives; gives the `Ingest`."""
+
+    __slots__ = ("_ingest",)
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+
+    def write(self, chunk: Any) -> None:
+        try:
+            self._ingest.write(chunk)
+        except Exception as error:
+            raise failure(error) from error
+
+    def close(self) -> Ingest:
+        return self._ingest
+
+    def abort(self) -> None:
+        self._ingest.abort()
+
+
+class StorageService:
+    """Keeps what it is sent in a `Store`, byte for byte, and answers once it would survive the end of the process."""
+
+    transfer_syntaxes: tuple[str, ...] = STORAGE_SYNTAXES
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        sop_classes: Sequence[str] = STORAGE,
+        on_stored: Callable[[Stored, AssociationInfo], object] | None = None,
+    ) -> None:
+        self.sop_classes = tuple(sop_classes)
+        self._store = store
+        self._on_stored = on_stored
+
+    def sink(self, request: Request, association: AssociationInfo) -> Sink | None:
+        """Open a staging file before the first byte arrives."""
+        require_scp(request)
+        command: CStoreRequest = request.command
+        try:
+            ingest = self._store.begin(
+                command.affected_sop_class_uid,
+                command.affected_sop_instance_uid,
+                request.context.transfer_syntax,
+                source_ae=association.calling,
+                receiving_ae=association.called,
+            )
+        except Exception as error:
+            raise failure(error) from error
+        return _IngestSink(ingest)
+
+    def serve(self, request: Request, association: AssociationInfo) -> Flow:
+        """Commit, then answer (PS3.4 B.2.3)."""
+        ingest = request.data
+        if ingest is None:
+            raise DimseError(Status.CANNOT_UNDERSTAND, "the data set is missing")
+        try:
+            stored: Stored = yield Call(ingest.commit)
+        except Exception as error:
+            raise failure(error) from error
+        finally:
+            ingest.abort()
+        if stored.outcome is Outcome.REJECTED:
+            raise DimseError(Status.DUPLICATE_INSTANCE, "the SOP instance is stored already")
+        if self._on_stored is not None:
+            yield Call(self._on_stored, stored, association)
+        yield Send(request.command.response())
+
+
+@dataclass(slots=True)
+class ReceivingService:
+    """Hands what it is sent to ``handler(request, association)``, which returns the status of the answer.
+
+    ``request.data`` is bytes for a small data set, an open binary file for a large one; it is closed afterwards.
+    """
+
+    handler: Callable[[Request, AssociationInfo], int]
+    sop_classes: tuple[str, ...] = STORAGE
+    transfer_syntaxes: tuple[str, ...] = STORAGE_SYNTAXES
+    memory: int = 1 << 20
+
+    def sink(self, request: Request, association: AssociationInfo) -> Sink | None:
+        require_scp(request)
+        return SpooledSink(self.memory)
+
+    def serve(self, request: Request, association: AssociationInfo) -> Flow:
+        data = request.data
+        if data is None:
+            raise DimseError(Status.CANNOT_UNDERSTAND, "the data set is missing")
+        try:
+            status: int = yield Call(self.handler, request, association)
+        finally:
+            if not isinstance(data, bytes):
+                data.close()
+        yield Send(request.command.response(status))
