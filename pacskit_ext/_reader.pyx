@@ -21,32 +21,6 @@ cdef enum:
     PIXEL_DATA = 0x7FE00010
     UNDEFINED = 0xFFFFFFFF
 
-cdef struct Scanner:
-    const uint8_t* base
-    int64_t size
-    int64_t total              # bytes of the file, of which the source may be only the head
-    bint big
-    int max_depth
-    uint32_t max_elements
-    uint32_t stop_tag          # top level: stop before this tag and what follows it; 0 reads all
-    uint32_t only_group        # top level: stop at the first tag outside this group; 0 reads all
-    const uint32_t* wanted     # top level: keep only these, ascending; NULL keeps all
-    uint32_t wanted_count
-    Slot* slots                # finished levels, each contiguous
-    uint32_t nslots
-    uint32_t slot_cap
-    Slot* open                 # levels still being read, one above the other
-    uint32_t nopen
-    uint32_t open_cap
-    Item* items
-    uint32_t nitems
-    uint32_t item_cap
-    Item* open_items
-    uint32_t nopen_items
-    uint32_t open_item_cap
-    int64_t at                 # where the error is
-    uint32_t tag               # in which element
-
 
 cdef inline uint32_t load_tag(const uint8_t* p, bint big) noexcept nogil:
     return (<uint32_t> load_u16(p, big) << 16) | load_u16(p + 2, big)
@@ -344,6 +318,7 @@ cdef int scan_level(
     cdef uint32_t length = 0
     cdef bint implicit = found_implicit(s, pos, end, announced, depth > 0)
     cdef bint closed = False
+    cdef uint32_t nslots, nitems
     cdef Slot slot
     cdef int rc
     if depth == 0 and implicit:
@@ -370,12 +345,14 @@ cdef int scan_level(
             if slot.tag == 0 and all_zero(s.base + pos, end - pos):
                 pos = end        # padding after the last element, kept with the content
                 break
+        nslots, nitems = s.nslots, s.nitems
         rc = scan_value(s, &slot, length, end, implicit, depth)
         if rc != RC_OK:
             return rc
         pos = slot.offset + slot.length + (8 if slot.flags & F_UNDEFINED else 0)
         if depth == 0 and s.wanted != NULL and not is_wanted(s, slot.tag):
             item.flags |= F_PARTIAL
+            s.nslots, s.nitems = nslots, nitems      # what it holds is not wanted either
             continue
         if slot.tag <= last:
             item.flags |= F_UNSORTED

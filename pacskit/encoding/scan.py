@@ -1,0 +1,272 @@
+"""Some attributes of many files: folders, files, members of archives, as rows."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Final
+
+from pacskit.core.config import ReadOptions
+from pacskit.encoding.sources import Job, Path, Reader, ScanLimits, find_jobs
+from pacskit.encoding.transfer_syntax import GRAMMARS
+from pacskit_ext._headers import ScanRow
+from pacskit_ext._heads import Keys
+from pacskit_ext._table import tag_from
+from pacskit_ext._tagtable import lookup
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+__all__ = ["DEFAULT_KEYS", "HeaderScan", "ScanLimits", "ScanRow", "scan"]
+
+DEFAULT_KEYS: Final = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyDate",
+    "AccessionNumber",
+    "Modality",
+    "PatientName",
+    "PatientID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "InstanceNumber",
+)
+"""What is read where nothing else is asked for."""
+
+Key = str | int | tuple[int, int]
+PathLike = str | os.PathLike[str]
+Progress = Callable[[int, "int | None"], object]
+Running = tuple["Future[tuple[list[ScanRow], bool]]", Job]
+
+_STEP: Final = re.compile(r"(?P<name>[^\[\].]+)(?:\[(?P<item>\d+)\])?")
+_HEX: Final = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
+_DEFAULT: Final = ReadOptions()
+_LIMITS: Final = ScanLimits()
+
+
+def _tag(name: str) -> int:
+    found = _HEX.fullmatch(name)
+    return int(found[1] + found[2], 16) if found else tag_from(name)
+
+
+def _parse(key: Key) -> tuple[str, Path]:
+    """Return the name of a key, and its path of tags and items."""
+    if not isinstance(key, str):
+        tag = tag_from(key)
+        found = lookup(tag)
+        name, steps = (found[2] if found is not None and found[2] else f"{tag:08X}"), [(tag, -1)]
+    else:
+        name, steps = key, []
+        parts = key.split(".")
+        for number, part in enumerate(parts):
+            step = _STEP.fullmatch(part)
+            last = number == len(parts) - 1
+            if step is None or (step["item"] is None) != last:
+                raise ValueError(f"{key!r} is no path to an attribute, such as Sequence[0].Keyword")
+            steps.append((_tag(step["name"]), -1 if last else int(step["item"])))
+    if steps[0][0] >= 0x7FE00000:
+        raise ValueError(f"{name} is not in the header")
+    entry = lookup(steps[-1][0])
+    if entry is not None and entry[0] == "SQ":
+        raise ValueError(f"{name} is a sequence: ask for an attribute of an item, such as {name}[0].Keyword")
+    return name, tuple(steps)
+
+
+class HeaderScan:
+    """A scan that is made each time it is iterated over, or asked for as a table; see ``scan``."""
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        reader: Reader,
+        *,
+        workers: int,
+        ordered: bool,
+        dicomdirs: bool,
+        progress: Progress | None,
+        finding: dict[str, bool],
+    ) -> None:
+        self._paths = paths
+        self._reader = reader
+        self._workers = workers
+        self._ordered = ordered
+        self._dicomdirs = dicomdirs
+        self._progress = progress
+        self._finding = finding
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the values of each row."""
+        return self._reader.keys.names
+
+    @property
+    def columns(self) -> dict[str, tuple[str, str]]:
+        """VR and VM of each key in the dictionary; UN and 1-n for an attribute that is not in it."""
+        found = {name: lookup(path[-1][0]) for name, path in zip(self.keys, self._reader.paths, strict=True)}
+        return {name: (entry[0], entry[1]) if entry is not None else ("UN", "1-n") for name, entry in found.items()}
+
+    def __iter__(self) -> Iterator[ScanRow]:
+        jobs = find_jobs(self._reader, self._paths, **self._finding)
+        counted = _Counted(jobs)
+        done = 0
+        rows = _inline(counted) if self._workers == 1 else _threaded(counted, self._workers, self._ordered)
+        try:
+            for batch in rows:
+                done += len(batch)
+                for row in batch:
+                    if self._dicomdirs or not row.is_dicomdir:
+                        yield row
+                if self._progress is not None:
+                    self._progress(done, counted.found if counted.ended else None)
+        finally:
+            rows.close()
+            jobs.close()  # type: ignore[attr-defined]
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Scan into an Arrow table; needs pyarrow (``pip install pacskit[arrow]``)."""
+        from pacskit.encoding.columns import to_arrow
+
+        return to_arrow(self, self.columns)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Scan into a data frame; needs pyarrow and pandas."""
+        return self.to_arrow().to_pandas()
+
+    def to_parquet(self, path: PathLike) -> int:
+        """Scan into a Parquet file, some rows at a time; return how many. Needs pyarrow."""
+        from pacskit.encoding.columns import to_parquet
+
+        return to_parquet(self, self.columns, path)
+
+
+class _Counted:
+    """Jobs as they are found, and how many files there have been."""
+
+    def __init__(self, jobs: Iterator[tuple[Job, int]]) -> None:
+        self._jobs = jobs
+        self.found = 0
+        self.ended = False
+
+    def next(self) -> Job | None:
+        job, count = next(self._jobs, (None, 0))
+        self.found += count
+        self.ended = job is None
+        return job
+
+    def add(self, count: int) -> None:
+        self.found += count
+
+
+def _inline(jobs: _Counted) -> Generator[list[ScanRow]]:
+    while (job := jobs.next()) is not None:
+        try:
+            more = True
+            while more:
+                rows, more = job.run()
+                yield rows
+        finally:
+            job.close()
+
+
+def _threaded(jobs: _Counted, workers: int, ordered: bool) -> Generator[list[ScanRow]]:
+    """Run jobs in threads; at most three for each thread are running, waiting or finished and not taken."""
+    running: deque[Running] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="pacskit-scan")
+    try:
+        while True:
+            while len(running) < 3 * workers and not jobs.ended and (job := jobs.next()) is not None:
+                running.append((pool.submit(job.run), job))
+            if not running:
+                return
+            if not ordered:
+                _finished_first(running)
+            future, job = running[0]
+            rows, more = future.result()
+            if more:  # what follows in this archive keeps its place
+                running[0] = (pool.submit(job.run), job)
+            else:
+                running.popleft()
+                job.close()
+            yield rows
+    finally:
+        for future, _ in running:
+            future.cancel()
+        pool.shutdown()
+        for _, job in running:
+            job.close()
+
+
+def _finished_first(running: deque[Running]) -> None:
+    """Turn the queue until a job that is done stands first."""
+    wait([future for future, _ in running], return_when=FIRST_COMPLETED)
+    while not running[0][0].done():
+        running.rotate(-1)
+
+
+def scan(  # noqa: PLR0913
+    paths: PathLike | Iterable[PathLike],
+    keys: Iterable[Key] = DEFAULT_KEYS,
+    *,
+    workers: int | None = None,
+    ordered: bool = True,
+    recursive: bool = True,
+    follow_links: bool = False,
+    archives: bool = True,
+    dicomdirs: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+    limits: ScanLimits = _LIMITS,
+    options: ReadOptions = _DEFAULT,
+) -> HeaderScan:
+    """Read some attributes of any number of files, in parallel; nothing is read before the result is iterated over.
+
+    What cannot be read becomes a row with its error, never an exception. A file is read up to the last attribute
+    asked for, in the ascending order that PS3.5 7.1 demands. Memory does not grow with the number of files, but for
+    the names in one folder.
+
+    Parameters
+    ----------
+    paths
+        Files, folders, and zip and tar archives (also compressed with gzip, bzip2 or xz).
+    keys
+        Keywords, tags (``0x00100020``, ``"0010,0020"``), or paths (``"ReferencedSeriesSequence[0].Modality"``).
+    workers
+        Threads; by default one for each processor, 1 for none beside the caller's.
+    ordered
+        Give rows in the order of the files, else as they are done.
+    recursive, follow_links
+        Walk the folders in folders; through symbolic links too.
+    archives
+        Look into archives, else take them for files.
+    dicomdirs
+        Give rows for DICOMDIR files too.
+    force
+        Read files without prefix, meta or transfer syntax too, guessing what is missing.
+    progress
+        Called with the number of rows that are done, and of files found once all are known, else None.
+    limits, options
+        Budgets.
+
+    >>> scan("no such folder").keys[:2]
+    ('SOPClassUID', 'SOPInstanceUID')
+    """
+    if workers is not None and workers < 1:
+        raise ValueError("there must be a worker")
+    named = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+    parsed = dict(_parse(key) for key in keys)
+    steps = tuple(parsed.values())
+    grammars = {uid: (form.implicit, form.big, form.deflated) for uid, form in GRAMMARS.items()}
+    return HeaderScan(
+        [os.fspath(path) for path in named],
+        Reader(Keys(parsed, steps, grammars), steps, limits, options, force),
+        workers=workers or os.cpu_count() or 1,
+        ordered=ordered,
+        dicomdirs=dicomdirs,
+        progress=progress,
+        finding={"recursive": recursive, "follow_links": follow_links, "archives": archives},
+    )
