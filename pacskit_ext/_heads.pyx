@@ -251,7 +251,7 @@ cdef int read_meta(Reader* r, const uint8_t* p, int64_t have, int64_t total, Hea
     cdef Py_ssize_t n
     cdef int rc
     if have < META + 2:
-        return MORE if have < total else SHORT
+        return MORE if have < total else APART if r.force else SHORT
     if memcmp(p + 128, b"DICM", 4) != 0:
         return APART if r.force else NO_PREFIX
     if p[META] != 2 or p[META + 1] != 0:

@@ -216,15 +216,14 @@ def _syntax(dataset: Dataset) -> str | None:
 
 
 def _fragments(dataset: Dataset, element: DataElement, options: ReadOptions) -> Fragments | None:
-    """The fragments of an element that was read or assigned; None where it is native."""
+    """The fragments of an element that was read or assigned; None where it is native, as without a transfer syntax."""
     found = fragments_of(element)
     if found is not None or int(element.tag) != _PIXEL_DATA or element.raw is not None:
         return found
     syntax = _syntax(dataset)
-    data = _native(element)
-    if bytes(data[:4]) != b"\xfe\xff\x00\xe0" or (syntax is not None and not grammar(syntax).encapsulated):
+    if syntax is None or not grammar(syntax).encapsulated:
         return None
-    return parse_fragments(data, max_fragments=options.max_elements)
+    return parse_fragments(_native(element), max_fragments=options.max_elements)
 
 
 def _refuse_video(dataset: Dataset, fragments: Fragments) -> None:

@@ -122,10 +122,12 @@ class HeaderScan:
                     if self._dicomdirs or not row.is_dicomdir:
                         yield row
                 if self._progress is not None:
-                    self._progress(done, counted.found if counted.ended else None)
+                    self._progress(done, counted.total)
+            if self._progress is not None:
+                self._progress(done, done)
         finally:
             rows.close()
-            jobs.close()  # type: ignore[attr-defined]
+            jobs.close()
 
     def to_arrow(self) -> pyarrow.Table:
         """Scan into an Arrow table; needs pyarrow (``pip install pacskit[arrow]``)."""
@@ -147,19 +149,26 @@ class HeaderScan:
 class _Counted:
     """Jobs as they are found, and how many files there have been."""
 
-    def __init__(self, jobs: Iterator[tuple[Job, int]]) -> None:
+    def __init__(self, jobs: Iterator[Job]) -> None:
         self._jobs = jobs
-        self.found = 0
+        self._found = 0
+        self._is_open = False  # an archive is among them that does not say how many members it has
         self.ended = False
 
-    def next(self) -> Job | None:
-        job, count = next(self._jobs, (None, 0))
-        self.found += count
-        self.ended = job is None
-        return job
+    @property
+    def total(self) -> int | None:
+        """How many rows there will be; None while that is not known."""
+        return self._found if self.ended and not self._is_open else None
 
-    def add(self, count: int) -> None:
-        self.found += count
+    def next(self) -> Job | None:
+        job = next(self._jobs, None)
+        if job is None:
+            self.ended = True
+        elif job.count is None:
+            self._is_open = True
+        else:
+            self._found += job.count
+        return job
 
 
 def _inline(jobs: _Counted) -> Generator[list[ScanRow]]:

@@ -10,7 +10,7 @@ import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, Final, Protocol
 
@@ -62,6 +62,10 @@ class ScanLimits:
 
 class Job(Protocol):
     """A piece of work for one thread at a time."""
+
+    @property
+    def count(self) -> int | None:
+        """How many rows it will give; None where that is not known."""
 
     def run(self) -> tuple[list[ScanRow], bool]:
         """Do a part; return its rows and whether there is more to do."""
@@ -180,6 +184,10 @@ class _Files:
     reader: Reader
     paths: list[str]
 
+    @property
+    def count(self) -> int | None:
+        return len(self.paths)
+
     def run(self) -> tuple[list[ScanRow], bool]:
         return self.reader.files(self.paths), False
 
@@ -190,6 +198,10 @@ class _Files:
 @dataclass(slots=True)
 class _Rows:
     rows: list[ScanRow]
+
+    @property
+    def count(self) -> int | None:
+        return len(self.rows)
 
     def run(self) -> tuple[list[ScanRow], bool]:
         return self.rows, False
@@ -217,6 +229,10 @@ class _ZipMembers:
     path: str
     shared: _Zip
     members: list[zipfile.ZipInfo]
+
+    @property
+    def count(self) -> int | None:
+        return len(self.members)
 
     def run(self) -> tuple[list[ScanRow], bool]:
         return [self._member(info) for info in self.members], False
@@ -268,6 +284,10 @@ class _Tar:
         self._stream: IO[bytes] | _Inflated | None = None
         self._archive: tarfile.TarFile | None = None
         self._seen = 0
+
+    @property
+    def count(self) -> int | None:
+        return None
 
     def _open(self) -> tarfile.TarFile:
         if self._opener is None:
@@ -379,8 +399,8 @@ def _archive_jobs(reader: Reader, path: str) -> Iterator[Job] | None:
 
 def find_jobs(
     reader: Reader, paths: Iterable[str], *, recursive: bool, follow_links: bool, archives: bool
-) -> Iterator[tuple[Job, int]]:
-    """Yield jobs in the order of the files found, each with the number of files that it is known to have."""
+) -> Generator[Job]:
+    """Yield jobs in the order of the files found."""
     batch: list[str] = []
     size = 4  # grows, so that a few files are shared among the threads too
     for found in _found(reader, paths, recursive, follow_links):
@@ -388,14 +408,13 @@ def find_jobs(
         if isinstance(found, str) and inside is None:
             batch.append(found)
         if batch and (len(batch) >= size or inside is not None or isinstance(found, ScanRow)):
-            yield _Files(reader, batch), len(batch)
+            yield _Files(reader, batch)
             batch, size = [], min(size * 2, _BATCH)
         if isinstance(found, ScanRow):
-            yield _Rows([found]), 1
-        for job in inside or ():
-            yield job, len(job.members) if isinstance(job, _ZipMembers) else 0
+            yield _Rows([found])
+        yield from inside or ()
     if batch:
-        yield _Files(reader, batch), len(batch)
+        yield _Files(reader, batch)
 
 
 def _found(reader: Reader, paths: Iterable[str], recursive: bool, follow_links: bool) -> Iterator[str | ScanRow]:
