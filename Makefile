@@ -83,7 +83,7 @@ check: $(VENV)/.built $(VENV)/.group-check
 
 bench: $(VENV)/.built $(VENV)/.group-bench
 	@cd asv_bench && ../$(BIN)/asv machine --yes >/dev/null && ../$(BIN)/asv run --quick --show-stderr -E existing:$(abspath $(PY)) $(ARGS)
-	@$(if $(wildcard asv_bench/compare.py),$(PY) -m asv_bench.compare)
+	@$(PY) -m asv_bench.compare
 
 asv-check: $(VENV)/.built $(VENV)/.group-bench
 	@cd asv_bench && ../$(BIN)/asv check -E existing:$(abspath $(PY))

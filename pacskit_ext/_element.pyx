@@ -32,14 +32,14 @@ cdef class Sequence(MultiValue):
     def __init__(self, items=()):
         list.__init__(self, [_checked(item) for item in items])
 
-    def append(self, item):
-        MultiValue.append(self, _checked(item))
+    def append(self, value):
+        MultiValue.append(self, _checked(value))
 
-    def extend(self, items):
-        MultiValue.extend(self, [_checked(item) for item in items])
+    def extend(self, values):
+        MultiValue.extend(self, [_checked(item) for item in values])
 
-    def insert(self, index, item):
-        MultiValue.insert(self, index, _checked(item))
+    def insert(self, index, value):
+        MultiValue.insert(self, index, _checked(value))
 
     def __setitem__(self, index, item):
         self.changed = True
@@ -92,10 +92,10 @@ cdef class DataElement:
                 raise DecodeError("the value was not read", tag=self.tag_, offset=slot.offset)
             if slot.flags & F_EXTERNAL and is_binary(self.vr_):
                 self.value_ = self.scan.external
-            else:
+            else:        # UN of known length is little endian whatever the data set is (PS3.5 6.2.2)
                 self.value_ = decode_value(
-                    value_at(self.scan, slot), slot.length, self.vr_, (slot.flags & F_BIG) != 0, self.charset,
-                    self.tag_, slot.offset,
+                    value_at(self.scan, slot), slot.length, self.vr_, slot.flags & F_BIG and slot.vr != VR_UN,
+                    self.charset, self.tag_, slot.offset,
                 )
             if self.vr_ == VR_SQ:
                 self.value_ = Sequence.__new__(Sequence)
@@ -174,10 +174,8 @@ cdef class DataElement:
     def VM(self):
         """How many values there are; 1 for a sequence and for bytes, 0 when empty."""
         value = self.get()
-        if isinstance(value, Sequence):
-            return 1
         if isinstance(value, MultiValue):
-            return len(value)
+            return 1 if isinstance(value, Sequence) else len(value)
         return 0 if value is None or (isinstance(value, (str, bytes)) and len(value) == 0) else 1
 
     @property
@@ -196,7 +194,7 @@ cdef class DataElement:
 
     @property
     def is_private(self):
-        return (self.tag_ >> 16) & 1 == 1
+        return bool(self.tag_ & 0x10000)
 
     @property
     def is_empty(self):
@@ -206,6 +204,14 @@ cdef class DataElement:
     def is_undefined_length(self):
         """Whether the source gave the length as undefined (PS3.5 7.1)."""
         return self.slot != NULL and not self.changed and (self.slot.flags & F_UNDEFINED) != 0
+
+    @property
+    def is_modified(self):
+        return self.is_changed()
+
+    @property
+    def is_little_endian(self):
+        return self.slot == NULL or self.changed or not self.slot.flags & F_BIG
 
     @property
     def length(self):
@@ -250,11 +256,11 @@ cdef class DataElement:
 
     __repr__ = __str__
 
-    def __deepcopy__(self, memo):
-        return self.twin()
-
     def __reduce__(self):
         return DataElement, (self.tag_, str(vr_of(self.vr_)), self.get())
+
+    def __deepcopy__(self, memo):
+        return self.twin()
 
     def twin(self):
         """A copy that can be changed without touching this one."""
@@ -263,11 +269,8 @@ cdef class DataElement:
         copy.tag_, copy.vr_, copy.charset = self.tag_, self.vr_, self.charset
         copy.slot, copy.scan, copy.changed, copy.decoded = self.slot, self.scan, self.is_changed(), True
         if isinstance(value, Sequence):
-            copy.value_ = Sequence([item.copy() for item in value])
-        elif isinstance(value, MultiValue):
-            copy.value_ = MultiValue(value)
-        else:
-            copy.value_ = value
+            value = Sequence([item.copy() for item in value])
+        copy.value_ = MultiValue(value) if type(value) is MultiValue else value
         return copy
 
 
@@ -319,7 +322,7 @@ cdef class SlotTable:
         return -1
 
     cdef DataElement cached(self, int64_t index):
-        if self.cache == NULL or self.cache[index] == NULL or self.cache[index] == <PyObject*> _REMOVED:
+        if self.cache == NULL or self.cache[index] == NULL or self.is_removed(index):
             return None
         return <DataElement> self.cache[index]
 
@@ -354,9 +357,7 @@ cdef class SlotTable:
         cdef int64_t index = self.find(tag)
         if index >= 0:
             return None if self.is_removed(index) else self.at(index)
-        if self.extra is not None:
-            return self.extra.get(tag)
-        return None
+        return self.extra.get(tag) if self.extra is not None else None
 
     cdef uint16_t resolve(self, Slot* slot):
         """The VR of a slot, with the dictionary's choices made from context (PS3.5 annex A, PS3.3 C.7.6.3)."""

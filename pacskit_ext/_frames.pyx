@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memset
 
 from pacskit_ext._element cimport DataElement
 from pacskit_ext._errors import DecodeError, LimitError, TruncatedError
-from pacskit_ext._reader cimport F_BIG, F_FRAGMENTS, Item, Slot
+from pacskit_ext._slots cimport F_BIG, F_FRAGMENTS, Item, Slot
 from pacskit_ext._span cimport load_u16, load_u32, load_u64
 
 cdef enum:

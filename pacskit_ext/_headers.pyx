@@ -13,7 +13,7 @@ from pacskit_ext._heads cimport (
     APART, DONE, LONG, MORE, NO_META, NO_PREFIX, NO_SYNTAX, SHORT, SYSTEM, Found, Head, Keys, Reader, read_file,
     read_head, set_up, tear_down,
 )
-from pacskit_ext._reader cimport F_BIG
+from pacskit_ext._slots cimport F_BIG
 from pacskit_ext._uid import UID
 from pacskit_ext._vr cimport decode_value
 from pacskit_ext._vrcode cimport VR_CS

@@ -1,7 +1,7 @@
 # The first bytes of files, and what of them was wanted.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
-from pacskit_ext._reader cimport Scanner
+from pacskit_ext._grammar cimport Scanner
 
 cdef enum State:
     DONE = 0

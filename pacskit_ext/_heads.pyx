@@ -10,7 +10,8 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from pacskit_ext._errors cimport RC_LENGTH, RC_NOMEM, RC_OK, RC_TRUNCATED
-from pacskit_ext._reader cimport F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, Item, Scanner, Slot, scan_level
+from pacskit_ext._grammar cimport Scanner, scan_level
+from pacskit_ext._slots cimport F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, Item, Slot
 from pacskit_ext._span cimport load_u16
 from pacskit_ext._tagtable cimport tag_vr
 from pacskit_ext._vrcode cimport VR_OB, VR_OW, VR_SQ, VR_SS, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw
@@ -160,7 +161,7 @@ cdef int64_t keep(Reader* r, const uint8_t* p, int64_t n) noexcept nogil:
 
 cdef void start(Reader* r, const uint8_t* p, int64_t have, int64_t total) noexcept nogil:
     r.scanner.base, r.scanner.size, r.scanner.total = p, have, total
-    r.scanner.nslots = r.scanner.nitems = r.scanner.nopen = r.scanner.nopen_items = 0
+    r.scanner.nslots = r.scanner.nitems = r.scanner.nopen = r.scanner.nopen_items = r.scanner.nnotes = 0
     r.scanner.stop_tag = r.scanner.only_group = 0
     r.scanner.wanted = NULL
     r.scanner.wanted_count = 0
@@ -371,5 +372,6 @@ cdef void tear_down(Reader* r) noexcept:
     free(r.scanner.open)
     free(r.scanner.items)
     free(r.scanner.open_items)
+    free(r.scanner.notes)
     free(r.buffer)
     free(r.arena)

@@ -9,6 +9,14 @@ from pacskit_ext._reader cimport Scan
 from pacskit_ext._values cimport TAG, keyword_tag_of, tag_of
 
 
+cdef object _ABSENT = object()
+
+
+cdef inline bint is_path(object key):
+    """Whether a key leads into sequences: ``ReferencedSeriesSequence[0].SeriesInstanceUID``."""
+    return isinstance(key, str) and "[" in <str> key
+
+
 cdef class ElementIterator:
     """Elements of a data set that has only those of its source, in ascending order."""
     cdef SlotTable table
@@ -32,6 +40,8 @@ cdef class ElementTable(SlotTable):
         cdef DataElement element
         if isinstance(key, slice):
             return self._slice(key)
+        if is_path(key):
+            return self.element_at(key)
         tag = tag_of(key)
         element = self.element(tag)
         if element is None:
@@ -57,6 +67,8 @@ cdef class ElementTable(SlotTable):
         if isinstance(key, slice):
             for element in self[key]:
                 self.remove((<DataElement> element).tag_)
+        elif is_path(key):
+            self.remove_at(key)
         else:
             self.remove(tag_of(key))
 
@@ -64,6 +76,8 @@ cdef class ElementTable(SlotTable):
         cdef uint32_t tag
         cdef int64_t index
         try:
+            if is_path(key):
+                return self.get(key, _ABSENT) is not _ABSENT
             tag = tag_of(key)
         except ValueError:
             return False
@@ -132,12 +146,20 @@ cdef class ElementTable(SlotTable):
         """The value of an attribute by keyword, or its element by tag (pydicom's rule); ``default`` if absent."""
         cdef DataElement element
         try:
-            element = self.element(tag_of(key))
-        except ValueError:
+            element = self.element_at(key) if is_path(key) else self.element(tag_of(key))
+        except (ValueError, KeyError):
             return default
         if element is None:
             return default
         return element.get() if isinstance(key, str) else element
+
+    def element_at(self, path):
+        """The element that a path ends in; a data set that knows no paths has none."""
+        raise KeyError(path)
+
+    def remove_at(self, path):
+        """Remove what a path ends in; a data set that knows no paths has nothing there."""
+        raise KeyError(path)
 
     def add(self, DataElement element not None):
         """Put an element in, replacing the one of its tag."""

@@ -10,6 +10,7 @@ import struct
 
 from pacskit_ext._charset cimport CharacterSet
 from pacskit_ext._errors import DecodeError, EncodeError
+from pacskit_ext._numbers cimport is_blank, parse_decimal
 from pacskit_ext._span cimport load_u16, load_u32, load_u64
 from pacskit_ext._values cimport DATE, DATE_TIME, DS, INTEGER_STRING, PERSON_NAME, TAG, TIME, MultiValue
 from pacskit_ext._uid import UID
@@ -18,17 +19,6 @@ from pacskit_ext._vrcode cimport (
     VR_ST, VR_SV, VR_TM, VR_UC, VR_UI, VR_UL, VR_UR, VR_US, VR_UT, VR_UV, VR_uw, VR_xs, VR_xw, is_binary, is_text,
     swap_width,
 )
-
-cdef extern from "Python.h":
-    double PyOS_string_to_double(const char* s, char** endptr, object overflow_exception) except? -1.0
-    object PyFloat_FromDouble(double v)
-    object PyLong_FromLongLong(long long v)
-
-cdef double[23] POWERS = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
-    1e20, 1e21, 1e22,
-]
-
 
 cdef inline bint is_single_text(uint16_t vr) noexcept nogil:
     return vr == VR_LT or vr == VR_ST or vr == VR_UT or vr == VR_UR
@@ -49,65 +39,6 @@ cdef object empty_value(uint16_t vr):
 
 
 # -- numbers in text -------------------------------------------------------------------------------------------------
-
-cdef inline bint is_blank(uint8_t c) noexcept nogil:
-    return c == 0x20 or c == 0
-
-
-cdef int parse_decimal(const uint8_t* p, int64_t n, double* out) noexcept nogil:
-    """Parse what needs no rounding (15 digits, exponent within 22): 0, else 1 for the slow road, -1 for no number."""
-    cdef int64_t i = 0
-    cdef uint64_t digits = 0
-    cdef int count = 0, scale = 0, exponent = 0
-    cdef bint negative = False, below = False, any_digit = False, negative_exponent = False
-    if i < n and (p[i] == 0x2B or p[i] == 0x2D):
-        negative = p[i] == 0x2D
-        i += 1
-    while i < n:
-        if 0x30 <= p[i] <= 0x39:
-            any_digit = True
-            if count or p[i] != 0x30:
-                count += 1
-            digits = digits * 10 + (p[i] - 0x30)
-            if below:
-                scale -= 1
-            if count > 15:
-                return 1
-        elif p[i] == 0x2E and not below:
-            below = True
-        else:
-            break
-        i += 1
-    if not any_digit:
-        return -1
-    if i < n:
-        if p[i] != 0x45 and p[i] != 0x65:
-            return -1
-        i += 1
-        if i < n and (p[i] == 0x2B or p[i] == 0x2D):
-            negative_exponent = p[i] == 0x2D
-            i += 1
-        if i == n:
-            return -1
-        while i < n:
-            if not 0x30 <= p[i] <= 0x39:
-                return -1
-            exponent = exponent * 10 + (p[i] - 0x30)
-            if exponent > 400:
-                return 1
-            i += 1
-        scale += -exponent if negative_exponent else exponent
-    out[0] = <double> digits
-    if scale < -22 or scale > 22:
-        return 1
-    if scale < 0:
-        out[0] /= POWERS[-scale]
-    elif scale > 0:
-        out[0] *= POWERS[scale]
-    if negative:
-        out[0] = -out[0]
-    return 0
-
 
 cdef object decimal_string(const uint8_t* p, int64_t n, uint32_t tag, int64_t offset):
     cdef double number = 0
@@ -325,7 +256,7 @@ cdef object coerce_value(object value, uint16_t vr, uint32_t tag):
     if is_binary(vr):
         if value is None:
             return None
-        if isinstance(value, (list, tuple)) and all(isinstance(v, (bytes, bytearray, memoryview)) for v in value):
+        if isinstance(value, (list, tuple)) and all([isinstance(v, (bytes, bytearray, memoryview)) for v in value]):
             return list(value)        # fragments of encapsulated data
         if isinstance(value, str):
             raise EncodeError("a value of this VR is bytes, not text", tag=tag)

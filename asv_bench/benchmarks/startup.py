@@ -9,7 +9,7 @@ from typing import ClassVar
 from .common import Benchmark
 
 
-class Import(Benchmark):
+class ImportTime(Benchmark):
     """A new process that imports a module and leaves; ``nothing`` is the interpreter alone."""
 
     params: ClassVar[list[str]] = ["nothing", "pacskit", "pacskit.core.uids", "pydicom"]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from pacskit.core import slots
+from pacskit.core import compare, paths, slots
+from pacskit.core.arrays import array_of
+from pacskit.core.compare import Change, Conflict
+from pacskit.core.diagnostics import Diagnostic, charset_diagnostics, diagnostics_of
 from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
+from pacskit.core.tag import Tag
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement, Sequence
 from pacskit_ext._table import ElementTable
@@ -16,8 +20,9 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import BinaryIO
 
+    from numpy.typing import NDArray
+
     from pacskit.core._generated.keywords import KeywordAttributes
-    from pacskit.core.tag import Tag
 else:
 
     class KeywordAttributes:
@@ -43,9 +48,10 @@ class Dataset(ElementTable, KeywordAttributes):
     False
     """
 
-    __slots__ = ("_file_meta", "_preamble", "_syntax")
+    __slots__ = ("_file_meta", "_notes", "_preamble", "_syntax")
 
     _file_meta: FileMeta | Callable[[], FileMeta]  # a function makes it on first use
+    _notes: tuple[Diagnostic, ...]  # of the file; those of the data set are in the scan
     _preamble: bytes | None
     _syntax: UID | None
 
@@ -89,6 +95,17 @@ class Dataset(ElementTable, KeywordAttributes):
     def transfer_syntax(self, syntax: UID | None) -> None:
         self._syntax = syntax
 
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """What reading tolerated, in the order met; empty for a data set that was made."""
+        found = list(getattr(self, "_notes", ()))
+        if self.scan is not None:
+            found += diagnostics_of(self.scan)
+            charset = self.get(0x00080005)
+            if charset is not None and charset.raw:
+                found += charset_diagnostics(bytes(charset.raw))
+        return found
+
     def keys(self) -> list[Tag]:
         """The tags, in ascending order."""
         return [element.tag for element in self]
@@ -126,6 +143,51 @@ class Dataset(ElementTable, KeywordAttributes):
             if recursive and element.VR == "SQ" and element.tag in self:
                 for item in element.value:
                     item.walk(callback)
+
+    def element_at(self, path: str) -> DataElement:
+        """The element that a path ends in, as ``ds[path]`` gives it; KeyError when there is none."""
+        return paths.element_at(self, path)
+
+    def item(self, path: str) -> Dataset:
+        """The item that a path such as ``ReferencedSeriesSequence[0]`` ends in; KeyError when there is none."""
+        return paths.item_at(self, path)
+
+    def assign(self, path: str, value: Any) -> None:
+        """Set an attribute by path, making sequences and the next item of one where they are missing."""
+        paths.assign(self, path, value)
+
+    def remove_at(self, path: str) -> None:
+        """Remove the element, or the item, that a path ends in, as ``del ds[path]`` does."""
+        paths.remove_at(self, path)
+
+    def find(
+        self, key: int | str | tuple[int, int] | None = None, *, where: Callable[[DataElement], bool] | None = None
+    ) -> Iterator[tuple[str, DataElement]]:
+        """Iterate over paths and elements at every depth: those of one attribute, those for which ``where`` is true."""
+        wanted = None if key is None else Tag(key)
+        for path, element in self._paths(""):
+            if (wanted is None or element.tag == wanted) and (where is None or where(element)):
+                yield path, element
+
+    def _paths(self, prefix: str) -> Iterator[tuple[str, DataElement]]:
+        for element in self:
+            path = prefix + paths.name_of(element.tag)
+            yield path, element
+            if element.VR == "SQ":
+                for index, item in enumerate(element.value):
+                    yield from item._paths(f"{path}[{index}].")
+
+    def diff(self, other: Dataset) -> list[Change]:
+        """What has to change for this data set to become the other, item by item; print the changes to see them."""
+        return list(compare.diff(self, other))
+
+    def merge(self, other: Dataset, *, conflict: Conflict | str = Conflict.ERROR) -> list[Change]:
+        """Take what only the other has. Raises MergeConflict for what differs, unless ``conflict`` decides it."""
+        return compare.merge(self, other, conflict)
+
+    def array(self, key: int | str | tuple[int, int]) -> NDArray[Any]:
+        """The numbers of an attribute as an array of one dimension; see `array_of`. Raises KeyError if absent."""
+        return array_of(self[key])
 
     def group_dataset(self, group: int) -> Self:
         """The elements of one group, in a data set of their own."""

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, Final, Protocol
 
-from pacskit.core.config import ReadOptions
+from pacskit.core.config import ReadOptions, Strictness
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, LimitError, PacsError
 from pacskit.encoding.part10 import dcmread, read_part10
@@ -101,6 +101,8 @@ class Reader:
 
     def files(self, paths: list[str]) -> list[ScanRow]:
         """Return the rows of files, in order."""
+        if self.options.strictness is not Strictness.LENIENT:
+            return [self._apart(path) for path in paths]
         if os.name == "nt":
             return [self._file(path) for path in paths]
         rows = read_files(self.keys, paths, **self._budgets())
@@ -129,7 +131,7 @@ class Reader:
         while True:
             data += stream.read(min(want, size, self.limits.max_header) - len(data))
             found = read_bytes(self.keys, data, path, member, total=size, **self._budgets())
-            if found is None:
+            if found is None or self.options.strictness is not Strictness.LENIENT:
                 data += stream.read(max(0, min(size, self.limits.max_header + 1) - len(data)))
                 if len(data) > self.limits.max_header:
                     raise LimitError(f"more than {self.limits.max_header} bytes would have to be read")

@@ -33,6 +33,7 @@ __all__ = [
 MAX_TEXT = 10_240  # characters of one value; the longest text worth asking for (LT, PS3.5 6.2)
 MAX_ITEMS = 256
 MAX_DEPTH = 8
+_TO_TEXT = json.JSONEncoder(separators=(",", ":")).encode
 
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
@@ -50,7 +51,7 @@ class DatasetLike(Protocol):
 def vr_of(element: Any) -> str:
     """Return the element's VR as text."""
     vr = getattr(element, "vr", None) or element.VR
-    return str(getattr(vr, "value", vr))
+    return vr if isinstance(vr, str) else str(getattr(vr, "value", vr))
 
 
 def texts(value: Any) -> list[str]:
@@ -59,6 +60,8 @@ def texts(value: Any) -> list[str]:
         return []
     if isinstance(value, str):
         return [value]
+    if isinstance(value, (int, float)):
+        return [str(value)]
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, memoryview, Mapping)):
         if hasattr(value, "original_string") or hasattr(value, "components"):  # a PersonName may be iterable
             return [str(value)]
@@ -97,13 +100,16 @@ def _encode_element(element: Any, depth: int) -> list[Any] | None:
     if vr in _BINARY or depth > MAX_DEPTH:
         return None
     value = _value_of(element)
+    if isinstance(value, str):
+        found = clean(value)[:MAX_TEXT]
+        return [vr, found] if found else [vr]
     if vr == "SQ":
         return [vr, *(_encode_item(item, depth + 1) for item in list(value or ())[:MAX_ITEMS])]
-    if vr == "AT" and not isinstance(value, str):
+    if vr == "AT":
         values = value if isinstance(value, (list, tuple)) and not isinstance(value, int) else [value]
         return [vr, *(f"{int(one):08X}" for one in values if one is not None and one != "")]
-    found = [clean(one)[:MAX_TEXT] for one in texts(value)[:MAX_ITEMS]]
-    return [vr, *found] if any(found) else [vr]
+    several = [clean(one)[:MAX_TEXT] for one in texts(value)[:MAX_ITEMS]]
+    return [vr, *several] if any(several) else [vr]
 
 
 def _encode_item(item: DatasetLike, depth: int) -> Encoded:
@@ -117,7 +123,7 @@ def _encode_item(item: DatasetLike, depth: int) -> Encoded:
 
 def encode_attributes(encoded: Encoded) -> str:
     """Return the text that the index stores."""
-    return json.dumps(encoded, separators=(",", ":")) if encoded else "{}"
+    return _TO_TEXT(encoded) if encoded else "{}"
 
 
 def decode_attributes(text: str) -> Encoded:
@@ -168,21 +174,23 @@ def instance_row(ds: DatasetLike) -> tuple[int | None, str]:
     """Return the instance number and the encoded attributes of an instance; its UIDs are taken from elsewhere."""
     number: int | None = None
     encoded: Encoded = {}
-    for attribute in _INSTANCE:
-        if attribute.keyword not in ds:
+    for tag, name, is_number in _INSTANCE:
+        if tag not in ds:
             continue
-        element = ds[attribute.keyword]
-        if attribute.column is not None:
+        element = ds[tag]
+        if is_number:
             number = integer("\\".join(texts(_value_of(element))))
             if number is not None:
                 continue
         found = _encode_element(element, 0)
         if found is not None and len(found) > 1:
-            encoded[f"{attribute.tag:08X}"] = found
+            encoded[name] = found
     return number, encode_attributes(encoded)
 
 
-_INSTANCE = tuple(one for one in attributes_of("IMAGE") if one.kind != Kind.UID)
+_INSTANCE = tuple(
+    (one.tag, f"{one.tag:08X}", one.column is not None) for one in attributes_of("IMAGE") if one.kind != Kind.UID
+)
 
 
 def parents_of(ds: DatasetLike) -> Parents:
