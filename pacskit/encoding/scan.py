@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
 from pacskit.core.config import ReadOptions
+from pacskit.core.errors import ConfigurationError
 from pacskit.encoding.sources import Job, Path, Reader, ScanLimits, find_jobs
 from pacskit.encoding.transfer_syntax import GRAMMARS
 from pacskit_ext._headers import ScanRow
@@ -51,7 +52,12 @@ _LIMITS: Final = ScanLimits()
 
 def _tag(name: str) -> int:
     found = _HEX.fullmatch(name)
-    return int(found[1] + found[2], 16) if found else tag_from(name)
+    if found:
+        return int(found[1] + found[2], 16)
+    try:
+        return tag_from(name)
+    except ValueError as error:
+        raise ConfigurationError(f"{name!r} is no keyword and no tag") from error
 
 
 def _parse(key: Key) -> tuple[str, Path]:
@@ -67,13 +73,13 @@ def _parse(key: Key) -> tuple[str, Path]:
             step = _STEP.fullmatch(part)
             last = number == len(parts) - 1
             if step is None or (step["item"] is None) != last:
-                raise ValueError(f"{key!r} is no path to an attribute, such as Sequence[0].Keyword")
+                raise ConfigurationError(f"{key!r} is no path to an attribute, such as Sequence[0].Keyword")
             steps.append((_tag(step["name"]), -1 if last else int(step["item"])))
     if steps[0][0] >= 0x7FE00000:
-        raise ValueError(f"{name} is not in the header")
+        raise ConfigurationError(f"{name} is not in the header")
     entry = lookup(steps[-1][0])
     if entry is not None and entry[0] == "SQ":
-        raise ValueError(f"{name} is a sequence: ask for an attribute of an item, such as {name}[0].Keyword")
+        raise ConfigurationError(f"{name} is a sequence: ask for an attribute of an item, such as {name}[0].Keyword")
     return name, tuple(steps)
 
 
@@ -259,13 +265,15 @@ def scan(  # noqa: PLR0913
     progress
         Called with the number of rows that are done, and of files found once all are known, else None.
     limits, options
-        Budgets.
+        Budgets; another strictness than lenient reads whole headers, which takes longer.
+
+    Raises ConfigurationError for a key that is none.
 
     >>> scan("no such folder").keys[:2]
     ('SOPClassUID', 'SOPInstanceUID')
     """
     if workers is not None and workers < 1:
-        raise ValueError("there must be a worker")
+        raise ConfigurationError("there must be a worker")
     named = [paths] if isinstance(paths, (str, os.PathLike)) else paths
     parsed = dict(_parse(key) for key in keys)
     steps = tuple(parsed.values())
