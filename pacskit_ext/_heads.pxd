@@ -3,6 +3,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from pacskit_ext._grammar cimport Scanner
 
+cdef enum:
+    LAST_STEP = -0x80000000   # ends a path
+
 cdef enum State:
     DONE = 0
     MORE = 1                  # bytes after those given are needed
@@ -17,7 +20,7 @@ cdef enum State:
 
 cdef struct Step:
     uint32_t tag
-    int64_t index             # of the item to go into; -1 ends the path
+    int64_t index             # of the item to go into, from the end when negative; or LAST_STEP
 
 cdef struct Grammar:
     uint8_t uid[64]

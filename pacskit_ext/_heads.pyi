@@ -1,5 +1,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
+END: int
+
 class Keys:
     names: tuple[str, ...]
     def __init__(

@@ -69,6 +69,9 @@ cdef enum:
     FIRST_READ = 16384
 
 
+END = LAST_STEP
+
+
 cdef class Keys:
     """The attributes wanted, as paths of tags and item numbers, and the grammars of transfer syntaxes."""
 
@@ -79,7 +82,7 @@ cdef class Keys:
         self.grammars = NULL
 
     def __init__(self, names, paths, grammars):
-        """``paths``: for each name pairs of tag and item, the last item -1; ``grammars``: UID to three truths."""
+        """``paths``: for each name pairs of tag and item, END for the last item; ``grammars``: UID to three truths."""
         cdef Py_ssize_t i, k
         self.names = tuple(names)
         self.blank = dict.fromkeys(self.names)
@@ -192,6 +195,7 @@ cdef int take(Keys keys, uint32_t key, Reader* r, Item* root, Found* found) noex
     cdef Slot* charset = NULL
     cdef Slot* slot
     cdef Slot* other
+    cdef int64_t index
     cdef int sign = -1
     found.at = -1
     while True:
@@ -203,11 +207,12 @@ cdef int take(Keys keys, uint32_t key, Reader* r, Item* root, Found* found) noex
         slot = find(s.slots + level.first, level.count, step.tag)
         if slot == NULL:
             return RC_OK
-        if step.index < 0:
+        if step.index == LAST_STEP:
             break
-        if not slot.flags & F_ITEMS or step.index >= slot.count:
+        index = step.index + slot.count if step.index < 0 else step.index
+        if not slot.flags & F_ITEMS or not 0 <= index < slot.count:
             return RC_OK
-        level = s.items + slot.first + step.index
+        level = s.items + slot.first + index
         step += 1
     s.at, s.tag = slot.offset, slot.tag
     if slot.flags & (F_ITEMS | F_FRAGMENTS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.errors import ConfigurationError
+from pacskit.core.paths import Step, parse
+from pacskit.core.tag import Tag
 from pacskit.encoding.sources import Job, Path, Reader, ScanLimits, find_jobs
 from pacskit.encoding.transfer_syntax import GRAMMARS
 from pacskit_ext._headers import ScanRow
-from pacskit_ext._heads import Keys
-from pacskit_ext._table import tag_from
+from pacskit_ext._heads import END, Keys
 from pacskit_ext._tagtable import lookup
 
 if TYPE_CHECKING:
@@ -44,43 +44,25 @@ PathLike = str | os.PathLike[str]
 Progress = Callable[[int, "int | None"], object]
 Running = tuple["Future[tuple[list[ScanRow], bool]]", Job]
 
-_STEP: Final = re.compile(r"(?P<name>[^\[\].]+)(?:\[(?P<item>\d+)\])?")
-_HEX: Final = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
 _DEFAULT: Final = ReadOptions()
 _LIMITS: Final = ScanLimits()
 
 
-def _tag(name: str) -> int:
-    found = _HEX.fullmatch(name)
-    if found:
-        return int(found[1] + found[2], 16)
-    try:
-        return tag_from(name)
-    except ValueError as error:
-        raise ConfigurationError(f"{name!r} is no keyword and no tag") from error
-
-
 def _parse(key: Key) -> tuple[str, Path]:
     """Return the name of a key, and its path of tags and items."""
-    if not isinstance(key, str):
-        tag = tag_from(key)
-        found = lookup(tag)
-        name, steps = (found[2] if found is not None and found[2] else f"{tag:08X}"), [(tag, -1)]
-    else:
-        name, steps = key, []
-        parts = key.split(".")
-        for number, part in enumerate(parts):
-            step = _STEP.fullmatch(part)
-            last = number == len(parts) - 1
-            if step is None or (step["item"] is None) != last:
-                raise ConfigurationError(f"{key!r} is no path to an attribute, such as Sequence[0].Keyword")
-            steps.append((_tag(step["name"]), -1 if last else int(step["item"])))
-    if steps[0][0] >= 0x7FE00000:
+    try:
+        found = parse(key) if isinstance(key, str) else (Step(Tag(key), None),)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    name = key if isinstance(key, str) else found[0].tag.keyword or f"{int(found[0].tag):08X}"
+    if found[-1].item is not None:
+        raise ConfigurationError(f"{name} is an item: ask for an attribute of it")
+    if found[0].tag >= 0x7FE00000:
         raise ConfigurationError(f"{name} is not in the header")
-    entry = lookup(steps[-1][0])
+    entry = lookup(found[-1].tag)
     if entry is not None and entry[0] == "SQ":
         raise ConfigurationError(f"{name} is a sequence: ask for an attribute of an item, such as {name}[0].Keyword")
-    return name, tuple(steps)
+    return name, tuple((int(step.tag), END if step.item is None else step.item) for step in found)
 
 
 class HeaderScan:
@@ -249,7 +231,7 @@ def scan(  # noqa: PLR0913
     paths
         Files, folders, and zip and tar archives (also compressed with gzip, bzip2 or xz).
     keys
-        Keywords, tags (``0x00100020``, ``"0010,0020"``), or paths (``"ReferencedSeriesSequence[0].Modality"``).
+        Keywords, tags (``0x00100020``, ``"00100020"``), or paths (``"ReferencedSeriesSequence[0].Modality"``).
     workers
         Threads; by default one for each processor, 1 for none beside the caller's.
     ordered

@@ -19,11 +19,11 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, LimitError, PacsError
 from pacskit.encoding.part10 import dcmread, read_part10
 from pacskit_ext._headers import ScanRow, read_bytes, read_files
-from pacskit_ext._heads import Keys
+from pacskit_ext._heads import END, Keys
 
 __all__ = ["Job", "Path", "Reader", "ScanLimits", "find_jobs"]
 
-Path = tuple[tuple[int, int], ...]  # tags and the item to go into; the last item is -1
+Path = tuple[tuple[int, int], ...]  # tags and the item to go into; END after the last
 
 _BATCH: Final = 64
 _FIRST: Final = 1 << 14
@@ -168,11 +168,11 @@ def _value(dataset: Dataset, steps: Path, limit: int) -> Any:
         if tag not in dataset:
             return None
         element = dataset[tag]
-        if index < 0:
+        if index == END:
             if (element.length or 0) > limit:
                 raise LimitError("a value is longer than the limit", tag=tag, offset=element.offset)
             return None if element.VR == "SQ" else element.value
-        if element.VR != "SQ" or index >= len(element.value):
+        if element.VR != "SQ" or not -len(element.value) <= index < len(element.value):
             return None
         dataset = element.value[index]
     return None

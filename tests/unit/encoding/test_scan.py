@@ -32,7 +32,7 @@ KEYS = [
     *DEFAULT_KEYS, "SpecificCharacterSet", "StudyTime", "ImageType", "PixelSpacing", "Rows", "BitsStored",
     "SmallestImagePixelValue", "WindowCenter", "NumberOfFrames", "PatientComments", "ReferringPhysicianName",
     "ReferencedStudySequence[0].ReferencedSOPInstanceUID", "RequestAttributesSequence[0].ScheduledProcedureStepID",
-    "0008,0070", "FrameIncrementPointer",
+    "(0008,0070)", "FrameIncrementPointer",
 ]  # fmt: skip
 # Files that pydicom reads by guessing, or as far as they go.
 REFUSED = {
@@ -63,7 +63,7 @@ def plain(value: Any) -> Any:
 def theirs(dataset: Any, key: str) -> Any:
     """What pydicom has under a key."""
     if "," in key:
-        found = dataset.get(tuple(int(part, 16) for part in key.split(",")))
+        found = dataset.get(tuple(int(part, 16) for part in key.strip("()").split(",")))
         return None if found is None else plain(found.value)
     if "[0]." in key:
         sequence, key = key.split("[0].")
@@ -322,11 +322,12 @@ def test_keys_are_keywords_tags_and_paths(tmp_path: Path) -> None:
     (tmp_path / "x.dcm").write_bytes(image(1, ReferencedStudySequence=[Dataset(ReferencedSOPInstanceUID="1.8"), item]))
     keys: list[Any] = [
         "PatientID", 0x00100020, (0x0008, 0x0018), "(0010,0020)", "00100020",
-        "ReferencedStudySequence[1].ReferencedSOPInstanceUID", "0008,1110[0].0008,1155",
-        "ReferencedStudySequence[1].TextValue", "ReferencedStudySequence[2].TextValue",
+        "ReferencedStudySequence[1].ReferencedSOPInstanceUID", "00081110[0].(0008,1155)",
+        "ReferencedStudySequence[-1].TextValue", "ReferencedStudySequence[2].TextValue",
+        "ReferencedStudySequence[-3].TextValue",
     ]  # fmt: skip
     (row,) = scan(tmp_path, keys)
-    assert list(row.values.values()) == ["1", "1.2.1", "1", "1", "1.9", "1.8", "größer", None]
+    assert list(row.values.values()) == ["1", "1.2.1", "1", "1", "1.9", "1.8", "größer", None, None]
     assert row["SOPInstanceUID"] == "1.2.1"
 
 
