@@ -233,6 +233,18 @@ cdef int take(Keys keys, uint32_t key, Reader* r, Item* root, Found* found) noex
     return RC_OK if found.at >= 0 else RC_NOMEM
 
 
+cdef int take_all(Keys keys, bint of_meta, Reader* r, Item* root, Found* found) noexcept nogil:
+    """Follow the paths that begin in the File Meta Information, or those in the data set."""
+    cdef uint32_t i
+    cdef int rc
+    for i in range(keys.count):
+        if (keys.steps[keys.begins[i]].tag >> 16 == 2) == of_meta:
+            rc = take(keys, i, r, root, found + i)
+            if rc != RC_OK:
+                return rc
+    return RC_OK
+
+
 cdef int wrong(Reader* r, Head* head, int rc, bint whole) noexcept nogil:
     if rc == RC_TRUNCATED and not whole:
         return MORE
@@ -250,9 +262,8 @@ cdef Grammar* grammar_of(Keys keys, Head* head) noexcept nogil:
     return NULL
 
 
-cdef int read_meta(Reader* r, const uint8_t* p, int64_t have, int64_t total, Head* head, int64_t* begin) noexcept nogil:
+cdef int read_meta(Reader* r, const uint8_t* p, int64_t have, int64_t total, Head* head, Item* root) noexcept nogil:
     """Prefix and File Meta Information (PS3.10 7.1)."""
-    cdef Item root
     cdef Slot* slot
     cdef Py_ssize_t n
     cdef int rc
@@ -263,13 +274,11 @@ cdef int read_meta(Reader* r, const uint8_t* p, int64_t have, int64_t total, Hea
     if p[META] != 2 or p[META + 1] != 0:
         return APART if r.force else NO_META
     start(r, p, have, total)
-    memset(&root, 0, sizeof(Item))
     r.scanner.only_group = 2
-    rc = scan_level(&r.scanner, META, have, False, False, 0, 0, &root)
+    rc = scan_level(&r.scanner, META, have, False, False, 0, 0, root)
     if rc != RC_OK:
         return wrong(r, head, rc, have == total)
-    begin[0] = root.offset + root.length
-    if begin[0] == have and have < total:
+    if root.offset + root.length == have and have < total:
         return MORE              # nothing tells yet that the meta ends here
     slot = find(r.scanner.slots + root.first, root.count, TRANSFER_SYNTAX)
     n = slot.length if slot != NULL else 0
@@ -290,30 +299,33 @@ cdef int read_head(
     """The attributes wanted from the first bytes of a file; MORE where those are too few."""
     cdef Item root
     cdef Grammar* grammar
-    cdef int64_t begin = 0
+    cdef int64_t begin
     cdef int64_t used = r.used
-    cdef uint32_t i
-    cdef int rc = read_meta(r, p, have, total, head, &begin)
+    cdef int rc
+    memset(&root, 0, sizeof(Item))
+    rc = read_meta(r, p, have, total, head, &root)
     if rc != DONE:
         return rc
     grammar = grammar_of(keys, head)
     if grammar != NULL and grammar.apart:
         return APART
+    begin = root.offset + root.length
+    rc = take_all(keys, True, r, &root, found)
+    if rc != RC_OK:
+        return wrong(r, head, rc, have == total)
     start(r, p, have, total)
     r.scanner.big = grammar != NULL and grammar.big
     r.scanner.wanted, r.scanner.wanted_count, r.scanner.stop_tag = keys.wanted, keys.wanted_count, keys.stop
     memset(&root, 0, sizeof(Item))
     rc = scan_level(&r.scanner, begin, have, False, grammar != NULL and grammar.implicit, 0, 0, &root)
-    if rc != RC_OK:
-        return wrong(r, head, rc, have == total)
-    if root.offset + root.length == have and have < total:
-        return MORE              # the bytes end between two elements
-    for i in range(keys.count):
-        rc = take(keys, i, r, &root, found + i)
-        if rc != RC_OK:
-            r.used = used
-            return wrong(r, head, rc, have == total)
-    return DONE
+    if rc == RC_OK and root.offset + root.length == have and have < total:
+        rc = RC_TRUNCATED        # the bytes end between two elements
+    if rc == RC_OK:
+        rc = take_all(keys, False, r, &root, found)
+    if rc == RC_OK:
+        return DONE
+    r.used = used
+    return wrong(r, head, rc, have == total)
 
 
 cdef int read_pieces(Keys keys, Reader* r, int fd, Head* head, Found* found) noexcept nogil:

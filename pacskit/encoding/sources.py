@@ -163,7 +163,9 @@ class Reader:
         )  # fmt: skip
 
 
-def _value(dataset: Dataset, steps: Path, limit: int) -> Any:
+def _value(dataset: Any, steps: Path, limit: int) -> Any:
+    if steps[0][0] >> 16 == 2:
+        dataset = dataset.file_meta
     for tag, index in steps:
         if tag not in dataset:
             return None

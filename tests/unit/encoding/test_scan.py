@@ -33,6 +33,7 @@ KEYS = [
     "SmallestImagePixelValue", "WindowCenter", "NumberOfFrames", "PatientComments", "ReferringPhysicianName",
     "ReferencedStudySequence[0].ReferencedSOPInstanceUID", "RequestAttributesSequence[0].ScheduledProcedureStepID",
     "(0008,0070)", "FrameIncrementPointer",
+    "MediaStorageSOPInstanceUID", "FileMetaInformationVersion",
 ]  # fmt: skip
 # Files that pydicom reads by guessing, or as far as they go.
 REFUSED = {
@@ -69,7 +70,7 @@ def theirs(dataset: Any, key: str) -> Any:
         sequence, key = key.split("[0].")
         items = dataset.get(sequence)
         return plain(items[0].get(key)) if items else None
-    return plain(dataset.get(key))
+    return plain(dataset.get(key, dataset.file_meta.get(key)))
 
 
 def compare(paths: list[Path], least: int) -> None:
@@ -389,6 +390,14 @@ def test_tables_hold_what_the_rows_do(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert found.to_parquet(tmp_path / "out.parquet") == 6
     assert parquet.read_table(tmp_path / "out.parquet").equals(table)
+
+
+def test_a_data_frame_has_the_columns(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("pandas")
+    (tmp_path / "a.dcm").write_bytes(image(3, Rows=7))
+    frame = scan(tmp_path, ["PatientID", "Rows"]).to_pandas()
+    assert frame[["PatientID", "Rows"]].values.tolist() == [["3", 7]]
 
 
 def test_a_value_that_does_not_fit_is_said(tmp_path: Path) -> None:
