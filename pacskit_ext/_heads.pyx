@@ -66,6 +66,7 @@ cdef enum:
     TRANSFER_SYNTAX = 0x00020010
     MEDIA_SOP_CLASS = 0x00020002
     META = 132                # where the File Meta Information begins (PS3.10 7.1)
+    PIXELS = 0x7FE00000
     FIRST_READ = 16384
 
 
@@ -293,13 +294,30 @@ cdef int read_meta(Reader* r, const uint8_t* p, int64_t have, int64_t total, Hea
     return DONE
 
 
+cdef int read_level(
+    Keys keys, Reader* r, const uint8_t* p, int64_t have, int64_t total, Grammar* grammar, int64_t begin,
+    uint32_t stop, Found* found
+) noexcept nogil:
+    """The attributes wanted of the data set that begins at ``begin``, scanned up to the tag ``stop``."""
+    cdef Item root
+    cdef int rc
+    start(r, p, have, total)
+    r.scanner.big = grammar != NULL and grammar.big
+    r.scanner.wanted, r.scanner.wanted_count, r.scanner.stop_tag = keys.wanted, keys.wanted_count, stop
+    memset(&root, 0, sizeof(Item))
+    rc = scan_level(&r.scanner, begin, have, False, grammar != NULL and grammar.implicit, 0, 0, &root)
+    if rc == RC_OK and root.offset + root.length == have and have < total:
+        return RC_TRUNCATED      # the bytes end between two elements
+    return rc if rc != RC_OK else take_all(keys, False, r, &root, found)
+
+
 cdef int read_head(
     Keys keys, Reader* r, const uint8_t* p, int64_t have, int64_t total, Head* head, Found* found
 ) noexcept nogil:
     """The attributes wanted from the first bytes of a file; MORE where those are too few."""
     cdef Item root
     cdef Grammar* grammar
-    cdef int64_t begin
+    cdef int64_t begin, mark
     cdef int64_t used = r.used
     cdef int rc
     memset(&root, 0, sizeof(Item))
@@ -313,15 +331,12 @@ cdef int read_head(
     rc = take_all(keys, True, r, &root, found)
     if rc != RC_OK:
         return wrong(r, head, rc, have == total)
-    start(r, p, have, total)
-    r.scanner.big = grammar != NULL and grammar.big
-    r.scanner.wanted, r.scanner.wanted_count, r.scanner.stop_tag = keys.wanted, keys.wanted_count, keys.stop
-    memset(&root, 0, sizeof(Item))
-    rc = scan_level(&r.scanner, begin, have, False, grammar != NULL and grammar.implicit, 0, 0, &root)
-    if rc == RC_OK and root.offset + root.length == have and have < total:
-        rc = RC_TRUNCATED        # the bytes end between two elements
-    if rc == RC_OK:
-        rc = take_all(keys, False, r, &root, found)
+    mark = r.used
+    # All of the header that is here, where attributes out of order are found too; else up to the last one wanted.
+    rc = read_level(keys, r, p, have, total, grammar, begin, PIXELS, found)
+    if rc != RC_OK and rc != RC_NOMEM:
+        r.used = mark
+        rc = read_level(keys, r, p, have, total, grammar, begin, keys.stop, found)
     if rc == RC_OK:
         return DONE
     r.used = used

@@ -222,9 +222,9 @@ def scan(  # noqa: PLR0913
 ) -> HeaderScan:
     """Read some attributes of any number of files, in parallel; nothing is read before the result is iterated over.
 
-    What cannot be read becomes a row with its error, never an exception. A file is read up to the last attribute
-    asked for, in the ascending order that PS3.5 7.1 demands. Memory does not grow with the number of files, but for
-    the names in one folder.
+    What cannot be read becomes a row with its error, never an exception. A header beyond 16 kB is read up to the last
+    attribute asked for, in the ascending order that PS3.5 7.1 demands. Memory does not grow with the number of files,
+    but for the names in one folder.
 
     Parameters
     ----------
