@@ -7,10 +7,11 @@ of a scan would wait in turn. Which files, how many at a time and what becomes o
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy, memset
 
 from pacskit_ext._errors cimport RC_LENGTH, RC_NOMEM, RC_OK, RC_TRUNCATED
 from pacskit_ext._grammar cimport Scanner, scan_level
+from pacskit_ext._numbers cimport is_blank
 from pacskit_ext._slots cimport F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, Item, Slot
 from pacskit_ext._span cimport load_u16
 from pacskit_ext._tagtable cimport tag_vr
@@ -266,7 +267,8 @@ cdef Grammar* grammar_of(Keys keys, Head* head) noexcept nogil:
 cdef int read_meta(Reader* r, const uint8_t* p, int64_t have, int64_t total, Head* head, Item* root) noexcept nogil:
     """Prefix and File Meta Information (PS3.10 7.1)."""
     cdef Slot* slot
-    cdef Py_ssize_t n
+    cdef const uint8_t* uid = NULL
+    cdef int64_t n = 0
     cdef int rc
     if have < META + 2:
         return MORE if have < total else APART if r.force else SHORT
@@ -282,12 +284,16 @@ cdef int read_meta(Reader* r, const uint8_t* p, int64_t have, int64_t total, Hea
     if root.offset + root.length == have and have < total:
         return MORE              # nothing tells yet that the meta ends here
     slot = find(r.scanner.slots + root.first, root.count, TRANSFER_SYNTAX)
-    n = slot.length if slot != NULL else 0
-    while n and p[slot.offset + n - 1] in (0, 32):
+    if slot != NULL:
+        uid, n = p + slot.offset, slot.length
+    while n and is_blank(uid[n - 1]):
         n -= 1
-    if n == 0 or n > 64:
+    while n and is_blank(uid[0]):
+        uid += 1
+        n -= 1
+    if n == 0 or n > 64 or memchr(uid, 0x5C, n) != NULL:      # one UID (PS3.5 9.1)
         return APART if r.force else NO_SYNTAX
-    memcpy(head.syntax, p + slot.offset, n)
+    memcpy(head.syntax, uid, n)
     head.syntax_length = n
     slot = find(r.scanner.slots + root.first, root.count, MEDIA_SOP_CLASS)
     head.dicomdir = slot != NULL and slot.length >= 20 and memcmp(p + slot.offset, b"1.2.840.10008.1.3.10", 20) == 0

@@ -71,6 +71,9 @@ def test_a_scan_sees_what_the_reader_sees(data: bytes, tmp_path: Path) -> None:
     except PacsError:
         return  # the damage may stand after what a scan reads
     found = values(dataset)
+    if len(dataset.transfer_syntax or "") > 64:
+        assert row.error is not None  # no UID is so long (PS3.5 9.1)
+        return
     assert row.transfer_syntax == dataset.transfer_syntax
     if row.values != found or row.error is not None:
         assert found is None or disordered(data)  # a scan may end at what it takes for the last
