@@ -19,8 +19,11 @@ class ReadOptions:
         How many elements, items and fragments there may be in all.
     max_inflated
         How many bytes a deflated data set may become.
+    max_text
+        How much JSON or XML one data set may be.
     """
 
     max_depth: int = 128
     max_elements: int = 50_000_000
     max_inflated: int = 2 << 30
+    max_text: int = 2 << 30

@@ -10,6 +10,7 @@ from pacskit.core.arrays import array_of
 from pacskit.core.compare import Change, Conflict
 from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
+from pacskit.core.textforms import TextForms
 from pacskit.core.tag import Tag
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement, Sequence
@@ -33,7 +34,7 @@ else:
 __all__ = ["Dataset"]
 
 
-class Dataset(ElementTable, KeywordAttributes):
+class Dataset(ElementTable, TextForms, KeywordAttributes):
     """Attributes by keyword (``ds.PatientID``) or tag (``ds[0x0010, 0x0020]``), in ascending order of tags.
 
     Values of a data set that was read stay undecoded until they are touched. Keywords of the dictionary read and

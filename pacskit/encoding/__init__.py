@@ -6,6 +6,7 @@ from pacskit.core import slots
 from pacskit.core.dataset import Dataset
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
+from pacskit.encoding import dicomjson, nativexml
 from pacskit.encoding.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -28,8 +29,10 @@ __all__ = [
     "dcmread",
     "dcmwrite",
     "decode",
+    "dicomjson",
     "encode",
     "file_meta_bytes",
+    "nativexml",
     "read_part10",
     "transcode",
 ]
@@ -52,3 +55,8 @@ def _reduce(dataset: Dataset) -> tuple[Any, ...]:
 
 slots.save_as.bind(dcmwrite)
 slots.dataset_to_bytes.bind(_reduce)
+slots.to_json.bind(dicomjson.to_json)
+slots.to_json_dict.bind(dicomjson.to_json_dict)
+slots.from_json.bind(dicomjson.from_json)
+slots.to_xml.bind(nativexml.to_xml)
+slots.from_xml.bind(nativexml.from_xml)
