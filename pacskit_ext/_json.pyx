@@ -244,7 +244,7 @@ cdef class JsonWriter(JsonText):
             if p == stop:
                 self.put(b"null", 4)
             elif vr == VR_DS or vr == VR_IS:
-                self.put_number_text(p, stop - p, vr)
+                self.put_number_text(p, stop - p, vr, True)
             elif vr == VR_PN:
                 self.put_name(p, stop - p)
             else:
@@ -387,7 +387,7 @@ cdef class JsonWriter(JsonText):
                 if vr == VR_PN:
                     self.put_name(data, len(data))
                 else:
-                    self.put_number_text(data, len(data), vr)
+                    self.put_number_text(data, len(data), vr, False)
             else:
                 self.put_str(one, tag)
         return self.put_char(0x5D)

@@ -16,7 +16,7 @@ cdef class JsonText:
     cdef int put_unsigned(self, uint64_t value) except -1
     cdef int put_wide(self, object value) except -1
     cdef int put_double(self, double value) except -1
-    cdef int put_number_text(self, const uint8_t* p, int64_t n, uint16_t vr) except -1
+    cdef int put_number_text(self, const uint8_t* p, int64_t n, uint16_t vr, bint latin1) except -1
     cdef int put_tag(self, uint32_t tag) except -1
     cdef int put_name(self, const uint8_t* p, int64_t n) except -1
     cdef int put_base64(self, const uint8_t* p, int64_t n, int width) except -1

@@ -102,45 +102,69 @@ cdef void swap_into(uint8_t* out, const uint8_t* p, int64_t n, int width) noexce
         memcpy(out + whole, p + whole, n - whole)
 
 
-cdef int number_kind(const uint8_t* p, int64_t n) noexcept nogil:
-    """What JSON makes of the text: 1 whole number, 2 fraction or exponent, 0 no number or one that may lose digits."""
+cdef int number_text(char* out, const uint8_t* p, int64_t n, bint fraction) noexcept nogil:
+    """Write a DS or IS as JSON has it: no plus sign, no zeros before it, a digit on each side of the point.
+
+    Gives the bytes written, at most ``n + 1``; 0 where the text is no number, or one that a double may not hold.
+    """
     cdef int64_t i = 0
     cdef int64_t begin
+    cdef char* q = out
     cdef int digits = 0
-    cdef int kind = 1
     cdef bint significant = False
-    if n and p[0] == 0x2D:
+    cdef bint any_digit = False
+    if n and (p[0] == 0x2D or p[0] == 0x2B):
+        if p[0] == 0x2D:
+            q[0] = 0x2D
+            q += 1
         i = 1
-    begin = i
-    while i < n and 0x30 <= p[i] <= 0x39:
-        significant = significant or p[i] != 0x30
-        digits += significant
+    while i < n and p[i] == 0x30:
+        any_digit = True
         i += 1
-    if i == begin or (p[begin] == 0x30 and i - begin > 1):
-        return 0
-    if i < n and p[i] == 0x2E:
-        kind = 2
+    if i == n or not 0x30 <= p[i] <= 0x39:
+        q[0] = 0x30
+        q += 1
+    while i < n and 0x30 <= p[i] <= 0x39:
+        any_digit = significant = True
+        digits += 1
+        q[0] = p[i]
+        q += 1
+        i += 1
+    if fraction and i < n and p[i] == 0x2E:
         i += 1
         begin = i
         while i < n and 0x30 <= p[i] <= 0x39:
+            if i == begin:
+                q[0] = 0x2E
+                q += 1
+            any_digit = True
             significant = significant or p[i] != 0x30
             digits += significant
+            q[0] = p[i]
+            q += 1
             i += 1
-        if i == begin:
-            return 0
-    if i < n and (p[i] == 0x45 or p[i] == 0x65):
-        kind = 2
+    if not any_digit or digits > 15:
+        return 0
+    if fraction and i < n and (p[i] == 0x45 or p[i] == 0x65):
+        q[0] = 0x65
+        q += 1
         i += 1
         if i < n and (p[i] == 0x2B or p[i] == 0x2D):
+            q[0] = p[i]
+            q += 1
             i += 1
         begin = i
-        while i < n and 0x30 <= p[i] <= 0x39:
+        while i < n and p[i] == 0x30:
             i += 1
-        if i == begin or i - begin > 2:
-            return 0
-    if i != n or digits > 15 or (kind == 1 and not significant and p[0] == 0x2D):
-        return 0
-    return kind
+        if i == n and i > begin:
+            i -= 1
+        if i == n or n - i > 2:
+            return 0                 # an exponent that may be none of a double's
+        while i < n and 0x30 <= p[i] <= 0x39:
+            q[0] = p[i]
+            q += 1
+            i += 1
+    return <int> (q - out) if i == n else 0
 
 
 # -- the buffer ------------------------------------------------------------------------------------------------------
@@ -250,12 +274,13 @@ cdef class JsonText:
         finally:
             PyMem_Free(text)
 
-    cdef int put_number_text(self, const uint8_t* p, int64_t n, uint16_t vr) except -1:
-        """A DS or IS: the number as it is written, or text where JSON has none like it (PS3.18 F.2.3)."""
-        cdef int kind = number_kind(p, n)
-        if kind == 1 or (kind == 2 and vr == VR_DS):
-            return self.put(<const char*> p, n)
-        return self.put_text(p, n, True)
+    cdef int put_number_text(self, const uint8_t* p, int64_t n, uint16_t vr, bint latin1) except -1:
+        """A DS or IS: a number, or the text where a reader would get another number or none (PS3.18 F.2.3)."""
+        cdef int written = number_text(self.reserve(n + 8), p, n, vr == VR_DS) if n < 64 else 0
+        if written:
+            self.used += written
+            return 0
+        return self.put_text(p, n, latin1)
 
     cdef int put_tag(self, uint32_t tag) except -1:
         cdef char* q = self.reserve(10)
