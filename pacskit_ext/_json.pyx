@@ -11,6 +11,7 @@ from pacskit_ext._errors import DecodeError, EncodeError, PacsError
 from pacskit_ext._jsontext cimport JsonText, swap_into
 from pacskit_ext._reader cimport F_BIG, F_EXTERNAL, F_FRAGMENTS, F_ITEMS, Scan, Slot, value_at
 from pacskit_ext._span cimport load_u16, load_u32, load_u64
+from pacskit_ext._vr cimport decode_value
 from pacskit_ext._vrcode cimport (
     VR_AE, VR_AT, VR_CS, VR_DS, VR_FD, VR_FL, VR_IS, VR_LT, VR_OW, VR_PN, VR_SL, VR_SQ, VR_SS, VR_ST, VR_SV, VR_UI,
     VR_UL, VR_UN, VR_UR, VR_US, VR_UT, VR_ox, VR_uw, VR_xs, VR_xw, is_binary, is_text, swap_width, vr_is_known,
@@ -177,6 +178,8 @@ cdef class JsonWriter(JsonText):
             elif is_binary(vr):
                 self.put_opaque(p, slot.length, vr, slot.flags, element)
             elif vr != VR_SQ:
+                if self.skip_invalid and (vr == VR_DS or vr == VR_IS):
+                    decode_value(p, slot.length, vr, False, charset, slot.tag, slot.offset)     # or raise
                 self.put_source(p, slot, vr, charset)
         except PacsError:
             if not self.skip_invalid:

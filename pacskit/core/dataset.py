@@ -13,7 +13,7 @@ from pacskit.core.filemeta import FileMeta
 from pacskit.core.textforms import TextForms
 from pacskit.core.tag import Tag
 from pacskit.core.uid import UID
-from pacskit_ext._element import DataElement, Sequence
+from pacskit_ext._element import DataElement
 from pacskit_ext._table import ElementTable
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class Dataset(ElementTable, TextForms, KeywordAttributes):
 
     def _lines(self, indent: str) -> Iterator[str]:
         for element in self:
-            if isinstance(element.value, Sequence):
+            if element.VR == "SQ":
                 name = element.name[:35]
                 yield f"{indent}{element.tag}  {name}  {len(element.value)} item(s) ---- "
                 for item in element.value:
