@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pacskit._version import __version__
 
 if TYPE_CHECKING:
-    from pacskit.core.config import ReadOptions
+    from pacskit.core.compare import Change, ChangeKind, Conflict, MergeConflict
+    from pacskit.core.config import ReadOptions, Strictness
     from pacskit.core.dataset import Dataset
+    from pacskit.core.diagnostics import Diagnostic, DiagnosticKind
     from pacskit.core.element import DataElement
     from pacskit.core.enums import Level, Priority
     from pacskit.core.errors import (
@@ -64,12 +66,17 @@ __all__ = [
     "AssociationAborted",
     "AssociationRejected",
     "AssociationReleased",
+    "Change",
+    "ChangeKind",
     "ConfigurationError",
+    "Conflict",
     "ConnectError",
     "DataElement",
     "Dataset",
     "DeadlineExceeded",
     "DecodeError",
+    "Diagnostic",
+    "DiagnosticKind",
     "DimseError",
     "DuplicateInstance",
     "DuplicatePolicy",
@@ -81,6 +88,7 @@ __all__ = [
     "Level",
     "LimitError",
     "Limits",
+    "MergeConflict",
     "MultiValue",
     "NetworkError",
     "NoPresentationContext",
@@ -97,6 +105,7 @@ __all__ = [
     "StatusCategory",
     "StorageError",
     "StoreEvent",
+    "Strictness",
     "Tag",
     "Timeouts",
     "TransferSyntax",
@@ -111,8 +120,10 @@ __all__ = [
 ]
 
 _WHERE: Final = {
-    "core.config": "ReadOptions",
+    "core.compare": "Change ChangeKind Conflict MergeConflict",
+    "core.config": "ReadOptions Strictness",
     "core.dataset": "Dataset",
+    "core.diagnostics": "Diagnostic DiagnosticKind",
     "core.element": "DataElement",
     "core.enums": "Level Priority",
     "core.errors": (

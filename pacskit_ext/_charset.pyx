@@ -177,12 +177,11 @@ cdef class CharacterSet:
         """Encode ``text``; raises EncodeError when a character is in none of the sets."""
         if text.isascii() and self.codecs[0] != "shift_jis":
             return text.encode("ascii")
-        try:
-            return text.encode(self.codecs[0])
-        except UnicodeEncodeError:
-            if self.kind != KIND_ISO2022:
-                raise EncodeError(f"text has characters that {self.terms[0] if self.terms else 'ISO_IR 6'!r} "
-                                  "cannot express") from None
+        data = _encode(text, self.codecs[0], b"")
+        if data is not None:
+            return data
+        if self.kind != KIND_ISO2022:
+            raise EncodeError(f"text has characters that {(self.terms or ('ISO_IR 6',))[0]!r} cannot express")
         delimiters = "\\\r\n\t\f^=" if is_name else "\\\r\n\t\f"
         out = []
         part = ""
@@ -200,37 +199,38 @@ cdef class CharacterSet:
         """One run between delimiters, in the first set that can express it; back to ASCII at its end."""
         if part.isascii():
             return part.encode("ascii")
-        try:
-            return part.encode(self.codecs[0])
-        except UnicodeEncodeError:
-            pass
-        for sequence, codec in self.escapes:
-            try:
-                data = part.encode(codec)
-            except UnicodeEncodeError:
-                continue
-            if codec in _KEEP_ESCAPE:
-                if sequence in data:
-                    return data
-                continue
-            return sequence + data
-        # No one set has them all: switch for each run of characters.
-        return b"".join([self._encode_character(character) for character in part])
+        data = _encode(part, self.codecs[0], b"")
+        if data is None:
+            data = self._escaped(part)
+        # No one set has them all: switch for each character.
+        return data if data is not None else b"".join([self._encode_character(one) for one in part])
 
     def _encode_character(self, str character):
-        if character.isascii():
-            return character.encode("ascii")
+        data = character.encode("ascii") if character.isascii() else self._escaped(character)
+        if data is None:
+            raise EncodeError(f"a character is in none of the character sets {list(self.terms)!r}")
+        return data
+
+    def _escaped(self, str text):
+        """Text behind the escape of the first extension that has all of it, or None."""
         for sequence, codec in self.escapes:
-            try:
-                data = character.encode(codec)
-            except UnicodeEncodeError:
-                continue
-            if codec in _KEEP_ESCAPE:
-                if sequence in data:
-                    return data
-                continue
-            return sequence + data
-        raise EncodeError(f"a character is in none of the character sets {list(self.terms)!r}")
+            data = _encode(text, codec, sequence)
+            if data is not None:
+                return data if codec in _KEEP_ESCAPE else sequence + data
+        return None
+
+
+cdef object _encode(str text, str codec, bytes sequence):
+    """Text in one set, or None when it has not all of it. Some codecs know more than the set does."""
+    try:
+        data = text.encode(codec)
+    except UnicodeEncodeError:
+        return None
+    if codec in _KEEP_ESCAPE and data.count(b"\x1b") != data.count(sequence) + data.count(b"\x1b(B"):
+        return None
+    if codec == "shift_jis" and len(data) != len(text):      # JIS X 0201 has one byte a character
+        return None
+    return data
 
 
 cdef object _decode(bytes data, str codec):
@@ -250,3 +250,15 @@ cdef CharacterSet charset_for(tuple terms):
         return CharacterSet(terms)
     except DecodeError:
         return DEFAULT
+
+
+def misspelled(terms):
+    """The terms that are no defined terms of PS3.3 C.12.1.1.2, each with the one that was taken for it, or None."""
+    out = []
+    for term in terms:
+        normal = _normal(term)
+        if normal != term and (term or len(terms) == 1):
+            out.append((term, normal if normal in _SINGLE or normal in _EXTENDED else None))
+        elif normal not in _SINGLE and normal not in _EXTENDED:
+            out.append((term, None))
+    return out

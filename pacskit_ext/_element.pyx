@@ -206,6 +206,10 @@ cdef class DataElement:
         return self.slot != NULL and not self.changed and (self.slot.flags & F_UNDEFINED) != 0
 
     @property
+    def is_modified(self):
+        return self.is_changed()
+
+    @property
     def is_little_endian(self):
         return self.slot == NULL or self.changed or not self.slot.flags & F_BIG
 
@@ -252,11 +256,11 @@ cdef class DataElement:
 
     __repr__ = __str__
 
-    def __deepcopy__(self, memo):
-        return self.twin()
-
     def __reduce__(self):
         return DataElement, (self.tag_, str(vr_of(self.vr_)), self.get())
+
+    def __deepcopy__(self, memo):
+        return self.twin()
 
     def twin(self):
         """A copy that can be changed without touching this one."""
@@ -265,11 +269,8 @@ cdef class DataElement:
         copy.tag_, copy.vr_, copy.charset = self.tag_, self.vr_, self.charset
         copy.slot, copy.scan, copy.changed, copy.decoded = self.slot, self.scan, self.is_changed(), True
         if isinstance(value, Sequence):
-            copy.value_ = Sequence([item.copy() for item in value])
-        elif isinstance(value, MultiValue):
-            copy.value_ = MultiValue(value)
-        else:
-            copy.value_ = value
+            value = Sequence([item.copy() for item in value])
+        copy.value_ = MultiValue(value) if type(value) is MultiValue else value
         return copy
 
 

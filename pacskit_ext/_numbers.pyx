@@ -87,7 +87,9 @@ cdef inline int parse_integer(const uint8_t* p, int64_t n, int64_t* out) noexcep
     return 0
 
 
-cdef inline int64_t next_piece(const uint8_t* p, int64_t start, int64_t size, int64_t* first, int64_t* last) noexcept nogil:
+cdef inline int64_t next_piece(
+    const uint8_t* p, int64_t start, int64_t size, int64_t* first, int64_t* last
+) noexcept nogil:
     """The bounds of the piece that begins at ``start``, without blanks; returns where the next one begins."""
     cdef const uint8_t* bar = <const uint8_t*> memchr(p + start, 0x5C, size - start) if start < size else NULL
     cdef int64_t stop = bar - p if bar != NULL else size

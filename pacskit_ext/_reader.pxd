@@ -1,34 +1,12 @@
-# The table that a scan of a data set leaves behind: slots (elements), items (of sequences, or fragments).
+# The table of a data set as an object.
 from cpython.buffer cimport Py_buffer
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
-cdef enum:
-    F_UNDEFINED = 1      # the length field said undefined; a delimitation item follows
-    F_ITEMS = 2          # a sequence: first/count are its items, each with slots of its own
-    F_FRAGMENTS = 4      # encapsulated: first/count are fragments
-    F_IMPLICIT = 8       # the element's header is implicit VR
-    F_BIG = 16           # the element is big endian
-    F_UNSORTED = 32      # items only: slots were not in ascending order, or doubled, in the source
-    F_PARTIAL = 64       # items only: some elements of the content were passed over
-    F_EXTERNAL = 128     # the value is not in the source but supplied beside it: the last one of a big file
-
-cdef struct Slot:
-    uint32_t tag
-    uint16_t vr          # the two characters, first in the low byte
-    uint8_t header       # bytes of tag, VR and length before the value: 8 or 12
-    uint8_t flags
-    int64_t offset       # first byte of the value in the source
-    int64_t length       # bytes of the value, delimitation item excluded
-    uint32_t first       # first item or fragment
-    uint32_t count
-
-cdef struct Item:
-    int64_t offset       # first byte of the content
-    int64_t length       # bytes of the content, delimitation item excluded
-    uint32_t first       # first slot
-    uint32_t count
-    uint32_t flags
+from pacskit_ext._slots cimport (
+    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_REPAIRED, F_UNDEFINED, F_UNSORTED, Item, Note,
+    Slot,
+)
 
 cdef class Scan:
     cdef Py_buffer view
@@ -45,6 +23,8 @@ cdef class Scan:
     cdef readonly int64_t stopped      # where scanning stopped; size when it read to the end
     cdef readonly object source        # the object whose buffer this is
     cdef readonly object encoded       # what the source was inflated from, or None
+    cdef Note* notes
+    cdef readonly uint32_t note_count
     cdef readonly bytes external       # the value of the F_EXTERNAL slot, once supplied
 
 cdef inline const uint8_t* value_at(Scan scan, Slot* slot):

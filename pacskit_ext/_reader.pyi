@@ -13,7 +13,10 @@ class Scan:
     encoded: Buffer | None
     external: bytes | None
     def pending(self) -> tuple[int, int] | None: ...
+    note_count: int
     def supply(self, value: bytes) -> None: ...
+    def noted(self) -> list[tuple[int, int, int]]: ...
+    def ancestors(self, offset: int) -> list[tuple[int, int]]: ...
 
 def scan(
     source: Buffer,
@@ -27,5 +30,6 @@ def scan(
     wanted: Iterable[int] | None = None,
     max_depth: int = 128,
     max_elements: int = 0xFFFFFFF0,
+    salvage: bool = False,
     encoded: Buffer | None = None,
 ) -> Scan: ...

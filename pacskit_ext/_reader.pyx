@@ -1,393 +1,16 @@
-"""The data-set scanner: one pass over the bytes, without the GIL, that leaves a table of offsets.
+"""The data-set reader: the table of offsets that a scan leaves, as an object that keeps the source alive."""
 
-Grammars: implicit and explicit VR, both byte orders, defined and undefined lengths (PS3.5 7.1 to 7.5), encapsulated
-pixel data (PS3.5 A.4), UN of undefined length as implicit VR little endian (PS3.5 6.2.2).
-"""
+import struct
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport uint64_t
-from libc.stdlib cimport free, malloc, qsort, realloc
-from libc.string cimport memcmp, memcpy, memset
+from cpython.bytes cimport PyBytes_AS_STRING
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdlib cimport free
+from libc.string cimport memset
 
-from pacskit_ext._errors cimport RC_BAD_ITEM, RC_BAD_LENGTH, RC_COUNT, RC_DEPTH, RC_NOMEM, RC_OK, RC_TRUNCATED, raise_rc
-from pacskit_ext._span cimport load_u16, load_u32
-from pacskit_ext._tagtable cimport tag_vr
-from pacskit_ext._vrcode cimport VR_OB, VR_OW, VR_SQ, VR_UN, VR_na, VR_ox, is_upper_pair, vr_is_known, vr_is_long
-
-cdef enum:
-    ITEM = 0xFFFEE000
-    ITEM_END = 0xFFFEE00D
-    SEQUENCE_END = 0xFFFEE0DD
-    PIXEL_DATA = 0x7FE00010
-    UNDEFINED = 0xFFFFFFFF
-
-cdef struct Scanner:
-    const uint8_t* base
-    int64_t size
-    int64_t total              # bytes of the file, of which the source may be only the head
-    bint big
-    int max_depth
-    uint32_t max_elements
-    uint32_t stop_tag          # top level: stop before this tag and what follows it; 0 reads all
-    uint32_t only_group        # top level: stop at the first tag outside this group; 0 reads all
-    const uint32_t* wanted     # top level: keep only these, ascending; NULL keeps all
-    uint32_t wanted_count
-    Slot* slots                # finished levels, each contiguous
-    uint32_t nslots
-    uint32_t slot_cap
-    Slot* open                 # levels still being read, one above the other
-    uint32_t nopen
-    uint32_t open_cap
-    Item* items
-    uint32_t nitems
-    uint32_t item_cap
-    Item* open_items
-    uint32_t nopen_items
-    uint32_t open_item_cap
-    int64_t at                 # where the error is
-    uint32_t tag               # in which element
-
-
-cdef inline uint32_t load_tag(const uint8_t* p, bint big) noexcept nogil:
-    return (<uint32_t> load_u16(p, big) << 16) | load_u16(p + 2, big)
-
-
-cdef inline int fail(Scanner* s, int rc, int64_t at, uint32_t tag) noexcept nogil:
-    s.at = at
-    s.tag = tag
-    return rc
-
-
-cdef int grow(void** block, uint32_t* cap, uint32_t need, size_t width) noexcept nogil:
-    cdef uint64_t wide = cap[0]
-    cdef void* bigger
-    while wide < need:
-        wide = wide * 2 if wide else 64
-    bigger = realloc(block[0], wide * width)
-    if bigger == NULL:
-        return RC_NOMEM
-    block[0] = bigger
-    cap[0] = <uint32_t> wide
-    return RC_OK
-
-
-cdef int push_slot(Scanner* s, Slot* slot) noexcept nogil:
-    if s.nslots + s.nopen >= s.max_elements:
-        return fail(s, RC_COUNT, slot.offset - slot.header, slot.tag)
-    if s.nopen == s.open_cap and grow(<void**> &s.open, &s.open_cap, s.nopen + 1, sizeof(Slot)) != RC_OK:
-        return RC_NOMEM
-    s.open[s.nopen] = slot[0]
-    s.nopen += 1
-    return RC_OK
-
-
-cdef int push_item(Scanner* s, Item* item) noexcept nogil:
-    # Items count against the same budget: a fragment or an empty item costs memory too.
-    if s.nitems + s.nopen_items >= s.max_elements:
-        return fail(s, RC_COUNT, item.offset - 8, ITEM)
-    if s.nopen_items == s.open_item_cap and grow(
-        <void**> &s.open_items, &s.open_item_cap, s.nopen_items + 1, sizeof(Item)
-    ) != RC_OK:
-        return RC_NOMEM
-    s.open_items[s.nopen_items] = item[0]
-    s.nopen_items += 1
-    return RC_OK
-
-
-cdef int by_tag(const void* a, const void* b) noexcept nogil:
-    cdef const Slot* x = <const Slot*> a
-    cdef const Slot* y = <const Slot*> b
-    if x.tag != y.tag:
-        return -1 if x.tag < y.tag else 1
-    return -1 if x.offset < y.offset else 1
-
-
-cdef int close_level(Scanner* s, uint32_t bottom, Item* item) noexcept nogil:
-    """Move the slots of one level to where they stay; sort and keep the last of doubles where the source did not."""
-    cdef uint32_t n = s.nopen - bottom
-    cdef uint32_t i, kept
-    cdef Slot* level = s.open + bottom
-    if item.flags & F_UNSORTED:
-        qsort(level, n, sizeof(Slot), by_tag)
-        kept = 0
-        for i in range(n):
-            if i + 1 < n and level[i].tag == level[i + 1].tag:
-                continue
-            level[kept] = level[i]
-            kept += 1
-        n = kept
-    if s.nslots + n > s.slot_cap and grow(<void**> &s.slots, &s.slot_cap, s.nslots + n, sizeof(Slot)) != RC_OK:
-        return RC_NOMEM
-    if n:
-        memcpy(s.slots + s.nslots, level, n * sizeof(Slot))
-    item.first = s.nslots
-    item.count = n
-    s.nslots += n
-    s.nopen = bottom
-    return RC_OK
-
-
-cdef int close_items(Scanner* s, uint32_t bottom, Slot* slot) noexcept nogil:
-    cdef uint32_t n = s.nopen_items - bottom
-    if s.nitems + n > s.item_cap and grow(<void**> &s.items, &s.item_cap, s.nitems + n, sizeof(Item)) != RC_OK:
-        return RC_NOMEM
-    if n:
-        memcpy(s.items + s.nitems, s.open_items + bottom, n * sizeof(Item))
-    slot.first = s.nitems
-    slot.count = n
-    s.nitems += n
-    s.nopen_items = bottom
-    return RC_OK
-
-
-cdef bint is_wanted(Scanner* s, uint32_t tag) noexcept nogil:
-    cdef uint32_t lo = 0
-    cdef uint32_t hi = s.wanted_count
-    cdef uint32_t mid
-    while lo < hi:
-        mid = (lo + hi) >> 1
-        if s.wanted[mid] < tag:
-            lo = mid + 1
-        else:
-            hi = mid
-    return lo < s.wanted_count and s.wanted[lo] == tag
-
-
-cdef inline bint all_zero(const uint8_t* p, int64_t n) noexcept nogil:
-    return p[0] == 0 and memcmp(p, p + 1, n - 1) == 0
-
-
-cdef bint found_implicit(Scanner* s, int64_t pos, int64_t end, bint implicit, bint nested) noexcept nogil:
-    """What the first element says of its level, against what was announced.
-
-    Some writers leave items of an explicit data set implicit; a few leave the whole set so. Letters where the VR
-    belongs would as a length mean a first value of 16 to 23 kB, so they are believed at the top.
-    """
-    cdef uint16_t vr
-    if end - pos < 8 or load_tag(s.base + pos, s.big) >> 16 == 0xFFFE:
-        return implicit
-    vr = load_u16(s.base + pos + 4, False)
-    if implicit:
-        return not (not nested and vr_is_known(vr))
-    return not is_upper_pair(vr)
-
-
-cdef int read_header(Scanner* s, int64_t pos, int64_t end, bint implicit, Slot* slot, uint32_t* length) noexcept nogil:
-    cdef const uint8_t* p = s.base + pos
-    cdef uint16_t vr
-    slot.tag = load_tag(p, s.big)
-    slot.flags = F_BIG if s.big else 0
-    slot.header = 8
-    slot.first = 0
-    slot.count = 0
-    slot.length = 0
-    slot.offset = pos + 8
-    if slot.tag >> 16 == 0xFFFE:
-        slot.vr = VR_na
-        length[0] = load_u32(p + 4, s.big)
-        return RC_OK
-    vr = load_u16(p + 4, False)
-    if implicit or not is_upper_pair(vr):
-        # A pair that is no VR in an explicit level: the writer fell back to implicit for this element.
-        slot.flags |= F_IMPLICIT
-        slot.vr = tag_vr(slot.tag)
-        if slot.vr == 0:
-            slot.vr = VR_UN
-        length[0] = load_u32(p + 4, s.big)
-        return RC_OK
-    slot.vr = vr
-    # A VR of a later edition has the long form (PS3.5 7.1.2); its two reserved bytes tell it from a short one.
-    if vr_is_long(vr) or (not vr_is_known(vr) and p[6] == 0 and p[7] == 0):
-        if end - pos < 12:
-            return fail(s, RC_TRUNCATED, pos, slot.tag)
-        slot.header = 12
-        slot.offset = pos + 12
-        length[0] = load_u32(p + 8, s.big)
-    else:
-        length[0] = load_u16(p + 6, s.big)
-    return RC_OK
-
-
-cdef int scan_fragments(Scanner* s, Slot* slot, int64_t end) noexcept nogil:
-    """Items of encapsulated data up to the sequence delimitation item (PS3.5 A.4)."""
-    cdef uint32_t bottom = s.nopen_items
-    cdef int64_t pos = slot.offset
-    cdef uint32_t tag, length
-    cdef Item item
-    cdef int rc
-    memset(&item, 0, sizeof(Item))
-    while True:
-        if end - pos < 8:
-            return fail(s, RC_TRUNCATED, pos, slot.tag)
-        tag = load_tag(s.base + pos, s.big)
-        length = load_u32(s.base + pos + 4, s.big)
-        if tag == SEQUENCE_END:
-            slot.length = pos - slot.offset
-            slot.flags |= F_FRAGMENTS | F_UNDEFINED
-            return close_items(s, bottom, slot)
-        if tag != ITEM or length == UNDEFINED:
-            return fail(s, RC_BAD_ITEM, pos, slot.tag)
-        if length > end - pos - 8:
-            return fail(s, RC_TRUNCATED, pos, slot.tag)
-        item.offset = pos + 8
-        item.length = length
-        rc = push_item(s, &item)
-        if rc != RC_OK:
-            return rc
-        pos += 8 + <int64_t> length
-
-
-cdef int scan_items(Scanner* s, Slot* slot, int64_t end, bint undefined, bint implicit, int depth) noexcept nogil:
-    """The items of a sequence; ``end`` is where its value ends, or where its container does when undefined."""
-    cdef uint32_t bottom = s.nopen_items
-    cdef int64_t pos = slot.offset
-    cdef int64_t after
-    cdef uint32_t tag, length
-    cdef Item item
-    cdef int rc
-    if depth > s.max_depth:
-        return fail(s, RC_DEPTH, pos, slot.tag)
-    while undefined or pos < end:
-        if end - pos < 8:
-            return fail(s, RC_TRUNCATED if undefined else RC_BAD_LENGTH, pos, slot.tag)
-        tag = load_tag(s.base + pos, s.big)
-        length = load_u32(s.base + pos + 4, s.big)
-        if tag == SEQUENCE_END:
-            if undefined:
-                break
-            pos += 8          # a delimiter nobody needs, tolerated inside a defined length
-            continue
-        if tag != ITEM:
-            return fail(s, RC_BAD_ITEM, pos, slot.tag)
-        memset(&item, 0, sizeof(Item))
-        item.offset = pos + 8
-        if length == UNDEFINED:
-            item.flags = F_UNDEFINED
-            rc = scan_level(s, pos + 8, end, True, implicit, depth, slot.tag, &item)
-            after = item.offset + item.length + 8
-        else:
-            if length > end - pos - 8:
-                return fail(s, RC_TRUNCATED if end == s.size else RC_BAD_LENGTH, pos, slot.tag)
-            rc = scan_level(s, pos + 8, pos + 8 + <int64_t> length, False, implicit, depth, slot.tag, &item)
-            after = pos + 8 + <int64_t> length
-        if rc == RC_OK:
-            rc = push_item(s, &item)
-        if rc != RC_OK:
-            return rc
-        pos = after
-    slot.length = pos - slot.offset
-    slot.flags |= F_ITEMS
-    if undefined:
-        slot.flags |= F_UNDEFINED
-    return close_items(s, bottom, slot)
-
-
-cdef int try_unknown(Scanner* s, Slot* slot, int depth) noexcept nogil:
-    """A UN value of known length whose attribute is a sequence: its items, or plain bytes where it has none."""
-    cdef uint32_t nslots = s.nslots, nitems = s.nitems, nopen = s.nopen, nopen_items = s.nopen_items
-    cdef int64_t length = slot.length
-    cdef bint big = s.big
-    cdef uint8_t flags = slot.flags
-    cdef int rc
-    s.big = False
-    rc = scan_items(s, slot, slot.offset + length, False, True, depth + 1)
-    s.big = big
-    if rc == RC_NOMEM or rc == RC_COUNT or rc == RC_DEPTH:
-        return rc
-    if rc != RC_OK or slot.length != length:
-        s.nslots, s.nitems, s.nopen, s.nopen_items = nslots, nitems, nopen, nopen_items
-        slot.flags = flags
-        slot.length = length
-        slot.first = slot.count = 0
-    return RC_OK
-
-
-cdef int scan_undefined(Scanner* s, Slot* slot, int64_t end, bint implicit, int depth) noexcept nogil:
-    cdef bint big = s.big
-    cdef int rc
-    if slot.tag == PIXEL_DATA or slot.vr == VR_OB or slot.vr == VR_OW or slot.vr == VR_ox:
-        return scan_fragments(s, slot, end)
-    if slot.vr == VR_UN and not (slot.flags & F_IMPLICIT):
-        s.big = False        # PS3.5 6.2.2: UN of undefined length is implicit VR little endian inside
-        rc = scan_items(s, slot, end, True, True, depth + 1)
-        s.big = big
-        return rc
-    if slot.vr != VR_SQ and not (slot.flags & F_IMPLICIT):
-        return fail(s, RC_BAD_LENGTH, slot.offset - slot.header, slot.tag)
-    return scan_items(s, slot, end, True, implicit, depth + 1)
-
-
-cdef int scan_value(Scanner* s, Slot* slot, uint32_t length, int64_t end, bint implicit, int depth) noexcept nogil:
-    """Find the end of one element's value, descending into what it contains."""
-    if length == UNDEFINED:
-        return scan_undefined(s, slot, end, implicit, depth)
-    slot.length = length
-    if length > end - slot.offset:
-        if depth == 0 and slot.offset + length == s.total and slot.vr != VR_SQ and slot.vr != VR_UN:
-            slot.flags |= F_EXTERNAL
-            return RC_OK
-        return fail(s, RC_TRUNCATED if end == s.size else RC_BAD_LENGTH, slot.offset - slot.header, slot.tag)
-    if slot.vr == VR_SQ:
-        return scan_items(s, slot, slot.offset + length, False, implicit, depth + 1)
-    if slot.vr == VR_UN and length >= 8 and tag_vr(slot.tag) == VR_SQ:
-        return try_unknown(s, slot, depth)
-    return RC_OK
-
-
-cdef int scan_level(
-    Scanner* s, int64_t pos, int64_t end, bint undefined, bint announced, int depth, uint32_t owner, Item* item
-) noexcept nogil:
-    """The elements of one data set; leaves ``item`` with its slots and the length of its content."""
-    cdef uint32_t bottom = s.nopen
-    cdef int64_t begin = pos
-    cdef int64_t last = -1
-    cdef uint32_t length = 0
-    cdef bint implicit = found_implicit(s, pos, end, announced, depth > 0)
-    cdef bint closed = False
-    cdef Slot slot
-    cdef int rc
-    if depth == 0 and implicit:
-        item.flags |= F_IMPLICIT
-    while pos < end:
-        if end - pos < 8:
-            if depth == 0 and all_zero(s.base + pos, end - pos):
-                pos = end
-                break
-            return fail(s, RC_TRUNCATED if end == s.size else RC_BAD_LENGTH, pos, owner)
-        rc = read_header(s, pos, end, implicit, &slot, &length)
-        if rc != RC_OK:
-            return rc
-        if slot.tag == ITEM_END:
-            if undefined:
-                closed = True
-                break
-            return fail(s, RC_BAD_ITEM, pos, owner)
-        if slot.vr == VR_na:
-            return fail(s, RC_BAD_ITEM, pos, slot.tag)
-        if depth == 0:
-            if (s.stop_tag and slot.tag >= s.stop_tag) or (s.only_group and slot.tag >> 16 != s.only_group):
-                break
-            if slot.tag == 0 and all_zero(s.base + pos, end - pos):
-                pos = end        # padding after the last element, kept with the content
-                break
-        rc = scan_value(s, &slot, length, end, implicit, depth)
-        if rc != RC_OK:
-            return rc
-        pos = slot.offset + slot.length + (8 if slot.flags & F_UNDEFINED else 0)
-        if depth == 0 and s.wanted != NULL and not is_wanted(s, slot.tag):
-            item.flags |= F_PARTIAL
-            continue
-        if slot.tag <= last:
-            item.flags |= F_UNSORTED
-        last = slot.tag
-        rc = push_slot(s, &slot)
-        if rc != RC_OK:
-            return rc
-    if undefined and not closed:
-        return fail(s, RC_TRUNCATED if end == s.size else RC_BAD_LENGTH, pos, owner)
-    item.offset = begin
-    item.length = pos - begin
-    return close_level(s, bottom, item)
+from pacskit_ext._errors cimport RC_OK, RC_TRUNCATED, raise_rc
+from pacskit_ext._grammar cimport Scanner, scan_level
+from pacskit_ext._slots cimport F_EXTERNAL, F_IMPLICIT, F_ITEMS, Item, Slot
 
 
 cdef class Scan:
@@ -397,6 +20,7 @@ cdef class Scan:
         self.exported = False
         self.slots = NULL
         self.items = NULL
+        self.notes = NULL
         self.encoded = None
         self.external = None
         memset(&self.root, 0, sizeof(Item))
@@ -404,6 +28,7 @@ cdef class Scan:
     def __dealloc__(self):
         free(self.slots)
         free(self.items)
+        free(self.notes)
         if self.exported:
             PyBuffer_Release(&self.view)
 
@@ -424,6 +49,33 @@ cdef class Scan:
             raise_rc(RC_TRUNCATED, wanted[0], self.slots[self.root.first + self.root.count - 1].tag)
         self.external = value
 
+    def noted(self):
+        """What was tolerated: kind, tag and offset of each, in the order met."""
+        return [(self.notes[i].kind, self.notes[i].tag, self.notes[i].at) for i in range(self.note_count)]
+
+    def ancestors(self, int64_t offset):
+        """The sequences and items that the byte at ``offset`` is in, from the outside: tag and index of each."""
+        cdef Item* level = &self.root
+        cdef Slot* slot
+        cdef Item* item
+        cdef uint32_t i, k
+        cdef list out = []
+        cdef bint deeper = True
+        while deeper:
+            deeper = False
+            for i in range(level.count):
+                slot = self.slots + level.first + i
+                if slot.flags & F_ITEMS and slot.offset <= offset < slot.offset + slot.length:
+                    for k in range(slot.count):
+                        item = self.items + slot.first + k
+                        if item.offset <= offset < item.offset + item.length:
+                            out.append((slot.tag, k))
+                            level = item
+                            deeper = True
+                            break
+                    break
+        return out
+
     def __sizeof__(self):
         return object.__sizeof__(self) + self.slot_count * sizeof(Slot) + self.item_count * sizeof(Item)
 
@@ -440,20 +92,19 @@ def scan(
     wanted=None,
     int max_depth=128,
     uint32_t max_elements=0xFFFFFFF0,
+    bint salvage=False,
     encoded=None,
 ):
     """Scan the data set in ``source`` (any contiguous buffer) from byte ``start``.
 
     ``stop_tag`` ends the scan before the first top-level tag at or after it, ``only_group`` before the first of
-    another group; ``wanted`` is an iterable of top-level
-    tags to keep, the others being passed over. ``total`` is the size of the file when ``source`` is only its head: a
-    value ending exactly there is left ``pending``. Raises TruncatedError, DecodeError, LimitError, with offset and tag.
+    another group; ``wanted`` is an iterable of top-level tags to keep, the others being passed over. ``total`` is the
+    size of the file when ``source`` is only its head: a value ending exactly there is left ``pending``. ``salvage``
+    keeps what comes before damage. Raises TruncatedError, DecodeError or LimitError with offset and tag.
     """
     cdef Scan result = Scan.__new__(Scan)
     cdef Scanner s
-    cdef list tags
-    cdef uint32_t* wanted_tags = NULL
-    cdef Py_ssize_t i
+    cdef bytes tags
     cdef int rc
     PyObject_GetBuffer(source, &result.view, PyBUF_SIMPLE)
     result.exported = True
@@ -466,22 +117,19 @@ def scan(
     memset(&s, 0, sizeof(Scanner))
     s.base, s.size, s.big, s.total = result.base, result.size, big, total
     s.max_depth, s.max_elements, s.stop_tag, s.only_group = max_depth, max_elements, stop_tag, only_group
+    s.salvage = salvage
     if wanted is not None:
-        tags = sorted(set(wanted))
-        wanted_tags = <uint32_t*> malloc((len(tags) + 1) * sizeof(uint32_t))
-        if wanted_tags == NULL:
-            raise MemoryError
-        for i in range(len(tags)):
-            wanted_tags[i] = tags[i]
-        s.wanted, s.wanted_count = wanted_tags, <uint32_t> len(tags)
+        distinct = sorted(set(wanted))
+        tags = struct.pack(f"={len(distinct)}I", *distinct)
+        s.wanted, s.wanted_count = <const uint32_t*> PyBytes_AS_STRING(tags), <uint32_t> len(distinct)
     with nogil:
         rc = scan_level(&s, start, s.size, False, implicit, 0, 0, &result.root)
         free(s.open)
         free(s.open_items)
-        free(wanted_tags)
     # The table belongs to the result from here, so that an error frees it too.
     result.slots, result.slot_count = s.slots, s.nslots
     result.items, result.item_count = s.items, s.nitems
+    result.notes, result.note_count = s.notes, s.nnotes
     if rc != RC_OK:
         raise_rc(rc, s.at, s.tag)
     result.implicit = (result.root.flags & F_IMPLICIT) != 0

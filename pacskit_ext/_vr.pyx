@@ -256,7 +256,7 @@ cdef object coerce_value(object value, uint16_t vr, uint32_t tag):
     if is_binary(vr):
         if value is None:
             return None
-        if isinstance(value, (list, tuple)) and all(isinstance(v, (bytes, bytearray, memoryview)) for v in value):
+        if isinstance(value, (list, tuple)) and all([isinstance(v, (bytes, bytearray, memoryview)) for v in value]):
             return list(value)        # fragments of encapsulated data
         if isinstance(value, str):
             raise EncodeError("a value of this VR is bytes, not text", tag=tag)

@@ -95,3 +95,7 @@ cdef inline bint is_upper_pair(uint16_t vr) noexcept nogil:
     cdef int a = vr & 0xFF
     cdef int b = vr >> 8
     return 0x41 <= a <= 0x5A and 0x41 <= b <= 0x5A
+
+
+cdef inline bint vr_is_padded_with_space(uint16_t vr) noexcept nogil:
+    return not is_binary(vr) and swap_width(vr) == 1 and vr != VR_UI

@@ -7,14 +7,15 @@ from libc.string cimport memcpy
 
 from pacskit_ext._charset cimport DEFAULT, CharacterSet
 from pacskit_ext._element cimport DataElement, SlotTable, Sequence
-from pacskit_ext._errors import EncodeError
+from pacskit_ext._errors import DecodeError, EncodeError
 from pacskit_ext._reader cimport (
-    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_UNDEFINED, Item, Scan, Slot, value_at,
+    F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_REPAIRED, F_UNDEFINED, Item, Scan, Slot, value_at,
 )
 from pacskit_ext._span cimport bswap16, bswap32, bswap64, store_u16, store_u32
 from pacskit_ext._vr cimport encode_value
 from pacskit_ext._vrcode cimport (
     VR_OB, VR_OW, VR_SQ, VR_SS, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, is_text, swap_width, vr_is_known, vr_is_long,
+    vr_is_padded_with_space,
 )
 
 cdef extern from "Python.h":
@@ -150,10 +151,11 @@ cdef class Writer:
         cdef const uint8_t* p = value_at(scan, slot)
         cdef uint16_t vr = slot.vr
         cdef int width
+        cdef bint pad
         if self.is_same(slot.flags) and slot.flags & F_EXTERNAL:
             self.copy(scan.base + slot.offset - slot.header, slot.header)
             return self.copy(p, slot.length)
-        if self.is_same(slot.flags):
+        if self.is_same(slot.flags) and not slot.flags & F_REPAIRED:
             return self.copy(p - slot.header, slot.header + slot.length + (8 if slot.flags & F_UNDEFINED else 0))
         if slot.flags & F_ITEMS:
             return self.put_items(scan, slot, table, sign)
@@ -167,11 +169,13 @@ cdef class Writer:
             vr = VR_US if slot.length == 2 else VR_OW
         if slot.tag & 0xFFFF == 0 and slot.tag >> 16 > 2:
             return 0              # a group length of the other encoding would be wrong; it is retired (PS3.5 7.2)
-        self.put_header(slot.tag, vr, slot.length)
-        self.need(slot.length)
+        pad = slot.length & 1 and slot.flags & F_REPAIRED       # cut off in the middle; others stay as they were
+        self.put_header(slot.tag, vr, slot.length + pad)
+        self.need(slot.length + 1)
         width = swap_width(vr) if self.big != ((slot.flags & F_BIG) != 0) else 1
         copy_swapped(self.base + self.used, p, slot.length, width)
-        self.used += slot.length
+        self.base[self.used + slot.length] = 0x20 if vr_is_padded_with_space(vr) else 0
+        self.used += slot.length + pad
         return 0
 
     cdef int put_fragments(self, Scan scan, Slot* slot) except -1:
@@ -270,8 +274,13 @@ cdef class Writer:
         cdef DataElement element = table.element(SPECIFIC_CHARACTER_SET)
         if element is None:
             return inherited
+        if not element.is_changed() and element.scan is table.scan:
+            return table.charset()
         value = element.get()
-        return CharacterSet(tuple(value) if isinstance(value, list) else (value or "",))
+        try:
+            return CharacterSet(tuple(value) if isinstance(value, list) else (value or "",))
+        except DecodeError as error:
+            raise EncodeError(error.message, tag=SPECIFIC_CHARACTER_SET) from None
 
     cdef int put_table(self, SlotTable table, CharacterSet inherited) except -1:
         """The elements of ``table``; the source's content as it is where nothing has to change."""

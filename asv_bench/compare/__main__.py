@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from asv_bench.compare import footprint, network, parse
-from asv_bench.compare.processes import tool
+from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
 
 ROWS = [*parse.ROWS, *network.ROWS, *footprint.ROWS]
@@ -55,10 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     rounds = chosen.rounds or (1 if chosen.quick else 3)
     results: list[Result] = []
-    for row in rows:
-        began = time.monotonic()
-        results.append(measure(row, Scale(chosen.quick), rounds))
-        print(f"  {row.key}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+    with workspace():
+        for row in rows:
+            began = time.monotonic()
+            results.append(measure(row, Scale(chosen.quick), rounds))
+            print(f"  {row.key}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
     print(f"{_versions()}; {platform.machine()}; {rounds} round(s){', quick' if chosen.quick else ''}\n")
     print(table(results))
     if chosen.json:

@@ -30,7 +30,7 @@ def _echo(server: Begin, client: str, count: int) -> float:
 def _store(server: Begin, client: str, clients: int, count: int, size: int) -> float:
     """Instances a second that so many clients store together."""
     with server() as found:
-        seconds = run_clients(client, found, [(number * count, count, size) for number in range(clients)])
+        seconds = run_clients(client, found, [(number * (count + 1), count, size) for number in range(clients)])
         return clients * count / seconds
 
 
@@ -43,18 +43,22 @@ def _echoscu(server: Begin, count: int, *, tuned: bool) -> float:
 
 def _storescu(server: Begin, folder: Path, *, tuned: bool) -> float:
     program = tool("storescu")
-    count = sum(1 for _ in folder.iterdir())
+    count = sum(1 for _ in folder.glob("*.dcm"))
     options = ["--max-pdu", "131072"] if tuned else []
     with server() as found:
-        command = [program, "-aec", found.ae, *options, "+sd", "127.0.0.1", str(found.port), str(folder)]
-        return count / run_tool(command, tuned=tuned)
+        command = [program, "-aec", found.ae, *options, "+sd", "127.0.0.1", str(found.port)]
+        run_tool([*command, str(folder / "first")], tuned=tuned)
+        return count / run_tool([*command, str(folder)], tuned=tuned)
 
 
 def _files(stack: ExitStack, count: int) -> Path:
+    """A folder of so many slices, and in its folder ``first`` one more, to warm a new server up with."""
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="compare-")))
-    for number in range(count):
+    (folder / "first").mkdir()
+    for number in range(count + 1):
+        path = folder / ("" if number else "first") / f"{number}.dcm"
         uid = inputs.instance_uid(number)
-        (folder / f"{number}.dcm").write_bytes(inputs.part10(inputs.ct_slice(number), inputs.CT_STORAGE, uid))
+        path.write_bytes(inputs.part10(inputs.ct_slice(number), inputs.CT_STORAGE, uid))
     return folder
 
 

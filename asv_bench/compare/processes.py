@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,10 +21,11 @@ from typing import IO
 
 from asv_bench.compare.rows import Missing
 
-__all__ = ["Server", "archive", "need", "peer", "run_clients", "run_tool", "storescp", "tool"]
+__all__ = ["Server", "archive", "need", "peer", "run_clients", "run_tool", "storescp", "tool", "workspace"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _BOUND = 300.0
+_LARGE = 50_000_000
 _PEERS = [sys.executable, "-m", "asv_bench.compare.peers"]
 
 
@@ -113,11 +115,39 @@ def tool(name: str) -> str:
 
 
 @contextmanager
+def workspace() -> Iterator[None]:
+    """A folder for all that a run writes, removed with the run.
+
+    To remove thousands of files makes an ext4 slow in making new ones for a minute, so nobody does it between rounds.
+    """
+    with TemporaryDirectory(prefix="compare-run-") as root:
+        before, tempfile.tempdir = tempfile.tempdir, root
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+
+
+@contextmanager
+def _folder() -> Iterator[str]:
+    """A folder for a server, which stays until the run ends; large objects are removed."""
+    folder = tempfile.mkdtemp(prefix="compare-")
+    try:
+        yield folder
+    finally:
+        if "compare-run-" not in folder:
+            shutil.rmtree(folder)
+        for path in Path(folder).rglob("*"):
+            if path.is_file() and path.stat().st_size > _LARGE:
+                path.unlink()
+
+
+@contextmanager
 def peer(role: str) -> Iterator[Server]:
     """A server of `asv_bench.compare.peers`, with a folder for what it receives."""
     if "pynetdicom" in role:
         need("pynetdicom")
-    with TemporaryDirectory(prefix="compare-") as folder, _child([*_PEERS, f"serve:{role}", folder]) as child:
+    with _folder() as folder, _child([*_PEERS, f"serve:{role}", folder]) as child:
         yield Server(int(child.line(role)), "PEER", child.process.pid)
 
 
@@ -126,7 +156,7 @@ def archive() -> Iterator[Server]:
     """``pacskit serve`` with an archive that is empty, and removed afterwards."""
     if importlib.util.find_spec("pacskit.__main__") is None:
         raise Missing("pacskit has no command line here")
-    with TemporaryDirectory(prefix="compare-") as folder:
+    with _folder() as folder:
         port = _free_port()
         command = [sys.executable, "-m", "pacskit", "serve", "--dir", folder, "--ae", "PACSKIT", "--port", str(port)]
         with _child(command) as child:
@@ -138,7 +168,7 @@ def archive() -> Iterator[Server]:
 def storescp(*, tuned: bool) -> Iterator[Server]:
     """DCMTK's storescp, bit preserving; as it is packaged, or with long PDUs and without Nagle's algorithm."""
     program = tool("storescp")
-    with TemporaryDirectory(prefix="compare-") as folder:
+    with _folder() as folder:
         port = _free_port()
         options = ["--max-pdu", "131072"] if tuned else []
         command = [program, "-aet", "DCMTK", "+B", "+xa", "-od", folder, *options, str(port)]

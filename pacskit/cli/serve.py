@@ -8,6 +8,7 @@ import signal
 import sys
 from dataclasses import replace
 
+from pacskit.core.errors import ConnectError
 from pacskit.facade.archive import Archive
 from pacskit.facade.settings import ArchiveSettings
 
@@ -43,7 +44,10 @@ def serve(options: argparse.Namespace) -> int:
     # Blocked before any thread starts, so that all inherit it and the signal waits for us to take it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     with Archive(options.dir, settings=settings) as archive:
-        address = archive.serve(options.port, options.host)
+        try:
+            address = archive.serve(options.port, options.host)
+        except OSError as error:
+            raise ConnectError(f"cannot listen on {options.host}:{options.port}: {error.strerror or error}") from error
         print(f"{address.ae} listens on {address.host}:{address.port}, data in {options.dir}", flush=True)
         received = signal.sigwait(_SIGNALS)
         logging.getLogger("pacskit").info("%s: stopping", signal.Signals(received).name)

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-__all__ = ["ReadOptions"]
+__all__ = ["ReadOptions", "Strictness"]
+
+
+class Strictness(StrEnum):
+    """What reading does with a data set that is not as PS3.5 says.
+
+    Whatever is tolerated is a diagnostic of the data set, never a silent repair and never a warning on the screen.
+    """
+
+    STRICT = "strict"
+    """Raise DecodeError for the first departure."""
+    LENIENT = "lenient"
+    """Tolerate what loses nothing: order, doubles, padding, wrong or missing VRs. Truncated data is an error."""
+    SALVAGE = "salvage"
+    """Keep, too, what comes before damage or a premature end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """Budgets for a data set whose bytes nobody has vouched for.
+    """How strictly to read, and budgets for a data set whose bytes nobody has vouched for.
 
     Parameters
     ----------
+    strictness
+        What to do with a data set that is not as PS3.5 says.
     max_depth
         How deep sequences may nest.
     max_elements
@@ -23,7 +40,8 @@ class ReadOptions:
         How much JSON or XML one data set may be.
     """
 
+    strictness: Strictness = Strictness.LENIENT
     max_depth: int = 128
-    max_elements: int = 50_000_000
+    max_elements: int = 20_000_000
     max_inflated: int = 2 << 30
     max_text: int = 2 << 30

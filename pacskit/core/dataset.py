@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pacskit.core import compare, paths, slots
 from pacskit.core.arrays import array_of
 from pacskit.core.compare import Change, Conflict
+from pacskit.core.diagnostics import Diagnostic, charset_diagnostics, diagnostics_of
 from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.textforms import TextForms
@@ -48,9 +49,10 @@ class Dataset(ElementTable, TextForms, KeywordAttributes):
     False
     """
 
-    __slots__ = ("_file_meta", "_preamble", "_syntax")
+    __slots__ = ("_file_meta", "_notes", "_preamble", "_syntax")
 
     _file_meta: FileMeta | Callable[[], FileMeta]  # a function makes it on first use
+    _notes: tuple[Diagnostic, ...]  # of the file; those of the data set are in the scan
     _preamble: bytes | None
     _syntax: UID | None
 
@@ -93,6 +95,17 @@ class Dataset(ElementTable, TextForms, KeywordAttributes):
     @transfer_syntax.setter
     def transfer_syntax(self, syntax: UID | None) -> None:
         self._syntax = syntax
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """What reading tolerated, in the order met; empty for a data set that was made."""
+        found = list(getattr(self, "_notes", ()))
+        if self.scan is not None:
+            found += diagnostics_of(self.scan)
+            charset = self.get(0x00080005)
+            if charset is not None and charset.raw:
+                found += charset_diagnostics(bytes(charset.raw))
+        return found
 
     def keys(self) -> list[Tag]:
         """The tags, in ascending order."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from pacskit._version import __version__
-from pacskit.core.config import ReadOptions
+from pacskit.core.config import ReadOptions, Strictness
 from pacskit.core.dataset import Dataset
+from pacskit.core.diagnostics import Diagnostic, DiagnosticKind
 from pacskit.core.errors import DecodeError, EncodeError, TruncatedError
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
@@ -47,6 +49,7 @@ class _Head(NamedTuple):
     meta: int
     start: int
     syntax: str
+    notes: tuple[Diagnostic, ...] = ()
 
 
 def _guess_syntax(data: memoryview) -> str:
@@ -70,17 +73,20 @@ def _parse_head(data: Buffer, force: bool) -> _Head:
         )
     else:
         begin = 4 if view[:4].tobytes() == b"DICM" else 0
+    notes = () if begin > _PREAMBLE else (Diagnostic(DiagnosticKind.NO_PREFIX, "", begin),)
     if view[begin : begin + 2].tobytes() != b"\x02\x00":
         if not force:
             raise DecodeError("the File Meta Information is missing", offset=begin)
-        return _Head(-1, begin, _guess_syntax(view[begin:]))
+        guess = _guess_syntax(view[begin:])
+        return _Head(-1, begin, guess, (*notes, Diagnostic(DiagnosticKind.NO_META, "", begin, f"read as {guess}")))
     meta = scan(data, implicit=False, start=begin, only_group=2)
     syntax = wrap(meta, FileMeta).get("TransferSyntaxUID")
     if not syntax or not isinstance(syntax, str):  # several values, or another VR
         if not force:
             raise DecodeError("the File Meta Information names no transfer syntax", tag=0x00020010, offset=begin)
         syntax = _guess_syntax(view[meta.stopped :])
-    return _Head(begin, meta.stopped, syntax)
+        notes = (*notes, Diagnostic(DiagnosticKind.GUESSED_SYNTAX, "TransferSyntaxUID", None, f"read as {syntax}"))
+    return _Head(begin, meta.stopped, syntax, notes)
 
 
 def read_part10(
@@ -103,6 +109,10 @@ def read_part10(
         specific_tags=specific_tags,
         options=options,
     )
+    if head.notes:
+        if options.strictness is Strictness.STRICT:
+            raise head.notes[0].error()
+        dataset._notes = head.notes
     if head.meta >= 0:
         dataset.file_meta = lambda: wrap(scan(data, implicit=False, start=head.meta, only_group=2), FileMeta)
         if head.meta == _PREAMBLE + 4:
@@ -200,6 +210,8 @@ def dcmread(
     fd = os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
     try:
         size = os.fstat(fd).st_size
+        if options.strictness is Strictness.SALVAGE:  # which cannot tell a piece of a file from a damaged one
+            return read(_read_all(fd, size))
         if (stop_before_pixels or specific_tags is not None) and size > _HEAD:
             return _read_head(fd, size, read)
         if size > 2 * _HEAD and (dataset := _read_split(fd, size, read)) is not None:
@@ -245,19 +257,24 @@ def file_meta_bytes(
     receiving_ae: str | None = None,
 ) -> bytes:
     """The bytes before the data set of a DICOM file: preamble, prefix and File Meta Information (PS3.10 7.1)."""
-    meta = FileMeta(
-        MediaStorageSOPClassUID=sop_class_uid,
-        MediaStorageSOPInstanceUID=sop_instance_uid,
-        TransferSyntaxUID=transfer_syntax,
+    before, after = _around_instance(sop_class_uid, transfer_syntax, source_ae, sending_ae, receiving_ae)
+    instance = _writer.encode(FileMeta(MediaStorageSOPInstanceUID=sop_instance_uid), implicit=False)
+    return _with_length(None, before + instance + after)
+
+
+@lru_cache(maxsize=256)
+def _around_instance(sop_class_uid: str, syntax: str, *titles: str | None) -> tuple[bytes, bytes]:
+    """The meta's elements before and after the SOP Instance UID: the same for all that one peer sends of a kind."""
+    before = FileMeta(FileMetaInformationVersion=b"\0\1", MediaStorageSOPClassUID=sop_class_uid)
+    after = FileMeta(
+        TransferSyntaxUID=syntax,
+        ImplementationClassUID=IMPLEMENTATION_CLASS_UID,
+        ImplementationVersionName=IMPLEMENTATION_VERSION_NAME,
     )
-    for keyword, value in (
-        ("SourceApplicationEntityTitle", source_ae),
-        ("SendingApplicationEntityTitle", sending_ae),
-        ("ReceivingApplicationEntityTitle", receiving_ae),
-    ):
+    for who, value in zip(("Source", "Sending", "Receiving"), titles, strict=True):
         if value:
-            setattr(meta, keyword, value)
-    return _head_bytes(meta, None)
+            setattr(after, f"{who}ApplicationEntityTitle", value)
+    return _writer.encode(before, implicit=False), _writer.encode(after, implicit=False)
 
 
 def _head_bytes(meta: FileMeta, preamble: bytes | None) -> bytes:
@@ -272,7 +289,10 @@ def _head_bytes(meta: FileMeta, preamble: bytes | None) -> bytes:
         meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     if "FileMetaInformationGroupLength" in meta:
         del meta.FileMetaInformationGroupLength
-    body = _writer.encode(meta, implicit=False)
+    return _with_length(preamble, _writer.encode(meta, implicit=False))
+
+
+def _with_length(preamble: bytes | None, body: bytes) -> bytes:
     length = b"\x02\x00\x00\x00UL\x04\x00" + len(body).to_bytes(4, "little")
     return (preamble or bytes(_PREAMBLE)) + b"DICM" + length + body
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pacskit.core.config import ReadOptions
+from pacskit.core.config import ReadOptions, Strictness
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, LimitError, TruncatedError
 from pacskit.core.uid import UID
@@ -78,8 +78,11 @@ def decode(
         wanted=wanted,
         max_depth=options.max_depth,
         max_elements=options.max_elements,
+        salvage=options.strictness is Strictness.SALVAGE,
         encoded=encoded,
     )
     dataset = wrap(table, Dataset)
     dataset.transfer_syntax = transfer_syntax if isinstance(transfer_syntax, UID) else UID(transfer_syntax)
+    if options.strictness is Strictness.STRICT and (found := dataset.diagnostics):
+        raise found[0].error()
     return dataset

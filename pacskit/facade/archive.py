@@ -60,6 +60,7 @@ class Archive:
             directory,
             commit="object" if self.settings.durable else "os",
             duplicates=self.settings.duplicates,
+            digest=self.settings.digest,
         )
 
     @property
@@ -71,7 +72,7 @@ class Archive:
 
     def serve(self, port: int = 11112, host: str = "127.0.0.1") -> Address:
         """Serve in the background; return where. Port 0 lets the system choose."""
-        if self._server is not None:
+        if self._server is not None and not self._server.is_stopping:
             raise ConfigurationError("the archive is serving already")
         settings = self.settings
         services = archive_services(
@@ -111,7 +112,6 @@ class Archive:
         """Stop serving; what is under way has ``grace`` seconds. The archive itself stays open."""
         if self._server is not None:
             self._server.stop(grace)
-            self._server = None
 
     def close(self) -> None:
         """Stop serving and close the archive."""

@@ -213,6 +213,8 @@ class Peer:
                     self.find(Level.IMAGE, return_keys=["SOPClassUID"], **(asked | {"SeriesInstanceUID": uid}))
                     for uid in uids
                 )
+            elif level is Level.IMAGE and {"StudyInstanceUID", "SeriesInstanceUID"} <= set(asked):
+                answers = self.find(level, return_keys=["SOPClassUID"], **(asked | {"SOPInstanceUID": uids}))
             else:
                 return []
             for answer in answers:
@@ -231,7 +233,7 @@ class Peer:
         """Lend an association with these contexts, the one at hand if it has them. Verbs may nest."""
         key = (tuple(contexts), tuple((roles or {}).items()))
         kept, self._idle = self._idle, None
-        if kept is not None and kept[0] == key and kept[1].is_open:
+        if kept is not None and kept[0] == key and kept[1].is_idle():
             association = kept[1]
         else:
             if kept is not None:

@@ -25,6 +25,7 @@ from pacskit.network.dimse import CCancelRequest, RequestMessage, ResponseMessag
 from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service
 from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
+from pacskit.network.machine import State
 from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
 from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
 from pacskit.network.transport import Transport
@@ -89,6 +90,11 @@ class Association:
     def is_open(self) -> bool:
         """Whether requests can be sent; a peer's release or abort is noticed at the next use."""
         return self._connection.is_open
+
+    def is_idle(self) -> bool:
+        """Whether the next request can be sent: looks, without waiting, whether the peer has left meanwhile."""
+        self._connection.poll()
+        return self.is_open and self._connection.machine.is_in(State.STA6)
 
     @property
     def accepted(self) -> tuple[PresentationContext, ...]:

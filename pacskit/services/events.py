@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["EchoEvent", "FindEvent", "StoreEvent"]
 
 _PIECE = 1 << 20
+_MAPPED = 64 << 20
 
 
 class EchoEvent:
@@ -81,17 +83,21 @@ class StoreEvent:
     def dataset(self) -> Dataset:
         """The data set, with the File Meta that `save_into` would write; decoded on first touch."""
         if self._dataset is None:
-            data = self._data if isinstance(self._data, bytes) else self._read(self._data)
-            self._dataset = decode(data, self.transfer_syntax)
+            self._dataset = decode(self._bytes(), self.transfer_syntax)
             self._dataset.file_meta.MediaStorageSOPClassUID = self.sop_class_uid
             self._dataset.file_meta.MediaStorageSOPInstanceUID = self.sop_instance_uid
             self._dataset.file_meta.TransferSyntaxUID = self.transfer_syntax
         return self._dataset
 
-    @staticmethod
-    def _read(file: BinaryIO) -> bytes:
-        file.seek(0)
-        return file.read()
+    def _bytes(self) -> bytes | mmap.mmap:
+        """The data set: a large one is mapped, which outlives the file but holds a descriptor, so only a large one."""
+        data = self._data
+        if isinstance(data, bytes):
+            return data
+        if data.seek(0, os.SEEK_END) > _MAPPED:
+            return mmap.mmap(data.fileno(), 0, access=mmap.ACCESS_READ)
+        data.seek(0)
+        return data.read()
 
     def save_into(self, directory: str | os.PathLike[str]) -> Path:
         """Write the bytes as they came to a DICOM file ``directory/UID.dcm``; return its path.

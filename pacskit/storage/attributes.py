@@ -33,6 +33,7 @@ __all__ = [
 MAX_TEXT = 10_240  # characters of one value; the longest text worth asking for (LT, PS3.5 6.2)
 MAX_ITEMS = 256
 MAX_DEPTH = 8
+_TO_TEXT = json.JSONEncoder(separators=(",", ":")).encode
 
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
@@ -104,7 +105,7 @@ def _encode_element(element: Any, depth: int) -> list[Any] | None:
         return [vr, found] if found else [vr]
     if vr == "SQ":
         return [vr, *(_encode_item(item, depth + 1) for item in list(value or ())[:MAX_ITEMS])]
-    if vr == "AT" and not isinstance(value, str):
+    if vr == "AT":
         values = value if isinstance(value, (list, tuple)) and not isinstance(value, int) else [value]
         return [vr, *(f"{int(one):08X}" for one in values if one is not None and one != "")]
     several = [clean(one)[:MAX_TEXT] for one in texts(value)[:MAX_ITEMS]]
@@ -122,7 +123,7 @@ def _encode_item(item: DatasetLike, depth: int) -> Encoded:
 
 def encode_attributes(encoded: Encoded) -> str:
     """Return the text that the index stores."""
-    return json.dumps(encoded, separators=(",", ":")) if encoded else "{}"
+    return _TO_TEXT(encoded) if encoded else "{}"
 
 
 def decode_attributes(text: str) -> Encoded:

@@ -42,7 +42,7 @@ else:
 
 __all__ = ["FileStore", "FileWriter"]
 
-SPILL = 65536  # bytes of an object kept in memory before its file is begun
+SPILL = 1 << 16  # bytes of an object kept in memory before its file is begun
 _MARK = "~"  # stands in a staging name before the key, and for "/" in it
 
 
@@ -97,7 +97,7 @@ class FileStore:
     def size(self, key: str) -> int | None:
         """Return the size of an object, None where there is none."""
         try:
-            return (self.root / key).stat().st_size
+            return os.stat(f"{self.root}/{key}").st_size
         except FileNotFoundError:
             return None
 
@@ -194,8 +194,8 @@ class FileWriter:
         self._number = number
         self._memory: bytearray | None = bytearray()
         self._file = -1
-        self._staged: Path | None = None
-        self._final: Path | None = None
+        self._staged: str | None = None  # paths as text: making Path objects costs as much as the calls themselves
+        self._final: str | None = None  # the key, once it is a name
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes."""
@@ -212,7 +212,7 @@ class FileWriter:
         self.size += length
 
     def _begin_file(self, name: str) -> None:
-        path = self._store.own / name
+        path = f"{self._store.own}/{name}"
         try:
             self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o640)
         except OSError as error:
@@ -254,8 +254,7 @@ class FileWriter:
             self._begin_file(name)
             memory, self._memory = self._memory, None
             self._append(memory)
-        elif self._staged is not None and self._staged.name != name:
-            path = self._store.own / name
+        elif self._staged is not None and self._staged != (path := f"{self._store.own}/{name}"):
             os.rename(self._staged, path)
             self._staged = path
         if self._file >= 0:
@@ -265,7 +264,7 @@ class FileWriter:
             self._file = -1
 
     def _link(self, key: str) -> bool:
-        final = self._store.root / key
+        final = f"{self._store.root}/{key}"
         if self._staged is None:
             raise StorageError("the object has been settled or aborted")
         while True:
@@ -274,14 +273,14 @@ class FileWriter:
             except FileExistsError:
                 return False
             except FileNotFoundError:  # the directory is not there, or was removed meanwhile
-                if not self._staged.exists():
+                if not os.path.exists(self._staged):
                     raise
-                self._make_directory(final.parent)
+                self._make_directory(Path(final).parent)
                 continue
             break
-        self._final = final
+        self._final = key
         if self._store.durable:
-            sync_directory(final.parent)
+            sync_directory(Path(final).parent)
         return True
 
     def _make_directory(self, directory: Path) -> None:
@@ -298,7 +297,7 @@ class FileWriter:
         """Keep the object: the index knows it now."""
         if self._staged is not None:
             with suppress(OSError):  # the next start does it
-                self._staged.unlink()
+                os.unlink(self._staged)
             self._staged = self._final = None
 
     def abort(self) -> None:
@@ -307,9 +306,10 @@ class FileWriter:
             os.close(self._file)
             self._file = -1
         if self._final is not None:
-            self._store.remove([self._final.relative_to(self._store.root).as_posix()])
+            self._store.remove([self._final])
         if self._staged is not None:
-            self._staged.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(self._staged)
         self._memory, self._staged, self._final = None, None, None
 
 

@@ -321,7 +321,10 @@ class Ingest:
         with writer.view() as content:
             dataset = decode(content, self.transfer_syntax, start=self._offset, options=store.options)
             new = self._describe(dataset, writer.size - self._offset)
-            known = None if self._policy == DuplicatePolicy.REPLACE else store.get(new.sop_instance_uid)
+            known = None
+            if self._policy != DuplicatePolicy.REPLACE and store.blobs.size(new.key) is not None:
+                # most likely this instance, for which nothing need be written; the index has the last word
+                known = store.get(new.sop_instance_uid)
             if known is not None:
                 return Stored(self._refusal(), known)
             key = writer.commit(new.key)

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacskit.core.config import ReadOptions
+from pacskit.core.config import ReadOptions, Strictness
 from pacskit.core.errors import LimitError, PacsError, TruncatedError
 from pacskit.encoding import decode, encode, read_part10
 from pacskit_ext._table import ElementTable
@@ -89,6 +89,17 @@ def test_elements_with_wrong_lengths_parse_or_say_where(data: bytes) -> None:
         dataset = decode(data, SYNTAXES[1], options=SMALL)
         touch(dataset)
         encode(dataset, SYNTAXES[0])
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES[:3])
+@given(data=st.one_of(elements(), st.binary(max_size=200)))
+def test_salvage_always_gives_what_can_be_written(syntax: str, data: bytes) -> None:
+    salvaged = decode(data, syntax, options=ReadOptions(strictness=Strictness.SALVAGE))
+    with suppress(PacsError):
+        touch(salvaged)
+    again = decode(encode(salvaged, SYNTAXES[1]), SYNTAXES[1])
+    lengths_apart = [[tag for tag in one.tags() if tag & 0xFFFF] for one in (again, salvaged)]
+    assert lengths_apart[0] == lengths_apart[1]
 
 
 @given(st.data())

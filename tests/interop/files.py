@@ -52,7 +52,8 @@ def examine(path: Path) -> Instance:
         ds = pydicom.dcmread(path, stop_before_pixels=True)
         names = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
         uids = [str(ds.get(name, "")) for name in names]
-        return Instance(path, *uids, str(ds.file_meta.get("TransferSyntaxUID", "")), sha256(path))
+        syntax = str(ds.file_meta.get("TransferSyntaxUID", ""))
+        return Instance(path, uids[0], uids[1], uids[2], uids[3], syntax, sha256(path))
 
 
 def wheel_file(name: str) -> Path:

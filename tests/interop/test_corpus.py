@@ -34,9 +34,9 @@ def candidates(corpus: Path) -> Iterator[Instance]:
             continue
         found = examine(path)
         belongs = found.sop_class_uid not in {str(uid) for uid in NON_PATIENT_STORAGE_SOP_CLASSES}
-        if belongs and all((found.sop_class_uid, found.sop_instance_uid, found.study_uid, found.series_uid)):
-            if found.transfer_syntax:
-                yield found
+        uids = (found.sop_class_uid, found.sop_instance_uid, found.study_uid, found.series_uid)
+        if belongs and all((*uids, found.transfer_syntax)):
+            yield found
 
 
 def rounds(instances: list[Instance]) -> list[list[Instance]]:

@@ -11,7 +11,8 @@ import pydicom
 import pytest
 
 import pacskit
-from tests.interop.conftest import LOOPBACK, Background, pacskit as command
+from tests.interop.conftest import LOOPBACK, Background
+from tests.interop.conftest import pacskit as command
 from tests.interop.files import examine, sha256, wheel_file
 
 pytestmark = pytest.mark.interop
@@ -127,8 +128,8 @@ def test_more_kinds_than_one_association_takes(storescp: Callable[..., Backgroun
     ds = pydicom.dcmread(FILES[0])
     paths = []
     for number, uid in enumerate(STORAGE[:140]):
-        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = str(uid)
-        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = pydicom.uid.UID(uid)
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(f"1.2.3.{number}")
         ds.save_as(tmp_path / f"{number}.dcm")
         paths.append(tmp_path / f"{number}.dcm")
     peer = storescp("--promiscuous")

@@ -155,9 +155,9 @@ def many(archive: Served, tmp_path: Path, count: int, *, studies: bool = True) -
     folder = tmp_path / "many"
     folder.mkdir(exist_ok=True)
     ds = pydicom.dcmread(wheel_file(CT))
-    made = []
+    made: list[pydicom.Dataset] = []
     for number in range(count):
-        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(f"1.2.3.{number}")
         if studies:
             ds.StudyInstanceUID, ds.SeriesInstanceUID = f"1.2.4.{number}", f"1.2.5.{number}"
         ds.save_as(folder / f"{number}.dcm")
@@ -167,9 +167,7 @@ def many(archive: Served, tmp_path: Path, count: int, *, studies: bool = True) -
     return made
 
 
-def test_move_to_storescp(
-    dcmtk: Dcmtk, serve: Serve, storescp: Callable[..., Background], tmp_path: Path
-) -> None:
+def test_move_to_storescp(dcmtk: Dcmtk, serve: Serve, storescp: Callable[..., Background], tmp_path: Path) -> None:
     target = storescp()
     archive = serve("--node", f"DEST@{LOOPBACK}:{target.port}")
     fill(archive, CT, MR, JPEG2000)

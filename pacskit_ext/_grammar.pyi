@@ -1,0 +1,1 @@
+"""The grammar of data sets; used by other native modules only."""

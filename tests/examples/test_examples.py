@@ -1,0 +1,49 @@
+"""Every example runs, as its first line says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydicom.data import get_testdata_file
+
+import pacskit
+from tests.conftest import ROOT
+
+FOLDER = ROOT / "examples"
+# What each is called with; ``{address}`` is a running archive, ``{file}`` a DICOM file.
+ARGUMENTS = {
+    "dictionary_lookup.py": ["PatientName"],
+    "embedded_archive.py": ["archive", "{file}"],
+    "read_modify_write.py": ["{file}", "out.dcm"],
+    "scp_threads.py": ["0", "0.2"],
+    "scu.py": ["{address}", "{file}"],
+}
+EXPECTED = {
+    "embedded_archive.py": r"stored: .* stored\nstudy: [\d.]+ 1\npatient: 1CT1",
+    "read_modify_write.py": r"is:  DOE\^JANE 20260801",
+    "scp_threads.py": r"listening at VENDOR@127\.0\.0\.1:\d+",
+    "scu.py": r"echo: 0x0000 .*\nstore: .* 0x0000 .*\nfind: [\d.]+ 1\nget: inbox/.*Explicit VR Little Endian",
+}
+
+
+def test_every_example_is_run() -> None:
+    assert {path.name for path in FOLDER.glob("*.py")} == set(ARGUMENTS)
+
+
+@pytest.mark.parametrize("name", sorted(ARGUMENTS))
+def test_an_example_runs(name: str, tmp_path: Path) -> None:
+    file = str(get_testdata_file("CT_small.dcm", download=False))
+    with pacskit.Archive(tmp_path / "served") as archive:
+        address = str(archive.serve(port=0))
+        arguments = [one.format(address=address, file=file) for one in ARGUMENTS[name]]
+        done = subprocess.run(
+            [sys.executable, FOLDER / name, *arguments],
+            capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(EXPECTED.get(name, ""), done.stdout), done.stdout
