@@ -60,7 +60,7 @@ cdef class JsonWriter(JsonText):
     cdef bint separate           # a comma comes before the next element
     cdef int depth
 
-    def __cinit__(
+    def __init__(
         self, *, int64_t bulk_data_threshold=1024, bulk_data_element_handler=None, bint keep_character_set=False,
         bint suppress_invalid_tags=False, sink=None, int64_t chunk=65536
     ):

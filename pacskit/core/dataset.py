@@ -11,8 +11,8 @@ from pacskit.core.compare import Change, Conflict
 from pacskit.core.diagnostics import Diagnostic, charset_diagnostics, diagnostics_of
 from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
-from pacskit.core.textforms import TextForms
 from pacskit.core.tag import Tag
+from pacskit.core.textforms import TextForms
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement
 from pacskit_ext._table import ElementTable

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pacskit.core import slots
 from pacskit_ext._element import DataElement, Sequence
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from pacskit.core.config import ReadOptions
     from pacskit_ext._table import ElementTable
 
@@ -23,10 +21,11 @@ def _plain(value: Any) -> Any:
         return [to_dict(cast("ElementTable", item)) for item in value]
     if isinstance(value, list):
         return [_plain(one) for one in value]
-    for kind in (str, float, int):
-        if isinstance(value, kind):
-            return str(value) if kind is str else kind.__pos__(value) if kind is float else int(value)
-    return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    return value + 0.0 if isinstance(value, float) else value
 
 
 def to_dict(table: ElementTable) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, Any, TextIO
+from typing import IO, Any
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, LimitError
 from pacskit.core.values import DS
-from pacskit.encoding.textmodel import BINARY, INTEGERS, REALS, Builder, ElementHandler, UriHandler
+from pacskit.encoding.textmodel import BINARY, INTEGERS, REALS, Builder, ElementHandler, TextSink, UriHandler
 from pacskit_ext._json import JsonWriter
 from pacskit_ext._jsonsplit import ArraySplitter
 
@@ -99,7 +99,7 @@ def to_json_dict(
 
 def write(
     datasets: Dataset | Iterable[Dataset],
-    file: TextIO,
+    file: TextSink,
     *,
     bulk_data_threshold: int = 1024,
     bulk_data_element_handler: ElementHandler | None = None,
@@ -162,7 +162,7 @@ class _Reader(Builder):
                 self.add_reference(dataset, vr, value)
             else:
                 self.add(dataset, vr, self.bytes_of(vr, value))
-        elif value is None or value in ([], [None]) and vr != "SQ":
+        elif value is None or (vr != "SQ" and value in ([], [None])):
             self.add(dataset, vr, None)
         elif not isinstance(value, list):
             self.refuse("Value is an array")

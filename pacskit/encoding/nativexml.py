@@ -11,14 +11,14 @@ import re
 from binascii import b2a_base64
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
-from typing import IO, TYPE_CHECKING, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
 from pacskit.core.element import BulkDataElement, DataElement
 from pacskit.core.errors import DecodeError, EncodeError, LimitError, PacsError
 from pacskit.encoding.nativexml_reader import NAMESPACE, DocumentReader
-from pacskit.encoding.textmodel import BINARY, INTEGERS, ElementHandler, UriHandler
+from pacskit.encoding.textmodel import BINARY, INTEGERS, ElementHandler, TextSink, UriHandler
 from pacskit_ext._json import little_endian
 from pacskit_ext._table import ElementTable
 
@@ -75,7 +75,9 @@ class _Writer:
         self.parts, self.size = [], 0
 
     def document(self, dataset: Dataset) -> None:
-        self.put(f'<?xml version="1.0" encoding="UTF-8"?>\n<NativeDicomModel xmlns="{NAMESPACE}" xml:space="preserve">\n')
+        self.put(
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<NativeDicomModel xmlns="{NAMESPACE}" xml:space="preserve">\n'
+        )
         self.attributes(dataset)
         self.put("</NativeDicomModel>\n")
         self.flush()
@@ -207,10 +209,17 @@ def _text(vr: str, value: Any, element: DataElement) -> str:
     if vr == "AT":
         return f"{int(value):08X}"
     if vr in ("FL", "FD"):
-        return repr(float(value)) if math.isfinite(value) else "NaN" if value != value else "INF" if value > 0 else "-INF"
+        return _real(float(value))
     if vr in INTEGERS and not isinstance(value, int):
         raise EncodeError(f"{type(value).__name__} is not a whole number", tag=int(element.tag))
     return str(value)
+
+
+def _real(value: float) -> str:
+    """A number as XML Schema's ``double`` writes it."""
+    if math.isfinite(value):
+        return repr(value)
+    return "NaN" if math.isnan(value) else "INF" if value > 0 else "-INF"
 
 
 def _person(name: Any, number: int, element: DataElement) -> str:
@@ -221,7 +230,8 @@ def _person(name: Any, number: int, element: DataElement) -> str:
             parts = group.split("^", 4)
             # Each component that has its place in the text, so that what was written comes back.
             texts = [
-                f"<{tag}>{_escaped(part, element)}</{tag}>" for tag, part in zip_longest(_COMPONENTS[: len(parts)], parts)
+                f"<{tag}>{_escaped(part, element)}</{tag}>"
+                for tag, part in zip_longest(_COMPONENTS[: len(parts)], parts)
             ]
             inner.append(f"<{title}>{''.join(texts)}</{title}>")
     return f'<PersonName number="{number}">{"".join(inner)}</PersonName>\n'
@@ -257,7 +267,7 @@ def to_xml(
 
 def write(
     dataset: Dataset,
-    file: TextIO,
+    file: TextSink,
     *,
     bulk_data_threshold: int = 1024,
     bulk_data_element_handler: ElementHandler | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable
 from inspect import Parameter, signature
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
@@ -13,7 +13,7 @@ from pacskit.core.element import BulkDataElement, DataElement
 from pacskit.core.errors import DecodeError, EncodeError, LimitError
 from pacskit_ext._tagtable import keyword_for
 
-__all__ = ["BINARY", "INTEGERS", "REALS", "TEXTS", "Builder", "ElementHandler", "Resolver", "UriHandler"]
+__all__ = ["BINARY", "INTEGERS", "REALS", "TEXTS", "Builder", "ElementHandler", "Resolver", "TextSink", "UriHandler"]
 
 ElementHandler = Callable[[DataElement], str | None]
 Resolver = Callable[[str, str, str], Any]
@@ -29,11 +29,20 @@ INTEGERS = {
     "UV": (0, (1 << 64) - 1),
     "SV": (-(1 << 63), (1 << 63) - 1),
 }
-TEXTS = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
+TEXTS = frozenset(
+    ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT")
+)
 _KNOWN = BINARY | REALS | set(INTEGERS) | TEXTS | {"AT", "SQ"}
 _WIDE = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _BLANKS = {ord(c): None for c in " \t\r\n"}
 _SPECIFIC_CHARACTER_SET = 0x00080005
+
+
+class TextSink(Protocol):
+    """What text is written to: any open text file."""
+
+    def write(self, text: str, /) -> object:
+        """Take the next piece."""
 
 
 def _three_parameters(handler: UriHandler | None) -> Resolver | None:
@@ -44,9 +53,9 @@ def _three_parameters(handler: UriHandler | None) -> Resolver | None:
         kinds = [p.kind for p in signature(handler).parameters.values() if p.default is Parameter.empty]
     except ValueError:  # a builtin without a signature
         kinds = [Parameter.POSITIONAL_ONLY]
-    if len(kinds) != 1 or kinds[0] is Parameter.VAR_POSITIONAL:
-        return handler
     function: Callable[..., Any] = handler
+    if len(kinds) != 1 or kinds[0] is Parameter.VAR_POSITIONAL:
+        return function
     return lambda _tag, _vr, uri: function(uri)
 
 
@@ -176,11 +185,13 @@ class Builder:
 
     def attribute_tag(self, value: object) -> int:
         """The value of an AT: eight hexadecimal digits."""
-        if isinstance(value, str) and len(value) == 8 and value.isalnum():
-            try:
-                return int(value, 16)
-            except ValueError:
-                pass
+        try:
+            return int(value, 16) if isinstance(value, str) and len(value) == 8 and value.isalnum() else self.no_tag()
+        except ValueError:
+            self.no_tag()
+
+    def no_tag(self) -> NoReturn:
+        """Say what the value of an AT would be."""
         self.refuse("a value of VR AT is eight hexadecimal digits")
 
     def text(self, vr: str, value: str) -> str:

@@ -29,7 +29,7 @@ anything = st.recursive(
 
 def attributes(models: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Attribute objects, most of them nearly right."""
-    names = st.fixed_dictionaries({}, optional={group: scalars for group in ("Alphabetic", "Ideographic", "Phonetic")})
+    names = st.fixed_dictionaries({}, optional=dict.fromkeys(("Alphabetic", "Ideographic", "Phonetic"), scalars))
     value = st.lists(scalars | names | models, max_size=4) | anything
     return st.fixed_dictionaries(
         {"vr": st.sampled_from(VRS) | scalars},
@@ -96,7 +96,9 @@ def trees(draw: st.DrawFn, depth: int = 6) -> str:
         given = f' tag="{draw(st.sampled_from(TAGS))}" vr="{draw(st.sampled_from(VRS))}"{creator}'
     elif draw(st.booleans()):
         given = f' number="{draw(st.sampled_from(["1", "2", "70000", "-1", "x"]))}" uri="u"'
-    inside = "".join(draw(st.lists(trees(depth - 1), max_size=3))) if depth else draw(st.sampled_from(["", "1", "AAAA"]))
+    inside = (
+        "".join(draw(st.lists(trees(depth - 1), max_size=3))) if depth else draw(st.sampled_from(["", "1", "AAAA"]))
+    )
     return f"<{name}{given}>{inside}</{name}>"
 
 

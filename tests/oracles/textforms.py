@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,9 @@ def equal(one: Any, other: Any) -> bool:
     """Equality with NaN equal to NaN."""
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(equal(a, b) for a, b in zip(one, other, strict=True))
-    return bool(one == other or (one != one and other != other))
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
+        return math.isnan(other)
+    return bool(one == other)
 
 
 def data_set_differences(one: Dataset, other: Dataset, *, big: bool = False) -> Iterator[str]:
