@@ -1,12 +1,12 @@
 """How the model becomes bytes: data-set readers and writers, Part 10 files, transfer syntaxes."""
 
+from importlib import import_module
 from typing import Any
 
 from pacskit.core import slots
 from pacskit.core.dataset import Dataset
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
-from pacskit.encoding import dicomjson, nativexml
 from pacskit.encoding.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -29,10 +29,8 @@ __all__ = [
     "dcmread",
     "dcmwrite",
     "decode",
-    "dicomjson",
     "encode",
     "file_meta_bytes",
-    "nativexml",
     "read_part10",
     "transcode",
 ]
@@ -55,8 +53,19 @@ def _reduce(dataset: Dataset) -> tuple[Any, ...]:
 
 slots.save_as.bind(dcmwrite)
 slots.dataset_to_bytes.bind(_reduce)
-slots.to_json.bind(dicomjson.to_json)
-slots.to_json_dict.bind(dicomjson.to_json_dict)
-slots.from_json.bind(dicomjson.from_json)
-slots.to_xml.bind(nativexml.to_xml)
-slots.from_xml.bind(nativexml.from_xml)
+
+
+def _bind_later(method: slots.LateMethod, module: str, function: str) -> None:
+    """Fill a slot in with a function whose module is imported when it is first called."""
+
+    def first(*args: Any, **keywords: Any) -> Any:
+        method.bind(getattr(import_module(module), function))
+        return method(*args, **keywords)
+
+    method.bind(first)
+
+
+for _method in (slots.to_json, slots.to_json_dict, slots.from_json):
+    _bind_later(_method, "pacskit.encoding.dicomjson", _method.name.partition(".")[2])
+for _method in (slots.to_xml, slots.from_xml):
+    _bind_later(_method, "pacskit.encoding.nativexml", _method.name.partition(".")[2])

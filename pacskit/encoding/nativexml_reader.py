@@ -17,6 +17,7 @@ NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
 
 _COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
+_LONGEST_TAG = 1 << 20
 _GAP = 65536  # values that may be missing between two numbers
 # What may stand in what.
 _CHILDREN = {
@@ -79,6 +80,9 @@ class DocumentReader(Builder):
         if self.size > self.options.max_text:
             raise LimitError(f"more XML than the limit of {self.options.max_text} bytes")
         self._parse(data, False)
+        if self.size - self.parser.CurrentByteIndex > _LONGEST_TAG + len(data):
+            # Expat looks at what it waits for from its beginning each time.
+            raise LimitError(f"a tag or a comment of more than {_LONGEST_TAG} bytes", path=self.path())
 
     def close(self) -> Dataset:
         """The data set, once the document has ended."""

@@ -255,6 +255,15 @@ def test_budgets() -> None:
     assert len(Dataset.from_xml(wide)) == 256
 
 
+def test_a_tag_without_an_end_is_given_up_on() -> None:
+    for long in ("<!--" + "x" * 3_000_000, f"<DicomAttribute tag='{'x' * 3_000_000}"):
+        with pytest.raises(LimitError, match="a tag or a comment"):
+            nativexml.read(io.StringIO(OPEN + long))
+    ds = Dataset(PatientComments="x" * 3_000_000)
+    ds.add_new(0x7FE00010, "OB", bytes(3_000_000))
+    assert list(data_set_differences(ds, nativexml.read(io.StringIO(ds.to_xml())))) == []
+
+
 def test_what_cannot_be_written_is_an_error_or_left_out() -> None:
     ds = Dataset(PatientComments="\x1b", PatientID="1")
     with pytest.raises(EncodeError, match="no character"):
