@@ -36,6 +36,16 @@ cdef class BulkDataElement(DataElement):
         except EncodeError as error:
             raise DecodeError(f"the bulk data do not fit the VR: {error.message}", tag=self.tag_) from error
 
+    def __eq__(self, other):
+        cdef BulkDataElement twin
+        if isinstance(other, BulkDataElement):
+            twin = other
+            if not self.decoded and not twin.decoded:
+                return self.tag_ == twin.tag_ and self.vr_ == twin.vr_ and self.uri == twin.uri
+        return DataElement.__eq__(self, other)
+
+    __hash__ = None
+
     def __str__(self):
         if self.decoded:
             return DataElement.__str__(self)

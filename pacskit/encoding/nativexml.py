@@ -91,7 +91,7 @@ class _Writer:
             tag = int(element.tag)
             if not tag & 0xFFFF or tag >> 16 in (0, 2):
                 continue
-            if element.tag.is_private_creator and element.VR == "LO":
+            if element.tag.is_private_creator and element.VR == "LO" and isinstance(element.value, str):
                 creators[tag] = str(element.value)
             if element.VR == "SQ":
                 self.sequence(element, creators)

@@ -176,6 +176,7 @@ def test_bulk_data_without_a_resolver_stays_a_reference() -> None:
     assert (element.uri, element.is_resolved) == ("../bulk/7", False)
     assert ds.to_json() == text == ds.copy().to_json()
     assert "../bulk/7" in str(ds)
+    assert ds == Dataset.from_json(text) != Dataset.from_json(text.replace("7", "8"))
     for use in (lambda: element.value, lambda: encode(ds, EXPLICIT)):
         with pytest.raises(DecodeError, match="bulk data"):
             use()
