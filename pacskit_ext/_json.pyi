@@ -6,7 +6,6 @@ from pacskit_ext._jsontext import JsonText
 class JsonWriter(JsonText):
     def __init__(
         self,
-        *,
         bulk_data_threshold: int = 1024,
         bulk_data_element_handler: Callable[[DataElement], str | None] | None = None,
         keep_character_set: bool = False,

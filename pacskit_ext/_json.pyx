@@ -61,7 +61,7 @@ cdef class JsonWriter(JsonText):
     cdef int depth
 
     def __init__(
-        self, *, int64_t bulk_data_threshold=1024, bulk_data_element_handler=None, bint keep_character_set=False,
+        self, int64_t bulk_data_threshold=1024, bulk_data_element_handler=None, bint keep_character_set=False,
         bint suppress_invalid_tags=False, sink=None, int64_t chunk=65536
     ):
         self.threshold = bulk_data_threshold // 4 * 3

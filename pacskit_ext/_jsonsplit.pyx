@@ -20,7 +20,7 @@ cdef class ArraySplitter:
     cdef bint quoted
     cdef bint escaped
 
-    def __init__(self, *, int64_t max_bytes):
+    def __init__(self, int64_t max_bytes):
         self.held = bytearray()
         self.max_bytes = max_bytes
 

@@ -168,6 +168,33 @@ def test_bulk_data_goes_out_as_a_uri_and_comes_back_through_a_resolver() -> None
     assert Dataset.from_json(text, lambda uri: uri.encode()).PixelData == b"https://pacs/bulk/1"
 
 
+def test_bulk_data_in_items_is_shown_with_its_element() -> None:
+    ds = Dataset()
+    ds.IconImageSequence = [Dataset(Rows=1), Dataset(Rows=2)]
+    for item in ds.IconImageSequence:
+        item.add_new(0x7FE00010, "OW", bytes([item.Rows]) * 2000)
+    seen: list[bytes] = []
+
+    def handler(element: DataElement) -> str:
+        seen.append(element.value)
+        return f"bulk/{len(seen)}"
+
+    for data_set in (decode(encode(ds, BIG), BIG), decode(encode(ds, EXPLICIT), EXPLICIT), ds):
+        seen.clear()
+        items = json.loads(data_set.to_json(bulk_data_element_handler=handler))["00880200"]["Value"]
+        assert [item["7FE00010"]["BulkDataURI"] for item in items] == ["bulk/1", "bulk/2"]
+        assert seen == [b"\1" * 2000, b"\2" * 2000]
+    with pytest.raises(EncodeError, match="URI is text"):
+        ds.to_json(bulk_data_element_handler=lambda _: 7)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ZeroDivisionError):
+        ds.to_json(bulk_data_element_handler=lambda _: str(1 // 0), suppress_invalid_tags=True)
+
+
+def test_the_text_is_laid_out_by_whom_one_wants() -> None:
+    ds = Dataset(PatientID="1")
+    assert ds.to_json(dump_handler=lambda model: json.dumps(model, indent=1)) == json.dumps(ds.to_json_dict(), indent=1)
+
+
 def test_bulk_data_without_a_resolver_stays_a_reference() -> None:
     text = '{"00091010":{"vr":"OB","BulkDataURI":"../bulk/7"}}'
     ds = Dataset.from_json(text)
