@@ -179,6 +179,20 @@ cdef class ElementTable(SlotTable):
         self.collect(out)
         return iter(out)
 
+    def changed_elements(self):
+        """The elements that differ from the source, or hold items that do, in ascending order."""
+        cdef list out = []
+        cdef DataElement element
+        cdef uint32_t i
+        for i in range(self.nslots):
+            element = self.cached(i)
+            if element is not None and element.is_changed():
+                out.append(element)
+        if self.extra:
+            out.extend(self.extra.values())
+            out.sort(key=_by_tag)
+        return out
+
     def tags(self):
         """The tags that are there, as ints in ascending order; touches no element."""
         cdef list out = [self.slots[i].tag for i in range(self.nslots) if not self.is_removed(i)]
@@ -216,6 +230,10 @@ cdef class ElementTable(SlotTable):
     def is_modified(self):
         """Whether any element differs from the source that was read."""
         return self.is_changed()
+
+
+def _by_tag(DataElement element):
+    return element.tag_
 
 
 def wrap(Scan scan not None, item_class):

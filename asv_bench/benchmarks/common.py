@@ -6,12 +6,14 @@ gives figures to compare, ``full`` gives figures to publish.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Final
 
-__all__ = ["PROFILE", "Benchmark", "Profile", "seeded_bytes"]
+__all__ = ["PROFILE", "Benchmark", "Profile", "environment", "seeded_bytes"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ class Benchmark:
     repeat: ClassVar[tuple[int, int, float]] = PROFILE.repeat
     sample_time: ClassVar[float] = PROFILE.sample_time
     warmup_time: ClassVar[float] = PROFILE.warmup_time
+
+
+def environment() -> dict[str, str]:
+    """The environment of a child process, which finds the pacskit that we have found."""
+    found = importlib.util.find_spec("pacskit")
+    folders = [str(Path(found.origin).parents[1])] if found is not None and found.origin else []
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([*folders, *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 def seeded_bytes(count: int, seed: int = 0) -> bytes:

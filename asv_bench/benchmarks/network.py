@@ -19,7 +19,7 @@ from pacskit.network.threads import Server
 from pacskit.services.verification import VerificationService
 
 from . import inputs
-from .common import PROFILE, Benchmark
+from .common import PROFILE, Benchmark, environment
 
 VERIFICATION = "1.2.840.10008.1.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -36,7 +36,9 @@ class _Served(Benchmark):
             sock.bind(("127.0.0.1", 0))
             port = sock.getsockname()[1]
         command = ["serve", "--dir", self.folder.name, "--ae", "PACSKIT", "--port", str(port)]
-        self.server = subprocess.Popen([sys.executable, "-m", "pacskit", *command], stdout=subprocess.PIPE)
+        self.server = subprocess.Popen(
+            [sys.executable, "-m", "pacskit", *command], stdout=subprocess.PIPE, env=environment()
+        )
         assert self.server.stdout is not None
         if not self.server.stdout.readline():
             self._end()

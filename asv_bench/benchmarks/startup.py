@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import ClassVar
 
-from .common import Benchmark
+from .common import Benchmark, environment
 
 
 class ImportTime(Benchmark):
@@ -15,6 +15,9 @@ class ImportTime(Benchmark):
     params: ClassVar[list[str]] = ["nothing", "pacskit", "pacskit.core.uids", "pydicom"]
     param_names: ClassVar[list[str]] = ["module"]
 
+    def setup(self, module: str) -> None:
+        self.environment = environment()
+
     def time_import(self, module: str) -> None:
         code = "pass" if module == "nothing" else f"import {module}"
-        subprocess.run([sys.executable, "-c", code], check=True)
+        subprocess.run([sys.executable, "-c", code], check=True, env=self.environment)

@@ -42,6 +42,7 @@ def _environment(tuned: bool) -> dict[str, str]:
     """Ours, with DCMTK's TCP_NODELAY as told and our sources first on Python's path."""
     found = {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"}
     found["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [found.get("PYTHONPATH", "")])])
+    found["TMPDIR"] = tempfile.gettempdir()  # what an ended child leaves behind goes with the run
     if tuned:
         found["TCP_NODELAY"] = "1"
     return found

@@ -84,7 +84,7 @@ class Result:
 
 
 def _again(subject: Subject) -> float:
-    """The figure of a round; tried twice, as pynetdicom's client now and then loses a response."""
+    """The figure of a round; when it fails, tried once more: pynetdicom's client may lose a response."""
     try:
         return subject.run()
     except Missing:

@@ -15,6 +15,7 @@ from pacskit.core.diagnostics import Diagnostic, DiagnosticKind
 from pacskit.core.errors import DecodeError, EncodeError, TruncatedError
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
+from pacskit.encoding.check import check_values
 from pacskit.encoding.reader import decode
 from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE, grammar
 from pacskit.encoding.writer import encode
@@ -354,6 +355,7 @@ def dcmwrite(
     *,
     transfer_syntax: str | None = None,
     overwrite: bool = True,
+    check: bool = True,
 ) -> None:
     """Write a DICOM file.
 
@@ -361,8 +363,11 @@ def dcmwrite(
     in Explicit VR Little Endian. A file that was read and not changed comes back byte for byte, its meta made
     conformant where it was not. A path is written beside and renamed, so that it is whole or not there.
 
-    Raises EncodeError with the tag, FileExistsError when ``overwrite`` is false.
+    Values that were set are checked for length and multiplicity, unless ``check`` is false. Raises EncodeError with tag
+    and path, FileExistsError when ``overwrite`` is false.
     """
+    if check:
+        check_values(dataset)
     syntax = UID(
         transfer_syntax or dataset.file_meta.get("TransferSyntaxUID") or dataset.transfer_syntax or EXPLICIT_LITTLE
     )

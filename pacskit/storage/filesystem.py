@@ -43,6 +43,7 @@ else:
 __all__ = ["FileStore", "FileWriter"]
 
 SPILL = 1 << 16  # bytes of an object kept in memory before its file is begun
+_HEAD = 1 << 15  # bytes; holds the attributes before the pixels of most objects
 _MARK = "~"  # stands in a staging name before the key, and for "/" in it
 
 
@@ -227,6 +228,10 @@ class FileWriter:
                     written += os.write(self._file, rest[written:])
             except OSError as error:
                 raise storage_error(error, "writing an object") from error
+
+    def head(self) -> bytes | None:
+        """The first bytes of an object that has gone to a file; None while it is in memory."""
+        return None if self._file < 0 else os.pread(self._file, _HEAD, 0)
 
     def view(self) -> _View:
         """Look at what has been written."""

@@ -19,7 +19,7 @@ from typing import IO, Any, Self
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
-from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
+from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError, TruncatedError
 from pacskit.encoding import decode, file_meta_bytes
 from pacskit.storage.attributes import instance_row, parents_of, required_uid, text_of
 from pacskit.storage.errors import InvalidInstance, storage_error
@@ -272,6 +272,8 @@ class Ingest:
         self._policy = policy
         self._offset = len(head)
         self._digest = hashlib.sha256() if store.digest else None
+        self._options = store.options
+        self._settling: FileWriter | None = None
         self._writer: FileWriter | None = store.blobs.create()
         self._writer.write(head)
 
@@ -304,40 +306,64 @@ class Ingest:
             raise StorageError("this instance has been committed or aborted")
         return self._writer
 
-    def commit(self) -> Stored:
+    def commit(self, *, settle: bool = True) -> Stored:
         """Check, file and index the instance.
 
-        Raises InvalidInstance where it cannot be filed, DecodeError where it cannot be read, OutOfSpace or
+        Without ``settle`` some tidying is left for `settle` or `abort`: the instance is safe, and can be acknowledged
+        before. Raises InvalidInstance where it cannot be filed, DecodeError where it cannot be read, OutOfSpace or
         StorageError; nothing is left behind then.
         """
         writer = self._open()
         try:
-            return self._commit(writer)
+            stored = self._commit(writer)
         finally:
-            self.abort()
+            self._drop()
+        if settle:
+            self.settle()
+        return stored
 
     def _commit(self, writer: FileWriter) -> Stored:
-        store = self._store
+        dataset = self._decode_head(writer)
+        if dataset is not None:
+            return self._file(writer, dataset)
         with writer.view() as content:
-            dataset = decode(content, self.transfer_syntax, start=self._offset, options=store.options)
-            new = self._describe(dataset, writer.size - self._offset)
-            known = None
-            if self._policy != DuplicatePolicy.REPLACE and store.blobs.size(new.key) is not None:
-                # most likely this instance, for which nothing need be written; the index has the last word
-                known = store.get(new.sop_instance_uid)
+            return self._file(writer, decode(content, self.transfer_syntax, start=self._offset, options=self._options))
+
+    def _decode_head(self, writer: FileWriter) -> Dataset | None:
+        """Read a big object without its pixels, where they are its end; None where it has to be read whole."""
+        head = writer.head()
+        if head is None:
+            return None
+        try:
+            dataset = decode(head, self.transfer_syntax, start=self._offset, total=writer.size, options=self._options)
+        except TruncatedError:
+            return None
+        return dataset if dataset.scan is not None and dataset.scan.pending() is not None else None
+
+    def _file(self, writer: FileWriter, dataset: Dataset) -> Stored:
+        store = self._store
+        new = self._describe(dataset, writer.size - self._offset)
+        if self._policy != DuplicatePolicy.REPLACE and store.blobs.size(new.key) is not None:
+            # most likely this instance, for which nothing need be written; the index has the last word
+            known = store.get(new.sop_instance_uid)
             if known is not None:
                 return Stored(self._refusal(), known)
-            key = writer.commit(new.key)
-            if key != new.key:
-                new = replace(new, key=key)
-            outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
+        key = writer.commit(new.key)
+        if key != new.key:
+            new = replace(new, key=key)
+        outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
         if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
             return Stored(outcome, store.get(new.sop_instance_uid))
-        writer.settle()
-        self._writer = None
+        self._settling, self._writer = writer, None
         if replaced is not None:
             store._discard([replaced])
         return Stored(outcome, _located(new))
+
+    def settle(self) -> None:
+        """Tidy up after ``commit(settle=False)``; should the process end before, the next start does it."""
+        writer, self._settling = self._settling, None
+        if writer is not None:
+            writer.settle()
 
     def _refusal(self) -> Outcome:
         return Outcome.IGNORED if self._policy == DuplicatePolicy.IGNORE else Outcome.REJECTED
@@ -367,7 +393,11 @@ class Ingest:
         )
 
     def abort(self) -> None:
-        """Leave nothing behind; does nothing after ``commit``."""
+        """Leave nothing behind; after ``commit``, `settle`."""
+        self._drop()
+        self.settle()
+
+    def _drop(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.abort()
