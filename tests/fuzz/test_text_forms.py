@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
-from pacskit.core.errors import DecodeError, EncodeError
-from pacskit.encoding import dicomjson, nativexml
+from pacskit.core.errors import DecodeError, EncodeError, PacsError
+from pacskit.encoding import decode, dicomjson, nativexml
+from tests.fuzz.test_data_set import SYNTAXES, elements
 
 SMALL = ReadOptions(max_depth=8, max_elements=500, max_text=1 << 20)
 VRS = ["LO", "PN", "DS", "IS", "US", "SV", "FD", "AT", "SQ", "OB", "UN", "UT", "DA", "UI", "CS", "ZZ"]
@@ -82,14 +83,14 @@ def test_any_text_is_a_data_set_or_a_decode_error(noise: bytes | str, data: st.D
             nativexml.read(io.BytesIO(raw), options=SMALL)
 
 
-elements = st.sampled_from(["DicomAttribute", "Value", "Item", "PersonName", "Alphabetic", "FamilyName", "BulkData",
+titles = st.sampled_from(["DicomAttribute", "Value", "Item", "PersonName", "Alphabetic", "FamilyName", "BulkData",
                             "InlineBinary", "NativeDicomModel", "x"])  # fmt: skip
 
 
 @st.composite
 def trees(draw: st.DrawFn, depth: int = 6) -> str:
     """Elements of the model, seldom where they belong."""
-    name = draw(elements)
+    name = draw(titles)
     given = ""
     if name == "DicomAttribute":
         creator = draw(st.sampled_from(["", ' privateCreator="X"']))
@@ -102,7 +103,23 @@ def trees(draw: st.DrawFn, depth: int = 6) -> str:
     return f"<{name}{given}>{inside}</{name}>"
 
 
-@given(st.lists(trees(), max_size=4))
+@given(st.lists(trees(), max_size=3))
 def test_any_tree_is_a_data_set_or_a_decode_error(inside: list[str]) -> None:
     with suppress(DecodeError):
         take(Dataset.from_xml(f"<NativeDicomModel>{''.join(inside)}</NativeDicomModel>", options=SMALL))
+
+
+@given(elements() | st.binary(max_size=400), st.sampled_from(SYNTAXES[:3]))
+def test_any_bytes_that_parse_have_a_text_or_say_why(data: bytes, syntax: str) -> None:
+    try:
+        dataset = decode(data, syntax, options=SMALL)
+    except PacsError:
+        return
+    model = json.loads(dataset.to_json(suppress_invalid_tags=True))
+    assert list(model) == sorted(model)
+    Dataset.from_json(model)
+    Dataset.from_xml(dataset.to_xml(suppress_invalid_tags=True))
+    with suppress(PacsError):
+        assert decode(data, syntax).to_json() == dataset.to_json()
+    with suppress(PacsError):
+        take(dataset)
