@@ -22,6 +22,7 @@ __all__ = ["from_json", "iter_datasets", "read", "to_json", "to_json_dict", "wri
 
 _DEFAULT = ReadOptions()
 _CHUNK = 1 << 16
+_ASCII = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "UI", "UR"})  # text that no character set governs
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
@@ -146,6 +147,10 @@ class _Reader(Builder):
             if not isinstance(attribute, dict):
                 self.refuse("an attribute is a JSON object")
             vr = self.vr(attribute.get("vr"))
+            value = attribute.get("Value")
+            if value and len(attribute) == 2 and isinstance(value, list) and value != [None]:  # as most are
+                self.add(dataset, vr, self.values(vr, value))
+                continue
             given = [key for key in ("Value", "InlineBinary", "BulkDataURI") if key in attribute]
             if len(given) > 1:
                 self.refuse(f"an attribute has either {given[0]} or {given[1]}")
@@ -171,6 +176,10 @@ class _Reader(Builder):
 
     def values(self, vr: str, values: list[Any]) -> Any:
         """The Python values of a Value array (PS3.18 F.2.4)."""
+        if vr in _ASCII:
+            return [value if isinstance(value, str) else self.string(vr, value) for value in values]
+        if vr in ("DS", "IS"):
+            return [self.number_text(value) for value in values]
         if vr == "SQ":
             return self.items(values)
         if vr in BINARY:
@@ -183,8 +192,6 @@ class _Reader(Builder):
             return [self.attribute_tag(value) for value in values]
         if vr == "PN":
             return [self.name(value) for value in values]
-        if vr in ("DS", "IS"):
-            return [self.number_text(value) for value in values]
         return [self.string(vr, value) for value in values]
 
     def items(self, values: list[Any]) -> list[Dataset]:
@@ -205,7 +212,7 @@ class _Reader(Builder):
 
     def number_text(self, value: object) -> object:
         """A DS or IS: numbers keep the text that they had in JSON."""
-        if isinstance(value, bool) or not isinstance(value, (int, float, str, type(None))):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float, str))):
             self.refuse("a value of VR DS or IS is a number or a string")
         return value
 
