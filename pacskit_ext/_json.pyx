@@ -122,6 +122,8 @@ cdef class JsonWriter(JsonText):
     cdef int write_slot(self, SlotTable table, Slot* slot, uint32_t index) except -1:
         cdef uint16_t vr = table.resolve(slot)
         cdef DataElement element = None
+        if vr == VR_UN and slot.tag & 0x10000:       # the private dictionary may know better
+            return self.write_element(table.at(index))
         if not slot.flags & F_ITEMS:
             if self.handler is not None and slot.length > self.threshold and is_opaque(vr):
                 element = table.at(index)
@@ -176,7 +178,7 @@ cdef class JsonWriter(JsonText):
             if slot.length and slot.tag == SPECIFIC_CHARACTER_SET and vr == VR_CS and not self.keep_charset:
                 self.put(b',"Value":["ISO_IR 192"]', 23)
             elif is_binary(vr):
-                self.put_opaque(p, slot.length, vr, slot.flags, element)
+                self.put_opaque(p, slot.length, vr, slot.flags if is_big(slot) else 0, element)
             elif vr != VR_SQ:
                 if self.skip_invalid and (vr == VR_DS or vr == VR_IS):
                     decode_value(p, slot.length, vr, False, charset, slot.tag, slot.offset)     # or raise
@@ -259,7 +261,7 @@ cdef class JsonWriter(JsonText):
 
     cdef int put_numbers(self, const uint8_t* p, Slot* slot, uint16_t vr) except -1:
         cdef int width = 4 if vr == VR_AT else swap_width(vr)
-        cdef bint big = (slot.flags & F_BIG) != 0
+        cdef bint big = is_big(slot)
         cdef int64_t i = 0
         if slot.length % width:
             raise DecodeError(
@@ -396,6 +398,11 @@ cdef class JsonWriter(JsonText):
         return self.put_char(0x5D)
 
 
+cdef inline bint is_big(Slot* slot) noexcept nogil:
+    # UN of known length is little endian whatever the data set is (PS3.5 6.2.2).
+    return slot.flags & F_BIG != 0 and slot.vr != VR_UN
+
+
 cdef inline bint is_written(uint32_t tag) noexcept nogil:
     # Group lengths are not (PS3.18 F.2.2); command and file meta are no part of the data set.
     return tag & 0xFFFF != 0 and tag >> 16 != 0 and tag >> 16 != 2
@@ -431,7 +438,7 @@ def little_endian(DataElement element not None):
         return None
     if slot.flags & F_EXTERNAL and element.scan.external is None:
         raise DecodeError("the value was not read", tag=slot.tag, offset=slot.offset)
-    if not slot.flags & F_BIG or slot.flags & F_FRAGMENTS or width == 1:
+    if not is_big(slot) or slot.flags & F_FRAGMENTS or width == 1:
         return element.raw
     out = PyBytes_FromStringAndSize(NULL, slot.length)
     swap_into(<uint8_t*> PyBytes_AS_STRING(out), value_at(element.scan, slot), slot.length, width)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pacskit_ext._privatetable import PrivateDictionary
 
 __all__ = ["ReadOptions", "Strictness"]
 
@@ -38,6 +42,8 @@ class ReadOptions:
         How many bytes a deflated data set may become.
     max_text
         How much JSON or XML one data set may be.
+    private
+        What is known of private attributes (PS3.5 7.8); None for what vendors have published.
     """
 
     strictness: Strictness = Strictness.LENIENT
@@ -45,3 +51,4 @@ class ReadOptions:
     max_elements: int = 20_000_000
     max_inflated: int = 2 << 30
     max_text: int = 2 << 30
+    private: PrivateDictionary | None = None

@@ -11,11 +11,13 @@ from pacskit.core.compare import Change, Conflict
 from pacskit.core.diagnostics import Diagnostic, charset_diagnostics, diagnostics_of
 from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
+from pacskit.core.private import PrivateAttributes
 from pacskit.core.tag import Tag
 from pacskit.core.textforms import TextForms
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement
 from pacskit_ext._table import ElementTable
+from pacskit_ext._texts import texts_as_json
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -35,7 +37,7 @@ else:
 __all__ = ["Dataset"]
 
 
-class Dataset(ElementTable, TextForms, KeywordAttributes):
+class Dataset(ElementTable, PrivateAttributes, TextForms, KeywordAttributes):
     """Attributes by keyword (``ds.PatientID``) or tag (``ds[0x0010, 0x0020]``), in ascending order of tags.
 
     Values of a data set that was read stay undecoded until they are touched. Keywords of the dictionary read and
@@ -189,6 +191,10 @@ class Dataset(ElementTable, TextForms, KeywordAttributes):
     def array(self, key: int | str | tuple[int, int]) -> NDArray[Any]:
         """The numbers of an attribute as an array of one dimension; see `array_of`. Raises KeyError if absent."""
         return array_of(self[key])
+
+    def texts_as_json(self, tags: Iterable[int], longest: int) -> tuple[str, list[int]]:
+        """Values as members of a JSON object, ``"ggggeeee":["VR","value",…]``, and the tags that are no plain text."""
+        return texts_as_json(self, tags, longest)
 
     def group_dataset(self, group: int) -> Self:
         """The elements of one group, in a data set of their own."""

@@ -33,6 +33,7 @@ EXPLAINED_PYDICOM = {
     "empty value": 'PS3.18 F.2.5: an empty value among several is null. pydicom has ""',
     "byte order": "PS3.18 F.2.7, F.3.1: the bytes are those of little endian. pydicom gives the file's",
     "private": "PS3.5 6.2.2: UN is what was read; pydicom looks the VR up in the dictionaries of vendors",
+    "UN in big endian": "PS3.5 6.2.2: UN is little endian whatever the data set is. pydicom turns the numbers round",
     "padding": "PS3.5 6.2: leading and trailing spaces of a CS mean nothing. pydicom keeps the leading ones",
 }
 
@@ -54,6 +55,8 @@ def reason_pydicom(tag: str, ours: Any, theirs: Any, big: bool) -> str | None:
         mine, other = (base64.b64decode(one["InlineBinary"]) for one in (ours, theirs))
         return "byte order" if mine[::2] == other[1::2] or mine == other[::-1] else None
     mine, other = ours.get("Value", []), theirs.get("Value", [])
+    if big and int(last[:4], 16) & 1 and len(mine) == len(other) and ours["vr"] in ("SL", "UL", "SS", "US", "FL", "FD"):
+        return "UN in big endian"
     if [value or "" for value in mine] == other:
         return "empty value"
     if ours["vr"] == "CS" and [value or "" for value in mine] == [value.strip(" ") for value in other]:
