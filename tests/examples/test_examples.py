@@ -14,18 +14,22 @@ import pacskit
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "examples"
-# What each is called with; ``{address}`` is a running archive, ``{file}`` a DICOM file.
+# What each is called with; ``{address}`` is a running archive, ``{file}`` a DICOM file, ``{frames}`` one of two frames.
 ARGUMENTS = {
+    "dicom_json.py": ["{file}", "json"],
     "dicomdir.py": ["media", "{file}"],
     "dictionary_lookup.py": ["PatientName"],
     "embedded_archive.py": ["archive", "{file}"],
+    "frames.py": ["{frames}", "1", "frame.bin"],
     "private_data.py": ["{file}"],
     "read_modify_write.py": ["{file}", "out.dcm"],
+    "scan_folder.py": ["."],
     "scp_threads.py": ["0", "0.2"],
     "scu.py": ["{address}", "{file}"],
 }
 EXPECTED = {
     "dicomdir.py": r"1CT1 \d+ CT 1 instances",
+    "frames.py": r"2 frames",
     "private_data.py": r"Dose Index",
     "embedded_archive.py": r"stored: .* stored\nstudy: [\d.]+ 1\npatient: 1CT1",
     "read_modify_write.py": r"is:  DOE\^JANE 20260801",
@@ -41,9 +45,10 @@ def test_every_example_is_run() -> None:
 @pytest.mark.parametrize("name", sorted(ARGUMENTS))
 def test_an_example_runs(name: str, tmp_path: Path) -> None:
     file = str(get_testdata_file("CT_small.dcm", download=False))
+    frames = str(get_testdata_file("SC_rgb_rle_2frame.dcm", download=False))
     with pacskit.Archive(tmp_path / "served") as archive:
         address = str(archive.serve(port=0))
-        arguments = [one.format(address=address, file=file) for one in ARGUMENTS[name]]
+        arguments = [one.format(address=address, file=file, frames=frames) for one in ARGUMENTS[name]]
         done = subprocess.run(
             [sys.executable, FOLDER / name, *arguments],
             capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path,
