@@ -44,6 +44,7 @@ __all__ = ["FileStore", "FileWriter"]
 
 SPILL = 1 << 16  # bytes of an object kept in memory before its file is begun
 HEAD = 1 << 15  # bytes; holds the attributes before the pixels of most objects
+_SPARES = 8  # staging files made ahead
 _MARK = "~"  # stands in a staging name before the key, and for "/" in it
 
 
@@ -56,6 +57,7 @@ class FileStore:
         self.durable = commit == "object"
         self.spill = spill
         self._numbers = count(1)
+        self._spares: list[tuple[int, str]] = []
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.staging.mkdir(exist_ok=True)
@@ -86,6 +88,23 @@ class FileStore:
     def create(self) -> FileWriter:
         """Begin an object."""
         return FileWriter(self, f"{next(self._numbers):x}")
+
+    def prepare(self) -> None:
+        """Make a staging file for an object to come, at a time when nobody waits for it."""
+        if len(self._spares) < _SPARES:
+            with suppress(OSError):  # whoever needs one makes one, and says what is wrong
+                self._spares.append(self._make(f"{next(self._numbers):x}"))
+
+    def take(self, name: str) -> tuple[int, str]:
+        """Return the descriptor and the path of an empty staging file: a prepared one, or one called ``name``."""
+        try:
+            return self._spares.pop()
+        except IndexError:
+            return self._make(name)
+
+    def _make(self, name: str) -> tuple[int, str]:
+        path = f"{self.own}/{name}"
+        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o640), path
 
     def path(self, key: str) -> Path:
         """Return the file of an object."""
@@ -147,8 +166,8 @@ class FileStore:
             for session, _ in self.dead_sessions():
                 directory = self.staging / session
                 for path in list(directory.glob("*")):
+                    found += path.stat().st_size > 0  # those made ahead are empty
                     self._resolve(path, index)
-                    found += 1
                 with suppress(FileNotFoundError):
                     directory.rmdir()
                 gone = index.retired(session)
@@ -179,6 +198,10 @@ class FileStore:
     def close(self) -> None:
         """End the session."""
         if self._lock >= 0:
+            while self._spares:
+                descriptor, path = self._spares.pop()
+                os.close(descriptor)
+                os.unlink(path)
             with suppress(OSError):
                 self.own.rmdir()
                 (self.staging / f"{self.session}.lock").unlink()
@@ -222,12 +245,10 @@ class FileWriter:
         self.size += length
 
     def _begin_file(self, name: str) -> None:
-        path = f"{self._store.own}/{name}"
         try:
-            self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o640)
+            self._file, self._staged = self._store.take(name)
         except OSError as error:
             raise storage_error(error, "beginning an object") from error
-        self._staged = path
 
     def _append(self, data: bytes | bytearray | memoryview) -> None:
         with memoryview(data) as whole, whole.cast("B") as rest:
@@ -268,7 +289,7 @@ class FileWriter:
             self._begin_file(name)
             memory, self._memory = self._memory, None
             self._append(memory)
-        elif self._staged is not None and self._staged != (path := f"{self._store.own}/{name}"):
+        if self._staged is not None and self._staged != (path := f"{self._store.own}/{name}"):
             os.rename(self._staged, path)
             self._staged = path
         if self._file >= 0:

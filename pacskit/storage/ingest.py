@@ -170,6 +170,7 @@ class Ingest:
         writer, self._settling = self._settling, None
         if writer is not None:
             writer.settle()
+            self._store.blobs.prepare()
 
     def _refusal(self) -> Outcome:
         return Outcome.IGNORED if self._policy == DuplicatePolicy.IGNORE else Outcome.REJECTED
