@@ -1,5 +1,7 @@
 """Elements and data sets over a scan: nothing is decoded before it is touched, and what was not touched is not kept."""
 
+from copy import deepcopy
+
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.ref cimport PyObject, Py_INCREF, Py_XDECREF
@@ -99,7 +101,17 @@ cdef class DataElement:
                 )
             if self.vr_ == VR_SQ:
                 self.value_ = Sequence.__new__(Sequence)
+        if type(self) is not DataElement:
+            self.value_ = self.value_read(self.value_)
         self.decoded = True
+
+    def value_read(self, value):
+        """What a value that was read becomes; for subclasses, which may have value types of their own."""
+        return value
+
+    def value_assigned(self, value):
+        """What a value that is assigned becomes; for subclasses, as `value_read`. A sequence stays a Sequence."""
+        return coerce_value(value, self.vr_, self.tag_)
 
     cdef object items(self):
         cdef Sequence sequence = Sequence.__new__(Sequence)
@@ -117,13 +129,15 @@ cdef class DataElement:
 
     cdef int put(self, object value) except -1:
         cdef Sequence sequence
+        if type(self) is not DataElement:
+            value = self.value_assigned(value)
         if self.vr_ == VR_SQ:
             if isinstance(value, Sequence):
                 sequence = value
             else:
                 sequence = Sequence(value if value is not None else ())
             value = sequence
-        else:
+        elif type(self) is DataElement:
             value = coerce_value(value, self.vr_, self.tag_)
         self.value_ = value
         self.decoded = True
@@ -257,14 +271,15 @@ cdef class DataElement:
     __repr__ = __str__
 
     def __reduce__(self):
-        return DataElement, (self.tag_, str(vr_of(self.vr_)), self.get())
+        return type(self), (self.tag_, str(vr_of(self.vr_)), self.get())
 
     def __deepcopy__(self, memo):
         return self.twin()
 
     def twin(self):
         """A copy that can be changed without touching this one."""
-        cdef DataElement copy = DataElement.__new__(DataElement)
+        cdef object own_class = type(self)
+        cdef DataElement copy = own_class.__new__(own_class)
         cdef object value = self.get()
         copy.tag_, copy.vr_, copy.charset = self.tag_, self.vr_, self.charset
         copy.slot, copy.scan, copy.changed, copy.decoded = self.slot, self.scan, self.is_changed(), True
@@ -281,12 +296,15 @@ cdef object _shown(object value):
 cdef class SlotTable:
     """Elements of a scan, overlaid by what was changed since."""
 
+    _element_class = None
+
     def __cinit__(self, *args, **keywords):
         self.slots = NULL
         self.nslots = 0
         self.cache = NULL
         self.inherited_sign = -1
         self.item_class = type(self)
+        self.element_class = self._element_class
 
     def __dealloc__(self):
         cdef uint32_t i
@@ -340,7 +358,7 @@ cdef class SlotTable:
         if self.cache[index] != NULL:
             return <DataElement> self.cache[index]
         slot = self.slots + index
-        element = DataElement.__new__(DataElement)
+        element = self.new_element()
         element.tag_ = slot.tag
         element.vr_ = self.resolve(slot)
         element.slot = slot
@@ -352,6 +370,11 @@ cdef class SlotTable:
         Py_INCREF(element)
         self.cache[index] = <PyObject*> element
         return element
+
+    cdef DataElement new_element(self):
+        if self.element_class is None:
+            return DataElement.__new__(DataElement)
+        return self.element_class.__new__(self.element_class)
 
     cdef DataElement element(self, uint32_t tag):
         cdef int64_t index = self.find(tag)
@@ -490,7 +513,7 @@ cdef class SlotTable:
             raise KeyError(f"{TAG(tag)} is not in the dictionary; use add_new to name its VR")
         if vr == VR_xs:
             vr = VR_SS if self.sign() == 1 else VR_US if self.sign() == 0 else VR_xs
-        element = DataElement.__new__(DataElement)
+        element = self.new_element()
         element.tag_, element.vr_, element.charset = tag, vr, DEFAULT
         element.put(value)
         self.store(element)
