@@ -18,6 +18,7 @@ cdef class DataElement:
     cdef SlotTable within     # only until a sequence is decoded: what its items inherit from
     cdef CharacterSet charset
     cdef object value_
+    cdef object owner            # the private creator of its block, None for none
     cdef object get(self)
     cdef decode(self)
     cdef object items(self)
@@ -38,6 +39,9 @@ cdef class SlotTable:
     cdef object item_class
     cdef object element_class    # a subclass of DataElement for the elements, None for DataElement itself
     cdef bint altered            # elements were set, added or removed
+    cdef int depth               # how many sequences it is in
+    cdef uint32_t block          # the private creator element asked for last, and what it says
+    cdef object block_owner
     cdef int64_t find(self, uint32_t tag) noexcept nogil
     cdef DataElement at(self, int64_t index)
     cdef DataElement new_element(self)
@@ -48,9 +52,10 @@ cdef class SlotTable:
     cdef CharacterSet charset(self)
     cdef int sign(self)
     cdef uint16_t resolve(self, Slot* slot)
+    cdef uint16_t choose(self, uint16_t vr, Slot* slot)
+    cdef object creator_of(self, uint32_t tag)
+    cdef int own(self, DataElement element) except -1
     cdef bint is_changed(self) except -1
     cdef list elements(self)
-    cdef int collect(self, list out) except -1
     cdef remove(self, uint32_t tag)
-    cdef set_value(self, uint32_t tag, object value)
     cdef attach(self, Scan scan, Item* item, SlotTable parent, object item_class)

@@ -9,13 +9,14 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t
 
 from pacskit_ext._charset cimport DEFAULT, CharacterSet, charset_for
 from pacskit_ext._errors import DecodeError
+from pacskit_ext._private cimport nested_scan, private_name, private_vr
 from pacskit_ext._reader cimport (
     F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_UNDEFINED, Item, Scan, Slot, value_at,
 )
 from pacskit_ext._span cimport load_u16
 from pacskit_ext._tagtable cimport keyword_of, tag_vr
 from pacskit_ext._tagtable import lookup
-from pacskit_ext._values cimport DS, INTEGER_STRING, TAG, MultiValue, code_of, tag_of, vr_of
+from pacskit_ext._values cimport TAG, MultiValue, code_of, tag_of, text_of, vr_of
 from pacskit_ext._vr cimport coerce_value, decode_value
 from pacskit_ext._vrcode cimport (
     VR_CS, VR_OB, VR_OW, VR_SQ, VR_SS, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, is_binary,
@@ -198,17 +199,22 @@ cdef class DataElement:
 
     @property
     def name(self):
-        """The attribute's name in PS3.6; says so where it is private or unknown."""
+        """The attribute's name in PS3.6, in brackets in the private dictionary; says so where it is unknown."""
         found = lookup(self.tag_)
         if found is not None and found[3]:
             return found[3]
         if self.is_private:
-            return "Private Creator" if 0x10 <= (self.tag_ & 0xFFFF) <= 0xFF else "Private tag data"
+            return private_name(self.scan, self.owner, self.tag_)
         return "Group Length" if self.tag_ & 0xFFFF == 0 else "Unknown attribute"
 
     @property
     def is_private(self):
         return bool(self.tag_ & 0x10000)
+
+    @property
+    def private_creator(self):
+        """Who reserved the block of this private attribute (PS3.5 7.8.1); None when nobody did."""
+        return self.owner
 
     @property
     def is_empty(self):
@@ -225,7 +231,7 @@ cdef class DataElement:
 
     @property
     def is_little_endian(self):
-        return self.slot == NULL or self.changed or not self.slot.flags & F_BIG
+        return self.slot == NULL or self.changed or not self.slot.flags & F_BIG or self.slot.vr == VR_UN
 
     @property
     def length(self):
@@ -258,14 +264,7 @@ cdef class DataElement:
 
     def __str__(self):
         value = self.get()
-        if isinstance(value, bytes):
-            text = repr(value) if len(value) <= 16 else f"Array of {len(value)} elements"
-        elif isinstance(value, Sequence):
-            text = f"<Sequence, {len(value)} item(s)>"
-        elif isinstance(value, MultiValue):
-            text = "[" + ", ".join([_shown(v) for v in value]) + "]"
-        else:
-            text = f"'{value}'" if isinstance(value, (DS, INTEGER_STRING)) else _shown(value)
+        text = f"<Sequence, {len(value)} item(s)>" if isinstance(value, Sequence) else text_of(value)
         return f"({self.tag_ >> 16:04X},{self.tag_ & 0xFFFF:04X}) {self.name[:35]:<35} {vr_of(self.vr_)}: {text}"
 
     __repr__ = __str__
@@ -281,16 +280,14 @@ cdef class DataElement:
         cdef object own_class = type(self)
         cdef DataElement copy = own_class.__new__(own_class)
         cdef object value = self.get()
-        copy.tag_, copy.vr_, copy.charset = self.tag_, self.vr_, self.charset
+        copy.tag_, copy.vr_, copy.charset, copy.owner = self.tag_, self.vr_, self.charset, self.owner
         copy.slot, copy.scan, copy.changed, copy.decoded = self.slot, self.scan, self.is_changed(), True
         if isinstance(value, Sequence):
-            value = Sequence([item.copy() for item in value])
-        copy.value_ = MultiValue(value) if type(value) is MultiValue else value
+            value = type(value)([item.copy() for item in value])
+        elif isinstance(value, MultiValue):
+            value = MultiValue(value) if type(value) is MultiValue else deepcopy(value)
+        copy.value_ = value
         return copy
-
-
-cdef object _shown(object value):
-    return repr(str(value)) if isinstance(value, str) else str(value)
 
 
 cdef class SlotTable:
@@ -322,6 +319,7 @@ cdef class SlotTable:
         if parent is not None:
             self.inherited_charset = parent.charset()
             self.inherited_sign = parent.sign()
+            self.depth = parent.depth + 1
 
     # -- look-up ---------------------------------------------------------------------------------------------------
 
@@ -363,7 +361,9 @@ cdef class SlotTable:
         element.vr_ = self.resolve(slot)
         element.slot = slot
         element.scan = self.scan
-        if slot.flags & F_ITEMS:
+        if slot.tag & 0x10000:
+            self.own(element)
+        if element.slot.flags & F_ITEMS:
             element.within = self
         else:
             element.charset = self.charset()
@@ -391,6 +391,9 @@ cdef class SlotTable:
             vr = tag_vr(slot.tag)
             if vr == 0 or vr == VR_SQ or vr == VR_ox:
                 return VR_UN
+        return self.choose(vr, slot)
+
+    cdef uint16_t choose(self, uint16_t vr, Slot* slot):
         if vr == VR_xs:
             return VR_SS if self.sign() == 1 else VR_US
         if vr == VR_ox:
@@ -398,6 +401,34 @@ cdef class SlotTable:
         if vr == VR_uw or vr == VR_xw:
             return VR_US if slot.length == 2 else VR_OW
         return vr
+
+    cdef object creator_of(self, uint32_t tag):
+        """The private creator that reserved the block of a tag here (PS3.5 7.8.1); None for none."""
+        cdef DataElement creator
+        cdef uint32_t block = (tag & 0xFFFF0000U) | ((tag >> 8) & 0xFF)
+        if not tag & 0x10000 or (tag & 0xFFFF) < 0x1000:
+            return None
+        if block != self.block:        # elements of one block are mostly asked for in a row
+            creator = self.element(block)
+            self.block_owner = creator.get() if creator is not None else None
+            self.block = block
+        return self.block_owner
+
+    cdef int own(self, DataElement element) except -1:
+        """Tell a private element of the source its creator, and its VR where the source has none."""
+        cdef Scan nested
+        cdef uint16_t vr
+        element.owner = self.creator_of(element.tag_)
+        if element.owner is None or element.vr_ != VR_UN or element.slot.flags & (F_FRAGMENTS | F_EXTERNAL):
+            return 0
+        vr = private_vr(self.scan, element.owner, element.tag_, element.slot.length)
+        if vr == VR_SQ and element.slot.length:
+            nested = nested_scan(self.scan, element.slot, self.depth)
+            if nested is None:
+                return 0
+            element.scan, element.slot = nested, nested.slots + nested.root.first
+        element.vr_ = self.choose(vr, element.slot)
+        return 0
 
     cdef CharacterSet charset(self):
         """The character set that the source's text is in."""
@@ -452,29 +483,14 @@ cdef class SlotTable:
             out.sort(key=_tag_key)
         return out
 
-    cdef int collect(self, list out) except -1:
-        cdef DataElement element
-        cdef uint32_t i
-        if self.altered:
-            for element in self.elements():
-                out.append(element)
-                if element.vr_ == VR_SQ:
-                    for item in <Sequence> element.get():
-                        (<SlotTable> item).collect(out)
-            return 0
-        for i in range(self.nslots):
-            element = self.at(i)
-            out.append(element)
-            if element.vr_ == VR_SQ:
-                for item in <Sequence> element.get():
-                    (<SlotTable> item).collect(out)
-        return 0
-
     # -- change ----------------------------------------------------------------------------------------------------
 
     cdef int store(self, DataElement element) except -1:
         cdef int64_t index = self.find(element.tag_)
         self.altered = True
+        self.block = 0
+        if element.tag_ & 0x10000:
+            element.owner = self.creator_of(element.tag_) or element.owner
         if index >= 0:
             if self.cache == NULL:
                 self.at(index)
@@ -498,25 +514,7 @@ cdef class SlotTable:
         elif self.extra is None or self.extra.pop(tag, None) is None:
             raise KeyError(TAG(tag))
         self.altered = True
-
-    cdef set_value(self, uint32_t tag, object value):
-        cdef DataElement element = self.element(tag)
-        cdef uint16_t vr
-        if isinstance(value, DataElement):
-            raise TypeError("assign the element's value, or use ds[tag] = element")
-        if element is not None:
-            element.put(value)
-            self.altered = True
-            return
-        vr = tag_vr(tag)
-        if vr == 0:
-            raise KeyError(f"{TAG(tag)} is not in the dictionary; use add_new to name its VR")
-        if vr == VR_xs:
-            vr = VR_SS if self.sign() == 1 else VR_US if self.sign() == 0 else VR_xs
-        element = self.new_element()
-        element.tag_, element.vr_, element.charset = tag, vr, DEFAULT
-        element.put(value)
-        self.store(element)
+        self.block = 0
 
 
 def _tag_key(DataElement element):

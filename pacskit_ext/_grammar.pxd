@@ -1,4 +1,4 @@
-# The scanner's state, and the function that runs it over one data set.
+# The scanner's state, the function that runs it over one data set, and the steps of one element.
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from pacskit_ext._slots cimport Item, Note, Slot
@@ -37,3 +37,6 @@ cdef struct Scanner:
 cdef int scan_level(
     Scanner* s, int64_t pos, int64_t end, bint undefined, bint announced, int depth, uint32_t owner, Item* item
 ) noexcept nogil
+cdef int push_slot(Scanner* s, Slot* slot) noexcept nogil
+cdef int close_level(Scanner* s, uint32_t bottom, Item* item) noexcept nogil
+cdef int try_unknown(Scanner* s, Slot* slot, int depth) noexcept nogil

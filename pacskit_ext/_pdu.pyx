@@ -105,7 +105,7 @@ cdef class Framer:
     A driver writes received bytes into `get_buffer`, tells `feed` how many, and takes events from `next_event` until
     it gives None. P-DATA is passed on as it comes, so that memory does not depend on the length of a PDU; only other
     PDUs are collected whole, within ``max_associate``. A PDV that is still referenced is never overwritten: the
-    framer then goes on in a new buffer.
+    framer then goes on in a new buffer. A PDV that fits into the buffer comes in one piece.
 
     Not for use by several threads at the same time.
     """
@@ -132,7 +132,7 @@ cdef class Framer:
             raise ValueError("a receive buffer has 64 bytes to 1 GiB")
         self.max_pdu = max_pdu
         self.max_associate = max_associate
-        self.capacity = capacity + PDU_HEADER + PDV_HEADER
+        self.capacity = capacity + 2 * (PDU_HEADER + PDV_HEADER)
         self.block = _Block(self.capacity)
 
     @property
@@ -140,30 +140,51 @@ cdef class Framer:
         """Whether a PDU has begun and is not complete."""
         return self.pdu_left > 0 or self.end > self.start
 
+    @property
+    def wanted(self):
+        """How many bytes complete the PDV that has begun, with the headers that must follow it; 0 when none has."""
+        cdef Py_ssize_t left = self.end - self.start
+        if self.pdv_left <= left or not self.fits():
+            return 0
+        if self.control & 2 or self.pdu_left != self.pdv_left:
+            return self.pdv_left - left
+        return self.pdv_left - left + PDU_HEADER + PDV_HEADER      # not the last fragment: another PDU follows
+
+    cdef inline bint fits(self) noexcept:
+        """Whether the PDV that has begun has room in the buffer as a whole."""
+        return <Py_ssize_t>self.pdv_left <= self.capacity - PDU_HEADER - PDV_HEADER
+
     def get_buffer(self):
         """Return a writable view of the free space."""
         cdef _Window window
         cdef _Block block
         cdef Py_ssize_t left = self.end - self.start
-        cdef Py_ssize_t wanted = max(self.capacity, self.need)
-        if self.block.readers > 0 or self.block.size != wanted:
-            if left >= wanted:
-                wanted = left + self.capacity
-            block = _Block(wanted)
+        cdef Py_ssize_t size = max(self.capacity, self.need)
+        cdef Py_ssize_t room = max(<Py_ssize_t>self.pdv_left - left, 0) + PDU_HEADER + PDV_HEADER
+        if self.block.readers > 0 or self.block.size != size:
+            if left >= size:
+                size = left + self.capacity
+            block = _Block(size)
             memcpy(block.data, self.block.data + self.start, left)
             self.block = block
-        elif self.start > 0 and left > 0:
+            self._rebase(left)
+        elif left == 0:
+            self._rebase(0)
+        elif self.start > 0 and (self.need or self.block.size - self.end < room):
             memmove(self.block.data, self.block.data + self.start, left)
-        self.base += self.start
-        self.start = 0
-        self.end = left
-        if left == self.block.size:
+            self._rebase(left)
+        if self.end == self.block.size:
             raise BufferError("the buffer is full of events that nobody took")
         window = _Window.__new__(_Window)
         window.block = self.block
-        window.offset = left
-        window.size = self.block.size - left
+        window.offset = self.end
+        window.size = self.block.size - self.end
         return memoryview(window)
+
+    cdef void _rebase(self, Py_ssize_t left) noexcept:
+        self.base += self.start
+        self.start = 0
+        self.end = left
 
     def feed(self, Py_ssize_t n):
         """Take note that ``n`` bytes were written at the beginning of the last `get_buffer`."""
@@ -189,7 +210,9 @@ cdef class Framer:
         while True:
             avail = self.end - self.start
             if self.pdv_left > 0:
-                return self._chunk(min(<Py_ssize_t>self.pdv_left, avail)) if avail > 0 else None
+                if avail == 0 or (avail < <Py_ssize_t>self.pdv_left and self.fits()):
+                    return None
+                return self._chunk(min(<Py_ssize_t>self.pdv_left, avail))
             p = self.block.data + self.start
             if self.pdu_left > 0:
                 if self.pdu_left < PDV_HEADER:

@@ -26,6 +26,11 @@ cdef class Scan:
     cdef Note* notes
     cdef readonly uint32_t note_count
     cdef readonly bytes external       # the value of the F_EXTERNAL slot, once supplied
+    cdef readonly object private       # the dictionary of private attributes; None is the published one
+    cdef object private_code           # its look-up of VRs, imported when first needed
+    cdef Scan outer                    # of a value that was scanned later: the scan that has it as one slot
+    cdef int max_depth
+    cdef uint32_t max_elements
 
 cdef inline const uint8_t* value_at(Scan scan, Slot* slot):
     if slot.flags & F_EXTERNAL:

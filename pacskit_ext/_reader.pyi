@@ -2,6 +2,8 @@ from collections.abc import Iterable
 
 from typing_extensions import Buffer
 
+from pacskit_ext._privatetable import PrivateDictionary
+
 class Scan:
     size: int
     slot_count: int
@@ -12,6 +14,7 @@ class Scan:
     source: Buffer
     encoded: Buffer | None
     external: bytes | None
+    private: PrivateDictionary | None
     def pending(self) -> tuple[int, int] | None: ...
     note_count: int
     def supply(self, value: bytes) -> None: ...
@@ -32,4 +35,5 @@ def scan(
     max_elements: int = 0xFFFFFFF0,
     salvage: bool = False,
     encoded: Buffer | None = None,
+    private: PrivateDictionary | None = None,
 ) -> Scan: ...

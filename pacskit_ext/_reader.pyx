@@ -94,13 +94,15 @@ def scan(
     uint32_t max_elements=0xFFFFFFF0,
     bint salvage=False,
     encoded=None,
+    private=None,
 ):
     """Scan the data set in ``source`` (any contiguous buffer) from byte ``start``.
 
     ``stop_tag`` ends the scan before the first top-level tag at or after it, ``only_group`` before the first of
     another group; ``wanted`` is an iterable of top-level tags to keep, the others being passed over. ``total`` is the
     size of the file when ``source`` is only its head: a value ending exactly there is left ``pending``. ``salvage``
-    keeps what comes before damage. Raises TruncatedError, DecodeError or LimitError with offset and tag.
+    keeps what comes before damage; ``private`` is the dictionary of private attributes. Raises TruncatedError,
+    DecodeError or LimitError with offset and tag.
     """
     cdef Scan result = Scan.__new__(Scan)
     cdef Scanner s
@@ -109,7 +111,8 @@ def scan(
     PyObject_GetBuffer(source, &result.view, PyBUF_SIMPLE)
     result.exported = True
     result.source = source
-    result.encoded = encoded
+    result.encoded, result.private = encoded, private
+    result.max_depth, result.max_elements = max_depth, max_elements
     result.base = <const uint8_t*> result.view.buf
     result.size = result.view.len
     if start < 0 or start > result.size:

@@ -1,12 +1,47 @@
 """The data set as a mapping: by keyword, tag and pair, over the slots of a scan. ``pacskit.Dataset`` is built on it."""
 
 from cpython.object cimport PyObject_GenericGetAttr, PyObject_GenericSetAttr
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t
 
-from pacskit_ext._element cimport DataElement, SlotTable
+from pacskit_ext._charset cimport DEFAULT
+from pacskit_ext._element cimport DataElement, Sequence, SlotTable
 from pacskit_ext._element import DataElement as _DataElement
 from pacskit_ext._reader cimport Scan
+from pacskit_ext._tagtable cimport tag_vr
 from pacskit_ext._values cimport TAG, keyword_tag_of, tag_of
+from pacskit_ext._vrcode cimport VR_SQ, VR_SS, VR_US, VR_xs
+
+
+cdef int collect(SlotTable table, list out) except -1:
+    """Every element at every depth, a sequence before what it holds."""
+    cdef DataElement element
+    for element in table.elements():
+        out.append(element)
+        if element.vr_ == VR_SQ:
+            for item in <Sequence> element.get():
+                collect(<SlotTable> item, out)
+    return 0
+
+
+cdef set_value(SlotTable table, uint32_t tag, object value):
+    """Give an attribute of the dictionary a value, making it where it is absent."""
+    cdef DataElement element = table.element(tag)
+    cdef uint16_t vr
+    if isinstance(value, DataElement):
+        raise TypeError("assign the element's value, or use ds[tag] = element")
+    if element is not None:
+        element.put(value)
+        table.altered = True
+        return
+    vr = tag_vr(tag)
+    if vr == 0:
+        raise KeyError(f"{TAG(tag)} is not in the dictionary; use add_new to name its VR")
+    if vr == VR_xs:
+        vr = VR_SS if table.sign() == 1 else VR_US if table.sign() == 0 else VR_xs
+    element = table.new_element()
+    element.tag_, element.vr_, element.charset = tag, vr, DEFAULT
+    element.put(value)
+    table.store(element)
 
 
 cdef object _ABSENT = object()
@@ -128,7 +163,7 @@ cdef class ElementTable(SlotTable):
             tag = keyword_tag_of(name)
             if tag is None:
                 raise AttributeError(f"{name!r} is not the keyword of an attribute", name=name, obj=self)
-            self.set_value(tag, value)
+            set_value(self, tag, value)
         else:
             PyObject_GenericSetAttr(self, name, value)
 
@@ -171,12 +206,12 @@ cdef class ElementTable(SlotTable):
 
     def add_value(self, tag, value):
         """Set an attribute of the dictionary by tag; raises KeyError for a tag that is not in it."""
-        self.set_value(tag_of(tag), value)
+        set_value(self, tag_of(tag), value)
 
     def iterall(self):
         """Every element at every depth, a sequence before what it holds; in ascending order within each item."""
         cdef list out = []
-        self.collect(out)
+        collect(self, out)
         return iter(out)
 
     def changed_elements(self):

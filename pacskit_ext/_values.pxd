@@ -13,6 +13,7 @@ cdef object TIME
 cdef object DATE_TIME
 cdef object INTEGER_STRING
 cdef object vr_of(int code)
+cdef str text_of(object value)
 cdef int code_of(object vr) except -1
 cdef uint32_t tag_of(object key) except? 0xFFFFFFFF
 cdef object keyword_tag_of(str keyword)

@@ -431,3 +431,16 @@ DATE = DA
 TIME = TM
 DATE_TIME = DT
 INTEGER_STRING = IS
+
+
+cdef object _shown(object value):
+    return repr(str(value)) if isinstance(value, str) else str(value)
+
+
+cdef str text_of(object value):
+    """A value as pydicom prints it."""
+    if isinstance(value, bytes):
+        return repr(value) if len(value) <= 16 else f"Array of {len(value)} elements"
+    if isinstance(value, MultiValue):
+        return "[" + ", ".join([_shown(v) for v in value]) + "]"
+    return f"'{value}'" if isinstance(value, (DS, INTEGER_STRING)) else _shown(value)

@@ -8,3 +8,4 @@ cdef object decode_value(
 cdef object empty_value(uint16_t vr)
 cdef bytes encode_value(object value, uint16_t vr, bint big, CharacterSet charset, uint32_t tag)
 cdef object coerce_value(object value, uint16_t vr, uint32_t tag)
+cdef bint is_single_text(uint16_t vr) noexcept nogil

@@ -20,7 +20,7 @@ from pacskit_ext._vrcode cimport (
     swap_width,
 )
 
-cdef inline bint is_single_text(uint16_t vr) noexcept nogil:
+cdef bint is_single_text(uint16_t vr) noexcept nogil:
     return vr == VR_LT or vr == VR_ST or vr == VR_UT or vr == VR_UR
 
 

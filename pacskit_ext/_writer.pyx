@@ -8,6 +8,7 @@ from libc.string cimport memcpy
 from pacskit_ext._charset cimport DEFAULT, CharacterSet
 from pacskit_ext._element cimport DataElement, SlotTable, Sequence
 from pacskit_ext._errors import DecodeError, EncodeError
+from pacskit_ext._private cimport slot_vr
 from pacskit_ext._reader cimport (
     F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_REPAIRED, F_UNDEFINED, Item, Scan, Slot, value_at,
 )
@@ -62,6 +63,11 @@ cdef void copy_swapped(uint8_t* out, const uint8_t* p, int64_t n, int width) noe
 cdef bint is_whole(SlotTable table) noexcept:
     """Whether the content stands in the source in one piece."""
     return not table.item.flags & F_PARTIAL and table.item.offset + table.item.length <= table.scan.size
+
+
+cdef inline bint fits(uint16_t vr, int64_t length) noexcept:
+    """Whether an explicit header of this VR can have the length (PS3.5 6.2.2)."""
+    return length <= 0xFFFF or vr_is_long(vr)
 
 
 cdef class Writer:
@@ -145,11 +151,15 @@ cdef class Writer:
     cdef bint is_same(self, uint32_t flags) noexcept:
         return ((flags & F_IMPLICIT) != 0) == self.implicit and ((flags & F_BIG) != 0) == self.big
 
+    cdef uint16_t known(self, Scan scan, Slot* level, uint32_t index) except 0:
+        """The VR of a slot, which is looked for only where it will be written."""
+        return level[index].vr if self.implicit else slot_vr(scan, level, index)
+
     # -- from the source, without Python values --------------------------------------------------------------------
 
-    cdef int put_slot(self, Scan scan, Slot* slot, SlotTable table, int sign) except -1:
+    cdef int put_slot(self, Scan scan, Slot* slot, SlotTable table, int sign, uint16_t vr) except -1:
+        """One element as it is, or converted; ``vr`` is what an explicit header says, a choice still open."""
         cdef const uint8_t* p = value_at(scan, slot)
-        cdef uint16_t vr = slot.vr
         cdef int width
         cdef bint pad
         if self.is_same(slot.flags) and slot.flags & F_EXTERNAL:
@@ -207,7 +217,7 @@ cdef class Writer:
             for k in range(item[i].count):
                 if slots[k].tag == 0x00280103 and slots[k].length == 2:
                     inner = scan.base[slots[k].offset + (1 if slots[k].flags & F_BIG else 0)] & 1
-                self.put_slot(scan, slots + k, table, inner)
+                self.put_slot(scan, slots + k, table, inner, self.known(scan, slots, k))
             if item[i].flags & F_UNDEFINED:
                 self.put_delimiter(ITEM_END)
             else:
@@ -321,22 +331,25 @@ cdef class Writer:
             if table.is_removed(i):
                 continue
             element = table.cached(i)
-            if recode and (is_text(table.slots[i].vr) or table.slots[i].flags & F_ITEMS):
+            if recode and (is_text(table.slots[i].vr) or table.slots[i].vr == VR_UN or table.slots[i].flags & F_ITEMS):
                 element = table.at(i)
             if element is None or not (recode or element.is_changed()):
-                self.put_slot(table.scan, table.slots + i, table, sign)
+                self.put_slot(table.scan, table.slots + i, table, sign, self.known(table.scan, table.slots, i))
             else:
                 self.put_one(element, table, charset, recode)
         return 0
 
     cdef int put_one(self, DataElement element, SlotTable table, CharacterSet charset, bint recode) except -1:
         cdef bint as_read = element.slot != NULL and not element.is_changed()
+        cdef uint16_t vr = element.slot.vr if element.slot != NULL else 0
         if as_read and is_text(element.vr_):
             as_read = element.charset.codecs == charset.codecs
         elif as_read and element.vr_ == VR_SQ:
-            as_read = not recode and element.scan is table.scan
+            as_read = not recode and (element.scan is table.scan or element.scan.outer is table.scan)
         if as_read:
-            return self.put_slot(element.scan, element.slot, table, table.sign())
+            if element.slot.vr == VR_UN and element.slot.flags & F_IMPLICIT and fits(element.vr_, element.slot.length):
+                vr = element.vr_
+            return self.put_slot(element.scan, element.slot, table, table.sign(), vr)
         return self.put_element(element, table, charset)
 
     cdef bytes finish(self):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pacskit_ext._privatetable import PrivateDictionary
 
 __all__ = ["ReadOptions", "Strictness"]
 
@@ -36,9 +40,12 @@ class ReadOptions:
         How many elements, items and fragments there may be in all.
     max_inflated
         How many bytes a deflated data set may become.
+    private
+        What is known of private attributes (PS3.5 7.8); None for what vendors have published.
     """
 
     strictness: Strictness = Strictness.LENIENT
     max_depth: int = 128
     max_elements: int = 20_000_000
     max_inflated: int = 2 << 30
+    private: PrivateDictionary | None = None

@@ -11,10 +11,12 @@ from pacskit.core.compare import Change, Conflict
 from pacskit.core.diagnostics import Diagnostic, charset_diagnostics, diagnostics_of
 from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
+from pacskit.core.private import PrivateAttributes
 from pacskit.core.tag import Tag
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement, Sequence
 from pacskit_ext._table import ElementTable
+from pacskit_ext._texts import texts_as_json
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -34,7 +36,7 @@ else:
 __all__ = ["Dataset"]
 
 
-class Dataset(ElementTable, KeywordAttributes):
+class Dataset(ElementTable, PrivateAttributes, KeywordAttributes):
     """Attributes by keyword (``ds.PatientID``) or tag (``ds[0x0010, 0x0020]``), in ascending order of tags.
 
     Values of a data set that was read stay undecoded until they are touched. Keywords of the dictionary read and
@@ -188,6 +190,10 @@ class Dataset(ElementTable, KeywordAttributes):
     def array(self, key: int | str | tuple[int, int]) -> NDArray[Any]:
         """The numbers of an attribute as an array of one dimension; see `array_of`. Raises KeyError if absent."""
         return array_of(self[key])
+
+    def texts_as_json(self, tags: Iterable[int], longest: int) -> tuple[str, list[int]]:
+        """Values as members of a JSON object, ``"ggggeeee":["VR","value",…]``, and the tags that are no plain text."""
+        return texts_as_json(self, tags, longest)
 
     def group_dataset(self, group: int) -> Self:
         """The elements of one group, in a data set of their own."""

@@ -8,6 +8,7 @@
     │   └── LimitError               a budget was exceeded
     ├── EncodeError(ValueError)      a value that cannot be written
     ├── ConfigurationError(ValueError)
+    ├── PrivateGroupFull(ValueError) no block of a private group is free
     ├── StorageError                 the archive could not keep or find an object
     │   ├── DuplicateInstance
     │   └── InstanceNotFound(KeyError)
@@ -42,6 +43,7 @@ __all__ = [
     "NetworkError",
     "NoPresentationContext",
     "PacsError",
+    "PrivateGroupFull",
     "ProtocolError",
     "StorageError",
     "TruncatedError",
@@ -50,6 +52,14 @@ __all__ = [
 
 class ConfigurationError(PacsError, ValueError):
     """A setting that cannot work."""
+
+
+class PrivateGroupFull(PacsError, ValueError):
+    """No block of a private group is free (PS3.5 7.8.1)."""
+
+    def __init__(self, group: int) -> None:
+        super().__init__(f"every block of group {group:04X} is reserved or in use")
+        self.group = group
 
 
 class StorageError(PacsError):

@@ -1,8 +1,9 @@
 """How the model becomes bytes: data-set readers and writers, Part 10 files, transfer syntaxes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pacskit.core import slots
+from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.uid import UID
@@ -19,10 +20,14 @@ from pacskit.encoding.reader import decode
 from pacskit.encoding.transfer_syntax import UNCOMPRESSED, TransferSyntax
 from pacskit.encoding.writer import encode, transcode
 
+if TYPE_CHECKING:
+    from pacskit.encoding.dicomdir import FileSet
+
 __all__ = [
     "IMPLEMENTATION_CLASS_UID",
     "IMPLEMENTATION_VERSION_NAME",
     "UNCOMPRESSED",
+    "FileSet",
     "TransferSyntax",
     "dcmopen",
     "dcmread",
@@ -35,8 +40,17 @@ __all__ = [
 ]
 
 
-def _unpickle(data: bytes, syntax: UID, preamble: bytes | None, meta: bytes) -> Dataset:
-    dataset = decode(data, syntax)
+def __getattr__(name: str) -> Any:
+    """Import what few programs need when it is asked for."""
+    if name == "FileSet":
+        from pacskit.encoding.dicomdir import FileSet
+
+        return FileSet
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _unpickle(data: bytes, syntax: UID, preamble: bytes | None, meta: bytes, private: Any = None) -> Dataset:
+    dataset = decode(data, syntax, options=ReadOptions(private=private))
     dataset.preamble = preamble
     if meta:
         dataset.file_meta = FileMeta(decode(meta))
@@ -47,7 +61,8 @@ def _reduce(dataset: Dataset) -> tuple[Any, ...]:
     syntax = dataset.transfer_syntax or TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN
     meta = Dataset(list(dataset.file_meta))
     head = encode(meta, TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN) if len(meta) else b""
-    return _unpickle, (encode(dataset, syntax), UID(syntax), dataset.preamble, head)
+    private = dataset.scan.private if dataset.scan is not None else None
+    return _unpickle, (encode(dataset, syntax), UID(syntax), dataset.preamble, head, private)
 
 
 slots.save_as.bind(dcmwrite)

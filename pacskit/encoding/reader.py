@@ -81,6 +81,7 @@ def decode(
         max_elements=options.max_elements,
         salvage=options.strictness is Strictness.SALVAGE,
         encoded=encoded,
+        private=options.private,
     )
     dataset = wrap(table, Dataset)
     dataset.transfer_syntax = transfer_syntax if isinstance(transfer_syntax, UID) else UID(transfer_syntax)

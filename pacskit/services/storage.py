@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pacskit.core.errors import DimseError
 from pacskit.core.status import Status
-from pacskit.network.flow import Call, Flow, Request, Send
+from pacskit.network.flow import Call, Effect, Flow, Request, Send
 from pacskit.network.sink import Sink, SpooledSink
 from pacskit.services.base import failure, require_scp
 from pacskit.services.sop_classes import STORAGE, STORAGE_SYNTAXES
@@ -80,16 +81,21 @@ class StorageService:
         if ingest is None:
             raise DimseError(Status.CANNOT_UNDERSTAND, "the data set is missing")
         try:
-            stored: Stored = yield Call(ingest.commit)
-        except Exception as error:
-            raise failure(error) from error
+            stored = yield from self._commit(ingest)
+            if self._on_stored is not None:
+                yield Call(self._on_stored, stored, association)
+            yield Send(request.command.response())
         finally:
             ingest.abort()
+
+    def _commit(self, ingest: Ingest) -> Generator[Effect, Any, Stored]:
+        try:
+            stored: Stored = yield Call(partial(ingest.commit, settle=False))
+        except Exception as error:
+            raise failure(error) from error
         if stored.outcome is Outcome.REJECTED:
             raise DimseError(Status.DUPLICATE_INSTANCE, "the SOP instance is stored already")
-        if self._on_stored is not None:
-            yield Call(self._on_stored, stored, association)
-        yield Send(request.command.response())
+        return stored
 
 
 @dataclass(slots=True)

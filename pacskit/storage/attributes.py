@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError
 from pacskit.storage.errors import InvalidInstance
 from pacskit.storage.index.keys import Attribute, Kind, attributes_of
@@ -172,25 +173,26 @@ def _fill(row: dict[str, Value], attribute: Attribute, element: Any) -> bool:
 
 def instance_row(ds: DatasetLike) -> tuple[int | None, str]:
     """Return the instance number and the encoded attributes of an instance; its UIDs are taken from elsewhere."""
-    number: int | None = None
+    written, rest = ds.texts_as_json(_TAGS, MAX_TEXT) if isinstance(ds, Dataset) else ("", _TAGS)
     encoded: Encoded = {}
-    for tag, name, is_number in _INSTANCE:
-        if tag not in ds:
-            continue
-        element = ds[tag]
-        if is_number:
-            number = integer("\\".join(texts(_value_of(element))))
-            if number is not None:
-                continue
-        found = _encode_element(element, 0)
+    for tag in rest:
+        found = _encode_element(ds[tag], 0) if tag in ds else None
         if found is not None and len(found) > 1:
-            encoded[name] = found
-    return number, encode_attributes(encoded)
+            encoded[f"{tag:08X}"] = found
+    number: int | None = None
+    if _INSTANCE_NUMBER in ds:
+        element = ds[_INSTANCE_NUMBER]
+        number = integer("\\".join(texts(_value_of(element))))
+        if number is None and (found := _encode_element(element, 0)) is not None and len(found) > 1:
+            encoded[f"{_INSTANCE_NUMBER:08X}"] = found
+    if not encoded:
+        return number, f"{{{written}}}"
+    others = encode_attributes(encoded)
+    return number, f"{{{written},{others[1:]}" if written else others
 
 
-_INSTANCE = tuple(
-    (one.tag, f"{one.tag:08X}", one.column is not None) for one in attributes_of("IMAGE") if one.kind != Kind.UID
-)
+_INSTANCE_NUMBER = 0x00200013
+_TAGS = tuple(one.tag for one in attributes_of("IMAGE") if one.kind != Kind.UID and one.tag != _INSTANCE_NUMBER)
 
 
 def parents_of(ds: DatasetLike) -> Parents:

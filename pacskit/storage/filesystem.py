@@ -43,6 +43,7 @@ else:
 __all__ = ["FileStore", "FileWriter"]
 
 SPILL = 1 << 16  # bytes of an object kept in memory before its file is begun
+HEAD = 1 << 15  # bytes; holds the attributes before the pixels of most objects
 _MARK = "~"  # stands in a staging name before the key, and for "/" in it
 
 
@@ -192,10 +193,19 @@ class FileWriter:
         self.size = 0
         self._store = store
         self._number = number
+        self._intended = number  # the staging name, once there is a file
         self._memory: bytearray | None = bytearray()
         self._file = -1
         self._staged: str | None = None  # paths as text: making Path objects costs as much as the calls themselves
         self._final: str | None = None  # the key, once it is a name
+
+    def intend(self, key: str) -> None:
+        """Say which final name is wanted, before anything has gone to a file; saves renaming the staging file."""
+        if self._file < 0 and len(key) <= MAX_KEY and _MARK not in key:
+            self._intended = self._staging_name(key)
+
+    def _staging_name(self, key: str) -> str:
+        return f"{self._number}{_MARK}{key.replace('/', _MARK)}"
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes."""
@@ -205,7 +215,7 @@ class FileWriter:
                 self._memory += data
                 self.size += length
                 return
-            self._begin_file(self._number)
+            self._begin_file(self._intended)
             spilled, self._memory = self._memory, None
             self._append(spilled)
         self._append(data)
@@ -228,6 +238,10 @@ class FileWriter:
             except OSError as error:
                 raise storage_error(error, "writing an object") from error
 
+    def head(self) -> bytes | None:
+        """The first bytes of an object that has gone to a file; None while it is in memory."""
+        return None if self._file < 0 else os.pread(self._file, HEAD, 0)
+
     def view(self) -> _View:
         """Look at what has been written."""
         return _View(self._memory, self._file, self.size)
@@ -249,7 +263,7 @@ class FileWriter:
 
     def _stage(self, key: str) -> None:
         """Make the staging name say where the object is going."""
-        name = f"{self._number}{_MARK}{key.replace('/', _MARK)}"
+        name = self._staging_name(key)
         if self._memory is not None:
             self._begin_file(name)
             memory, self._memory = self._memory, None

@@ -11,36 +11,26 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from pacskit.core.config import ReadOptions
-from pacskit.core.dataset import Dataset
 from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
-from pacskit.encoding import decode, file_meta_bytes
-from pacskit.storage.attributes import instance_row, parents_of, required_uid, text_of
+from pacskit.encoding import file_meta_bytes
 from pacskit.storage.errors import InvalidInstance, storage_error
-from pacskit.storage.filesystem import FileStore, FileWriter
+from pacskit.storage.filesystem import FileStore
 from pacskit.storage.index.find import Match
 from pacskit.storage.index.query import FindOptions
 from pacskit.storage.index.sqlite import SQLiteIndex
+from pacskit.storage.ingest import Ingest, Stored
 from pacskit.storage.layout import Layout, uid_hierarchy
-from pacskit.storage.records import Commit, Counts, DuplicatePolicy, NewInstance, Outcome, StoredInstance
+from pacskit.storage.records import Commit, Counts, DuplicatePolicy, StoredInstance
 
 __all__ = ["Ingest", "Opened", "Problem", "Store", "Stored"]
 
 _log = logging.getLogger("pacskit.storage")
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of an instance; ``instance`` is the one that the archive has now."""
-
-    outcome: Outcome
-    instance: StoredInstance | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +212,10 @@ class Store:
         """Delete what the unique keys name; return how many instances that were."""
         unique = _unique(patient_id, study_uid, series_uid, instance_uid)
         deletion = self.index.delete(level, unique, session=self.blobs.session)
-        self._discard(deletion.keys)
+        self.discard(deletion.keys)
         return deletion.instances
 
-    def _discard(self, keys: Sequence[str]) -> None:
+    def discard(self, keys: Sequence[str]) -> None:
         """Remove objects that have tombstones. If the process ends before, the next start does it."""
         self.blobs.remove(keys)
         self.index.forget_retired(keys)
@@ -251,141 +241,6 @@ class Store:
             while part := file.read(1 << 20):
                 state.update(part)
         return state.digest() == instance.sha256
-
-
-class Ingest:
-    """An instance on its way in; belongs to one thread. Leaving it as a context without ``commit`` aborts it."""
-
-    def __init__(
-        self,
-        store: Store,
-        sop_class_uid: str,
-        sop_instance_uid: str,
-        transfer_syntax: str,
-        head: bytes,
-        policy: DuplicatePolicy,
-    ) -> None:
-        self.sop_class_uid = str(sop_class_uid)
-        self.sop_instance_uid = str(sop_instance_uid)
-        self.transfer_syntax = str(transfer_syntax)
-        self._store = store
-        self._policy = policy
-        self._offset = len(head)
-        self._digest = hashlib.sha256() if store.digest else None
-        self._writer: FileWriter | None = store.blobs.create()
-        self._writer.write(head)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.abort()
-
-    @property
-    def size(self) -> int:
-        """How many bytes of the data set have been written."""
-        return self._open().size - self._offset
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append bytes of the data set, kept exactly as they are."""
-        writer = self._open()
-        try:
-            writer.write(data)
-        except BaseException:
-            self.abort()
-            raise
-        if self._digest is not None:
-            self._digest.update(data)
-
-    def _open(self) -> FileWriter:
-        if self._writer is None:
-            raise StorageError("this instance has been committed or aborted")
-        return self._writer
-
-    def commit(self) -> Stored:
-        """Check, file and index the instance.
-
-        Raises InvalidInstance where it cannot be filed, DecodeError where it cannot be read, OutOfSpace or
-        StorageError; nothing is left behind then.
-        """
-        writer = self._open()
-        try:
-            return self._commit(writer)
-        finally:
-            self.abort()
-
-    def _commit(self, writer: FileWriter) -> Stored:
-        store = self._store
-        with writer.view() as content:
-            dataset = decode(content, self.transfer_syntax, start=self._offset, options=store.options)
-            new = self._describe(dataset, writer.size - self._offset)
-            known = None
-            if self._policy != DuplicatePolicy.REPLACE and store.blobs.size(new.key) is not None:
-                # most likely this instance, for which nothing need be written; the index has the last word
-                known = store.get(new.sop_instance_uid)
-            if known is not None:
-                return Stored(self._refusal(), known)
-            key = writer.commit(new.key)
-            if key != new.key:
-                new = replace(new, key=key)
-            outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
-        if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
-            return Stored(outcome, store.get(new.sop_instance_uid))
-        writer.settle()
-        self._writer = None
-        if replaced is not None:
-            store._discard([replaced])
-        return Stored(outcome, _located(new))
-
-    def _refusal(self) -> Outcome:
-        return Outcome.IGNORED if self._policy == DuplicatePolicy.IGNORE else Outcome.REJECTED
-
-    def _describe(self, dataset: Dataset, length: int) -> NewInstance:
-        for keyword, expected in (("SOPInstanceUID", self.sop_instance_uid), ("SOPClassUID", self.sop_class_uid)):
-            if required_uid(dataset, keyword) != expected:
-                raise InvalidInstance(f"{keyword} of the data set is not the command's", keyword=keyword)
-        study = required_uid(dataset, "StudyInstanceUID")
-        series = required_uid(dataset, "SeriesInstanceUID")
-        number, attributes = instance_row(dataset)
-        return NewInstance(
-            patient_id=text_of(dataset, "PatientID"),
-            study_instance_uid=study,
-            series_instance_uid=series,
-            sop_instance_uid=self.sop_instance_uid,
-            sop_class_uid=self.sop_class_uid,
-            transfer_syntax_uid=self.transfer_syntax,
-            instance_number=number,
-            attributes=attributes,
-            key=self._store.layout(study, series, self.sop_instance_uid),
-            offset=self._offset,
-            length=length,
-            sha256=self._digest.digest() if self._digest is not None else None,
-            received=f"{datetime.now(UTC):%Y%m%d%H%M%S.%f}",
-            parents=lambda: parents_of(dataset),
-        )
-
-    def abort(self) -> None:
-        """Leave nothing behind; does nothing after ``commit``."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.abort()
-
-
-def _located(new: NewInstance) -> StoredInstance:
-    return StoredInstance(
-        patient_id=new.patient_id,
-        study_instance_uid=new.study_instance_uid,
-        series_instance_uid=new.series_instance_uid,
-        sop_instance_uid=new.sop_instance_uid,
-        sop_class_uid=new.sop_class_uid,
-        transfer_syntax_uid=new.transfer_syntax_uid,
-        key=new.key,
-        offset=new.offset,
-        length=new.length,
-        sha256=new.sha256,
-    )
 
 
 def _unique(

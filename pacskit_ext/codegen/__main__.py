@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pacskit_ext.codegen import attributes, ctables, modules
+from pacskit_ext.codegen import attributes, ctables, modules, privates
 from pacskit_ext.codegen.sources import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +17,7 @@ def outputs() -> dict[str, str]:
     return {
         "pacskit_ext/_tagtable_generated.h": ctables.tag_header(source),
         "pacskit_ext/_uidtable_generated.h": ctables.uid_header(source),
+        "pacskit_ext/_privatetable_generated.h": privates.private_header(),
         "pacskit/core/_generated/uids.py": modules.uid_module(source),
         "pacskit/core/_generated/statuses.py": modules.status_module(source),
         "pacskit/core/_generated/keywords.pyi": attributes.stub(source),

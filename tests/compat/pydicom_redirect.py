@@ -60,9 +60,10 @@ class AbsentModule(types.ModuleType):
 
 class Redirect(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        if fullname == "pydicom" or fullname.startswith("pydicom."):
-            return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
-        return None
+        if fullname != "pydicom" and not fullname.startswith("pydicom."):
+            return None
+        known = fullname.count(".") < 2 or fullname.split(".")[1] in ("pixels", "pixel_data_handlers", "util")
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True) if known else None
 
     def create_module(self, spec: Any) -> types.ModuleType:
         if spec.name == "pydicom.data":

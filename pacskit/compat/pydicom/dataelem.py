@@ -59,9 +59,11 @@ class DataElement(CoreElement):
         file_value_tell: int | None = None,
         is_undefined_length: bool = False,
         already_converted: bool = False,
+        validation_mode: int | None = None,
     ) -> None:
         del already_converted
-        self.validation_mode = config.settings.reading_validation_mode
+        mode = config.settings.reading_validation_mode if validation_mode is None else validation_mode
+        self.validation_mode = mode
         self.file_tell = file_value_tell
         self._undefined = is_undefined_length
         self.private_creator: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -476,13 +478,13 @@ class FileDataset(Dataset):
         self.set_original_encoding(is_implicit_VR, is_little_endian)
 
     def _of_file(self, source: Any, preamble: bytes | None, file_meta: Any) -> None:
-        import os
-
         self.preamble = preamble
         self.file_meta = file_meta if file_meta is not None else FileMetaDataset()
         self.buffer = None
         if isinstance(source, (str, os.PathLike)):
             self.filename: Any = os.fspath(source)
+        elif isinstance(source, io.BufferedReader):
+            self.filename = source.name
         else:
             self.filename = getattr(source, "name", None)
             self.buffer = source

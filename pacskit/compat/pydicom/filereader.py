@@ -45,7 +45,7 @@ def dcmread(
     """Read a DICOM file. ``defer_size`` has nothing to do: no value is decoded before it is asked for."""
     del defer_size
     source, data = _source(fp)
-    if not data:
+    if not data and not force:
         raise EOFError("Unexpected end of file. Read 0 bytes of 128 expected starting at position 0x0")
     wanted = None if specific_tags is None else [int(Tag(tag)) for tag in specific_tags]
     try:

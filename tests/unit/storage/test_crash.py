@@ -90,7 +90,7 @@ STEPS: list[tuple[str, type, str]] = [
     ("before the final name", FileWriter, "_link"),
     ("before the index transaction", SQLiteIndex, "ingest"),
     ("before the staging name goes", FileWriter, "settle"),
-    ("before a replaced object goes", Store, "_discard"),
+    ("before a replaced object goes", Store, "discard"),
 ]
 
 
@@ -132,8 +132,8 @@ def _run(*arguments: object) -> None:
 def test_killed_at_each_step(tmp_path: Path, owner: type, method: str, after: bool) -> None:
     with Store(tmp_path) as store:
         kept = put(store, instance(uid="1.2.1.1.1", PatientName="Old"))
-    indexed = method in {"settle", "_discard"} or (method == "ingest" and after)
-    if method != "_discard":
+    indexed = method in {"settle", "discard"} or (method == "ingest" and after)
+    if method != "discard":
         _run(tmp_path, owner, method, _store_one, after)
         with Store(tmp_path) as store:
             assert list(store.verify(digest=True)) == []
@@ -147,7 +147,7 @@ def test_killed_at_each_step(tmp_path: Path, owner: type, method: str, after: bo
         assert (
             put(store, instance(uid="1.2.1.1.1", PatientName="Newer"), duplicates="replace").outcome is Outcome.REPLACED
         )
-    if method == "_discard":
+    if method == "discard":
         _run(tmp_path, owner, method, _delete_one, after)
         with Store(tmp_path) as store:
             assert store.get("1.2.1.1.1") is None
