@@ -66,7 +66,6 @@ class DataElement(CoreElement):
         self.validation_mode = mode
         self.file_tell = file_value_tell
         self._undefined = is_undefined_length
-        self.private_creator: str | None = None
         super().__init__(int(Tag(tag)), VR, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -74,8 +73,6 @@ class DataElement(CoreElement):
             return config.settings.reading_validation_mode
         if name == "file_tell":
             return self.offset
-        if name == "private_creator":
-            return None
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def value_read(self, value: Any) -> Any:

@@ -23,44 +23,45 @@ def _syntax_of(meta: Any) -> UID | None:
     return UID(syntax) if syntax else None
 
 
-def _own_encoding(dataset: Any, implicit: bool | None, little: bool | None) -> tuple[bool | None, bool | None]:
+def _fallback(dataset: Any, implicit: bool | None, little: bool | None) -> tuple[bool | None, bool | None]:
     """The encoding that was asked for, set on the data set, or read: in this order."""
-    if implicit is not None or little is not None:
-        return implicit, little
-    chosen = (getattr(dataset, "is_implicit_VR", None), getattr(dataset, "is_little_endian", None))
-    return chosen if None not in chosen else dataset.original_encoding
+    if implicit is not None:
+        return implicit, True if little is None else little
+    chosen: tuple[bool | None, bool | None] = (dataset.is_implicit_VR, dataset.is_little_endian)
+    return chosen if None not in chosen else dataset.original_encoding  # type: ignore[no-any-return]
 
 
 def _determine_encoding(
     ds: Any, tsyntax: UID | None, implicit_vr: bool | None, little_endian: bool | None, force_encoding: bool = False
 ) -> tuple[bool, bool]:
     """Whether to write without VRs, and little endian; ValueError where nothing says so or what says so disagrees."""
-    arguments = (implicit_vr, little_endian)
     if force_encoding:
-        if None in arguments:
+        if None in (implicit_vr, little_endian):
             raise ValueError("'implicit_vr' and 'little_endian' are required if 'force_encoding' is used")
         return bool(implicit_vr), bool(little_endian)
-    if tsyntax is not None and not tsyntax.is_private and not tsyntax.is_transfer_syntax:
+    if tsyntax is None or (tsyntax.is_private and not tsyntax.is_transfer_syntax):
+        implicit, little = _fallback(ds, implicit_vr, little_endian)
+        if implicit is not None and little is not None:
+            return implicit, little
+        if tsyntax is None:
+            raise ValueError(
+                "Unable to determine the encoding to use for writing the dataset, please set the file meta's Transfer "
+                "Syntax UID or use the 'implicit_vr' and 'little_endian' arguments"
+            )
         raise ValueError(
-            f"The Transfer Syntax UID element in 'ds.file_meta' is not a transfer syntax: '{tsyntax.name}'"
+            "The 'implicit_vr' and 'little_endian' arguments are required when using a private transfer syntax"
         )
-    if tsyntax is not None and tsyntax.is_transfer_syntax:
-        told = tsyntax.is_implicit_VR, tsyntax.is_little_endian
-        for given, wanted, name in zip(arguments, told, ("implicit_vr", "little_endian"), strict=True):
-            if given is not None and given != wanted:
-                raise ValueError(
-                    f"The '{name}' value is not consistent with the required "
-                    f"{'VR' if name == 'implicit_vr' else 'endianness'} encoding for the '{tsyntax.name}' transfer "
-                    "syntax"
-                )
-        return told
-    implicit, little = _own_encoding(ds, implicit_vr, little_endian)
-    if implicit is None or little is None:
-        raise ValueError(
-            "Unable to determine the encoding to use for writing the dataset, please set an appropriate Transfer "
-            "Syntax UID in 'ds.file_meta' or use the 'implicit_vr' and 'little_endian' arguments"
-        )
-    return implicit, little
+    if not tsyntax.is_transfer_syntax:
+        raise ValueError(f"The Transfer Syntax UID '{tsyntax.name}' is not a valid transfer syntax")
+    told = tsyntax.is_implicit_VR, tsyntax.is_little_endian
+    names = (("implicit_vr", "VR encoding"), ("little_endian", "endianness"))
+    for given, wanted, (name, what) in zip((implicit_vr, little_endian), told, names, strict=True):
+        if given is not None and given != wanted:
+            raise ValueError(
+                f"The '{name}' value is not consistent with the required {what} for the '{tsyntax.name}' transfer "
+                "syntax"
+            )
+    return told
 
 
 def _encoded(dataset: Any, implicit: bool, little: bool, syntax: UID | None) -> bytes:
@@ -102,15 +103,14 @@ def write_file_meta_info(fp: Any, file_meta: Any, enforce_standard: bool = True)
 
 def _complete_meta(dataset: Any, meta: Any, syntax: UID | None, encoding: tuple[bool, bool]) -> Any:
     if syntax is None:
-        if encoding == (False, True):
-            raise ValueError("Required File Meta Information is missing: the Transfer Syntax UID")
-        meta.TransferSyntaxUID = _SYNTAX[encoding]
+        if encoding != (False, True):  # which stands for every compressed syntax too
+            meta.TransferSyntaxUID = _SYNTAX[encoding]
     for keyword, source in (
         ("MediaStorageSOPClassUID", "SOPClassUID"),
         ("MediaStorageSOPInstanceUID", "SOPInstanceUID"),
     ):
         value = dataset.get(source)
-        if value and meta.get(keyword) != value or keyword not in meta and value is not None:
+        if value and meta.get(keyword) != value:
             setattr(meta, keyword, value)
     return meta
 
@@ -161,9 +161,7 @@ def dcmwrite(  # noqa: PLR0913
     syntax = _syntax_of(meta)
     encoding = _determine_encoding(dataset, syntax, implicit_vr, little_endian, force_encoding)
     if encoding == (True, False) and not force_encoding:
-        raise ValueError(
-            f"Using 'implicit_vr={encoding[0]}' and 'little_endian={encoding[1]}' is not a valid encoding combination"
-        )
+        raise ValueError("Implicit VR and big endian is not a valid encoding combination")
     _check_pixels(dataset, syntax)
     if enforce_file_format:
         meta = _complete_meta(dataset, meta, syntax, encoding)
