@@ -72,7 +72,7 @@ class Transport:
 
         Fewer than ``whole`` come when the time is up. Raises TimeoutError when none came.
         """
-        if seconds != self._receive_within:
+        if seconds != self._receive_within and not _is_near(self._receive_within, seconds):
             self._arm(socket.SO_RCVTIMEO, seconds)
             self._receive_within = seconds
         try:
@@ -147,6 +147,11 @@ class Transport:
     def close(self) -> None:
         self.closed = True
         self._socket.close()
+
+
+def _is_near(armed: float | None, seconds: float | None) -> bool:
+    """Whether a timeout that is armed will do: it is no shorter, and at most 2 % longer."""
+    return armed is not None and seconds is not None and 0 <= armed - seconds < seconds / 50
 
 
 def _unsent(pending: list[Any], sent: int) -> list[Any]:

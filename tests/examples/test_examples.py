@@ -16,13 +16,17 @@ from tests.conftest import ROOT
 FOLDER = ROOT / "examples"
 # What each is called with; ``{address}`` is a running archive, ``{file}`` a DICOM file.
 ARGUMENTS = {
+    "dicomdir.py": ["media", "{file}"],
     "dictionary_lookup.py": ["PatientName"],
     "embedded_archive.py": ["archive", "{file}"],
+    "private_data.py": ["{file}"],
     "read_modify_write.py": ["{file}", "out.dcm"],
     "scp_threads.py": ["0", "0.2"],
     "scu.py": ["{address}", "{file}"],
 }
 EXPECTED = {
+    "dicomdir.py": r"1CT1 \d+ CT 1 instances",
+    "private_data.py": r"Dose Index",
     "embedded_archive.py": r"stored: .* stored\nstudy: [\d.]+ 1\npatient: 1CT1",
     "read_modify_write.py": r"is:  DOE\^JANE 20260801",
     "scp_threads.py": r"listening at VENDOR@127\.0\.0\.1:\d+",
