@@ -1,7 +1,5 @@
 """Elements and data sets over a scan: nothing is decoded before it is touched, and what was not touched is not kept."""
 
-from copy import deepcopy
-
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.ref cimport PyObject, Py_INCREF, Py_XDECREF
@@ -13,6 +11,7 @@ from pacskit_ext._private cimport nested_scan, private_name, private_vr
 from pacskit_ext._reader cimport (
     F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_UNDEFINED, Item, Scan, Slot, value_at,
 )
+from pacskit_ext._slots cimport find_slot
 from pacskit_ext._span cimport load_u16
 from pacskit_ext._tagtable cimport keyword_of, tag_vr
 from pacskit_ext._tagtable import lookup
@@ -102,8 +101,7 @@ cdef class DataElement:
                 )
             if self.vr_ == VR_SQ:
                 self.value_ = Sequence.__new__(Sequence)
-        if type(self) is not DataElement:
-            self.value_ = self.value_read(self.value_)
+        self.value_ = self.value_ if type(self) is DataElement else self.value_read(self.value_)
         self.decoded = True
 
     def value_read(self, value):
@@ -130,8 +128,7 @@ cdef class DataElement:
 
     cdef int put(self, object value) except -1:
         cdef Sequence sequence
-        if type(self) is not DataElement:
-            value = self.value_assigned(value)
+        value = self.value_assigned(value) if type(self) is not DataElement else value
         if self.vr_ == VR_SQ:
             if isinstance(value, Sequence):
                 sequence = value
@@ -141,8 +138,7 @@ cdef class DataElement:
         elif type(self) is DataElement:
             value = coerce_value(value, self.vr_, self.tag_)
         self.value_ = value
-        self.decoded = True
-        self.changed = True
+        self.decoded = self.changed = True
         self.within = None
         return 0
 
@@ -272,10 +268,7 @@ cdef class DataElement:
     def __reduce__(self):
         return type(self), (self.tag_, str(vr_of(self.vr_)), self.get())
 
-    def __deepcopy__(self, memo):
-        return self.twin()
-
-    def twin(self):
+    def twin(self, memo=None):
         """A copy that can be changed without touching this one."""
         cdef object own_class = type(self)
         cdef DataElement copy = own_class.__new__(own_class)
@@ -285,9 +278,11 @@ cdef class DataElement:
         if isinstance(value, Sequence):
             value = type(value)([item.copy() for item in value])
         elif isinstance(value, MultiValue):
-            value = MultiValue(value) if type(value) is MultiValue else deepcopy(value)
+            value = value.twin()
         copy.value_ = value
         return copy
+
+    __deepcopy__ = twin
 
 
 cdef class SlotTable:
@@ -296,9 +291,7 @@ cdef class SlotTable:
     _element_class = None
 
     def __cinit__(self, *args, **keywords):
-        self.slots = NULL
-        self.nslots = 0
-        self.cache = NULL
+        self.slots, self.cache, self.nslots = NULL, NULL, 0
         self.inherited_sign = -1
         self.item_class = type(self)
         self.element_class = self._element_class
@@ -324,18 +317,7 @@ cdef class SlotTable:
     # -- look-up ---------------------------------------------------------------------------------------------------
 
     cdef int64_t find(self, uint32_t tag) noexcept nogil:
-        cdef uint32_t lo = 0
-        cdef uint32_t hi = self.nslots
-        cdef uint32_t mid
-        while lo < hi:
-            mid = (lo + hi) >> 1
-            if self.slots[mid].tag < tag:
-                lo = mid + 1
-            else:
-                hi = mid
-        if lo < self.nslots and self.slots[lo].tag == tag:
-            return lo
-        return -1
+        return find_slot(self.slots, self.nslots, tag)
 
     cdef DataElement cached(self, int64_t index):
         if self.cache == NULL or self.cache[index] == NULL or self.is_removed(index):
@@ -372,9 +354,8 @@ cdef class SlotTable:
         return element
 
     cdef DataElement new_element(self):
-        if self.element_class is None:
-            return DataElement.__new__(DataElement)
-        return self.element_class.__new__(self.element_class)
+        cdef object cls = self.element_class
+        return DataElement.__new__(DataElement) if cls is None else cls.__new__(cls)
 
     cdef DataElement element(self, uint32_t tag):
         cdef int64_t index = self.find(tag)
@@ -473,11 +454,8 @@ cdef class SlotTable:
 
     cdef list elements(self):
         """All elements in ascending order."""
-        cdef list out = []
         cdef uint32_t i
-        for i in range(self.nslots):
-            if not self.is_removed(i):
-                out.append(self.at(i))
+        cdef list out = [self.at(i) for i in range(self.nslots) if not self.is_removed(i)]
         if self.extra:
             out.extend(self.extra.values())
             out.sort(key=_tag_key)

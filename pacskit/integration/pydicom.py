@@ -111,11 +111,14 @@ def _layout(dataset: Dataset) -> tuple[bool, bool]:
     return (False, False) if scan is None else (bool(scan.implicit), bool(scan.big))
 
 
-def _fill(made: Any, dataset: Any, implicit: bool, big: bool) -> None:
-    """Put the elements of ``dataset`` into a data set of pydicom's."""
+def _fill(made: Any, dataset: Any, implicit: bool, big: bool, codecs: list[str] | None = None) -> None:
+    """Put the elements of ``dataset`` into a data set of pydicom's; ``codecs`` are those of what holds it."""
     raw_class, element_class = _part("dataelem").RawDataElement, _part("dataelem").DataElement
     tag_class, sequence_class, data_class = _part("tag").BaseTag, _part("sequence").Sequence, _part("dataset").Dataset
-    made.set_original_encoding(implicit, not big, dataset.get("SpecificCharacterSet") or "")
+    terms = dataset.get("SpecificCharacterSet")
+    if terms or codecs is None:
+        codecs = _part("charset").convert_encodings(list(terms) if isinstance(terms, list) else terms or "ISO_IR 6")
+    made.set_original_encoding(implicit, not big, codecs)
     for element in dataset:
         tag = tag_class(int(element.tag))
         vr = str(element.VR)
@@ -123,7 +126,7 @@ def _fill(made: Any, dataset: Any, implicit: bool, big: bool) -> None:
             items = []
             for item in element.value:
                 other = data_class()
-                _fill(other, item, implicit, big)
+                _fill(other, item, implicit, big, codecs)
                 other.is_undefined_length_sequence_item = False
                 items.append(other)
             target = element_class(tag, "SQ", sequence_class(items), already_converted=True)

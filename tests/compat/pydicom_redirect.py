@@ -14,7 +14,7 @@ import os
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 TARGET = "pacskit.compat.pydicom"
 
@@ -48,7 +48,7 @@ def _missing(module: str) -> Any:
 
 
 class AbsentModule(types.ModuleType):
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

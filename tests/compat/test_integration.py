@@ -51,6 +51,9 @@ def test_to_pydicom_equals_what_pydicom_reads(path: Path) -> None:
 @pytest.mark.parametrize("path", readable(), ids=lambda path: path.name)
 def test_there_and_back_is_the_identity(path: Path) -> None:
     dataset = pacskit.dcmread(path)
+    for tag in dataset.tags():
+        if not tag & 0xFFFF:  # group lengths, which pydicom never writes
+            del dataset[tag]
     back = from_pydicom(to_pydicom(dataset))
     assert back.tags() == dataset.tags()
     assert back == dataset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import MutableSequence, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from pacskit.compat.pydicom import config
@@ -12,44 +13,46 @@ from pacskit.encoding.charsets import CharacterSet
 __all__ = ["convert_encodings", "decode_bytes", "decode_element", "default_encoding", "encode_string"]
 
 default_encoding: Final = "iso8859"
-python_encoding: Final = {
-    "": default_encoding,
-    "ISO_IR 6": default_encoding,
-    "ISO_IR 13": "shift_jis",
-    "ISO_IR 100": "latin_1",
-    "ISO_IR 101": "iso8859_2",
-    "ISO_IR 109": "iso8859_3",
-    "ISO_IR 110": "iso8859_4",
-    "ISO_IR 126": "iso_ir_126",
-    "ISO_IR 127": "iso_ir_127",
-    "ISO_IR 138": "iso_ir_138",
-    "ISO_IR 144": "iso_ir_144",
-    "ISO_IR 148": "iso8859_9",
-    "ISO_IR 166": "iso_ir_166",
-    "ISO_IR 203": "iso8859_15",
-    "ISO 2022 IR 6": "iso8859",
-    "ISO 2022 IR 13": "shift_jis",
-    "ISO 2022 IR 87": "iso2022_jp",
-    "ISO 2022 IR 100": "latin_1",
-    "ISO 2022 IR 101": "iso8859_2",
-    "ISO 2022 IR 109": "iso8859_3",
-    "ISO 2022 IR 110": "iso8859_4",
-    "ISO 2022 IR 126": "iso_ir_126",
-    "ISO 2022 IR 127": "iso_ir_127",
-    "ISO 2022 IR 138": "iso_ir_138",
-    "ISO 2022 IR 144": "iso_ir_144",
-    "ISO 2022 IR 148": "iso8859_9",
-    "ISO 2022 IR 149": "euc_kr",
-    "ISO 2022 IR 159": "iso2022_jp_2",
-    "ISO 2022 IR 166": "iso_ir_166",
-    "ISO 2022 IR 58": "iso_ir_58",
-    "ISO 2022 IR 203": "iso8859_15",
-    "ISO_IR 192": "UTF8",
-    "GB18030": "GB18030",
-    "ISO 2022 GBK": "GBK",
-    "ISO 2022 58": "GB2312",
-    "GBK": "GBK",
-}
+python_encoding: Final = MappingProxyType(
+    {
+        "": default_encoding,
+        "ISO_IR 6": default_encoding,
+        "ISO_IR 13": "shift_jis",
+        "ISO_IR 100": "latin_1",
+        "ISO_IR 101": "iso8859_2",
+        "ISO_IR 109": "iso8859_3",
+        "ISO_IR 110": "iso8859_4",
+        "ISO_IR 126": "iso_ir_126",
+        "ISO_IR 127": "iso_ir_127",
+        "ISO_IR 138": "iso_ir_138",
+        "ISO_IR 144": "iso_ir_144",
+        "ISO_IR 148": "iso8859_9",
+        "ISO_IR 166": "iso_ir_166",
+        "ISO_IR 203": "iso8859_15",
+        "ISO 2022 IR 6": "iso8859",
+        "ISO 2022 IR 13": "shift_jis",
+        "ISO 2022 IR 87": "iso2022_jp",
+        "ISO 2022 IR 100": "latin_1",
+        "ISO 2022 IR 101": "iso8859_2",
+        "ISO 2022 IR 109": "iso8859_3",
+        "ISO 2022 IR 110": "iso8859_4",
+        "ISO 2022 IR 126": "iso_ir_126",
+        "ISO 2022 IR 127": "iso_ir_127",
+        "ISO 2022 IR 138": "iso_ir_138",
+        "ISO 2022 IR 144": "iso_ir_144",
+        "ISO 2022 IR 148": "iso8859_9",
+        "ISO 2022 IR 149": "euc_kr",
+        "ISO 2022 IR 159": "iso2022_jp_2",
+        "ISO 2022 IR 166": "iso_ir_166",
+        "ISO 2022 IR 58": "iso_ir_58",
+        "ISO 2022 IR 203": "iso8859_15",
+        "ISO_IR 192": "UTF8",
+        "GB18030": "GB18030",
+        "ISO 2022 GBK": "GBK",
+        "ISO 2022 58": "GB2312",
+        "GBK": "GBK",
+    }
+)
 STAND_ALONE_ENCODINGS: Final = ("ISO_IR 192", "GBK", "GB18030")
 _TERM_OF: Final = {codec: term for term, codec in reversed(python_encoding.items()) if term.startswith("ISO 2022 IR")}
 _ALONE: Final = {codec: term for term, codec in reversed(python_encoding.items()) if not term.startswith("ISO 2022")}
@@ -114,7 +117,7 @@ def _corrected(term: str) -> str:
     return term
 
 
-def convert_encodings(encodings: None | str | MutableSequence[str]) -> list[str]:
+def convert_encodings(encodings: str | MutableSequence[str] | None) -> list[str]:
     """The Python codecs of the terms of Specific Character Set."""
     terms = [encodings] if encodings is None or isinstance(encodings, str) else list(encodings)
     terms = [term or "ISO_IR 6" for term in terms]
@@ -130,9 +133,7 @@ def convert_encodings(encodings: None | str | MutableSequence[str]) -> list[str]
             )
             return codecs[:1]
         for term in alone:
-            warnings.warn(
-                f"Value '{term}' cannot be used as code extension, ignoring it", UserWarning, stacklevel=2
-            )
+            warnings.warn(f"Value '{term}' cannot be used as code extension, ignoring it", UserWarning, stacklevel=2)
         return [codec for term, codec in zip(terms, codecs, strict=True) if term not in STAND_ALONE_ENCODINGS]
     return codecs
 

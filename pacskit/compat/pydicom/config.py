@@ -148,12 +148,12 @@ def debug(debug_on: bool = True, default_handler: bool = True) -> None:
     _set("debugging", debug_on)
 
 
-def DS_decimal(use_Decimal_boolean: bool = True) -> None:  # noqa: N802, N803
+def DS_decimal(use_Decimal_boolean: bool = True) -> None:
     """Give DS values as DSdecimal, in the current context."""
     _set("use_DS_decimal", use_Decimal_boolean)
 
 
-def DS_numpy(use_numpy: bool = True) -> None:  # noqa: N802
+def DS_numpy(use_numpy: bool = True) -> None:
     """Refused: ``ds.array(keyword)`` gives an array of any numeric attribute."""
     _set("use_DS_numpy", use_numpy)
 

@@ -39,12 +39,12 @@ def get_entry(tag: Any) -> tuple[str, str, str, str, str]:
     return vr, vm, name, "Retired" if retired else "", dictionary.keyword_for(number)
 
 
-def dictionary_VR(tag: Any) -> str:  # noqa: N802
+def dictionary_VR(tag: Any) -> str:
     """The VR of a tag; KeyError when the dictionary has none."""
     return get_entry(tag)[0]
 
 
-def dictionary_VM(tag: Any) -> str:  # noqa: N802
+def dictionary_VM(tag: Any) -> str:
     """The value multiplicity of a tag."""
     return get_entry(tag)[1]
 

@@ -21,7 +21,6 @@ from pacskit.compat.pydicom.valuerep import (
     EXPLICIT_VR_LENGTH_32,
     LONG_VALUE_VR,
     STR_VR,
-    VR,
 )
 from pacskit.core import dictionary, values
 from pacskit.core.element import DataElement as CoreElement
@@ -33,7 +32,7 @@ _LUT_DESCRIPTORS = frozenset({0x00281101, 0x00281102, 0x00281103, 0x00283002})
 _DATES: dict[str, Any] = {"DA": dates.DA, "DT": dates.DT, "TM": dates.TM}
 
 
-def empty_value_for_VR(vr: str | None, raw: bool = False) -> Any:  # noqa: N802
+def empty_value_for_VR(vr: str | None, raw: bool = False) -> Any:
     """What an empty element of a VR has as its value."""
     if vr == "SQ":
         return b"" if raw else []
@@ -51,10 +50,10 @@ class DataElement(CoreElement):
     maxBytesToDisplay = 16
     showVR = True
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         tag: Any,
-        VR: str,  # noqa: N803
+        VR: str,
         value: Any,
         file_value_tell: int | None = None,
         is_undefined_length: bool = False,
@@ -159,7 +158,7 @@ class DataElement(CoreElement):
         return BaseTag(int(super().tag))
 
     @property
-    def VM(self) -> int:  # noqa: N802
+    def VM(self) -> int:
         """How many values there are."""
         value = self.value
         if self.VR == "SQ":
@@ -231,7 +230,7 @@ class DataElement(CoreElement):
         value = self.value
         if self.VR in LONG_VALUE_VR and value is not None and len(value) > self.maxBytesToDisplay:
             return f"Array of {len(value)} elements"
-        if self.VM > self.maxBytesToDisplay:
+        if self.maxBytesToDisplay < self.VM:
             return f"Array of {self.VM} elements"
         return value.name if isinstance(value, UID) else repr(value)
 
@@ -275,7 +274,7 @@ class RawDataElement(NamedTuple):
     length: int
     value: bytes | None
     value_tell: int
-    is_implicit_VR: bool  # noqa: N815
+    is_implicit_VR: bool
     is_little_endian: bool
     is_raw: bool = True
     is_buffered: bool = False
@@ -339,7 +338,7 @@ def convert_raw_data_element(
     return DataElement(raw.tag, vr, value, raw.value_tell, raw.length == 0xFFFFFFFF)
 
 
-def DataElement_from_raw(  # noqa: N802
+def DataElement_from_raw(
     raw: RawDataElement, encoding: str | AnySequence[str] | None = None, dataset: Any = None
 ) -> DataElement:
     """The older name of `convert_raw_data_element`."""

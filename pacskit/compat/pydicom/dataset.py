@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pacskit.compat.pydicom import config
-from pacskit.compat.pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pacskit.compat.pydicom.datadict import dictionary_VR, repeater_has_keyword, tag_for_keyword
+from pacskit.compat.pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
+from pacskit.compat.pydicom.encodings import KnowsEncoding
 from pacskit.compat.pydicom.tag import BaseTag, Tag, tag_in_exception
 from pacskit.core.dataset import Dataset as CoreDataset
 from pacskit.core.element import DataElement as CoreElement
@@ -32,7 +33,7 @@ def _converted(element: CoreElement) -> CoreElement:
     return DataElement(int(element.tag), str(element.VR), value)
 
 
-class Dataset(CoreDataset):
+class Dataset(KnowsEncoding, CoreDataset):
     """A data set that takes any attribute and gives values of pydicom's types."""
 
     _element_class = DataElement
@@ -97,7 +98,7 @@ class Dataset(CoreDataset):
         """Put an element in."""
         self[data_element.tag] = data_element
 
-    def add_new(self, tag: Any, VR: str, value: Any) -> None:  # noqa: N803
+    def add_new(self, tag: Any, VR: str, value: Any) -> None:
         """Make an element and put it in."""
         self.add(DataElement(tag, VR, value))
 
@@ -247,6 +248,10 @@ class Dataset(CoreDataset):
         tag = tag_for_keyword(name)
         if tag is not None and tag in self:
             del self[tag]
+        elif name == "file_meta" and "_meta" in self.__dict__:
+            del self.__dict__["_meta"]
+        elif name == "preamble":
+            self.preamble = None
         elif name in self.__dict__:
             del self.__dict__[name]
         else:
@@ -259,90 +264,18 @@ class Dataset(CoreDataset):
             value = FileMetaDataset(value)
         self.__dict__["_meta"] = value
 
-    @property
-    def file_meta(self) -> Any:
+    @property  # type: ignore[misc]
+    def file_meta(self) -> Any:  # type: ignore[override]
         """The File Meta Information; AttributeError when there is none."""
         try:
             return self.__dict__["_meta"]
         except KeyError:
             raise AttributeError(f"'{type(self).__name__}' object has no attribute 'file_meta'") from None
 
-    @file_meta.deleter
-    def file_meta(self) -> None:
-        del self.__dict__["_meta"]
-
     def ensure_file_meta(self) -> None:
         """Give the data set an empty File Meta Information if it has none."""
         if "_meta" not in self.__dict__:
             self.file_meta = FileMetaDataset()
-
-    # -- encoding ------------------------------------------------------------------------------------------------
-
-    @property
-    def original_encoding(self) -> tuple[bool | None, bool | None]:
-        """Whether what was read had no VRs, and was little endian; (None, None) when nothing was read."""
-        set_ = self.__dict__.get("_read_as")
-        if set_ is not None:
-            return set_[0], set_[1]
-        scan = self.scan
-        return (None, None) if scan is None else (scan.implicit, not scan.big)
-
-    def set_original_encoding(
-        self, is_implicit_vr: bool | None, is_little_endian: bool | None, character_encoding: Any = None
-    ) -> None:
-        """Say how the data set was encoded."""
-        self.__dict__["_read_as"] = (is_implicit_vr, is_little_endian)
-        self.__dict__["_read_charset"] = character_encoding or ""
-
-    @property
-    def read_implicit_vr(self) -> bool | None:
-        """The older name of the first of `original_encoding`."""
-        return self.original_encoding[0]
-
-    @property
-    def read_little_endian(self) -> bool | None:
-        """The older name of the second of `original_encoding`."""
-        return self.original_encoding[1]
-
-    @property
-    def is_implicit_VR(self) -> bool | None:  # noqa: N802
-        """Whether `save_as` writes without VRs when no transfer syntax says so."""
-        chosen: bool | None = self.__dict__.get("_is_implicit", self.original_encoding[0])
-        return chosen
-
-    @is_implicit_VR.setter
-    def is_implicit_VR(self, value: bool | None) -> None:  # noqa: N802
-        self.__dict__["_is_implicit"] = value
-
-    @property
-    def is_little_endian(self) -> bool | None:
-        """Whether `save_as` writes little endian when no transfer syntax says so."""
-        chosen: bool | None = self.__dict__.get("_is_little", self.original_encoding[1])
-        return chosen
-
-    @is_little_endian.setter
-    def is_little_endian(self, value: bool | None) -> None:
-        self.__dict__["_is_little"] = value
-
-    @property
-    def is_original_encoding(self) -> bool:
-        """Whether encoding and character set are those that were read."""
-        now = (self.is_implicit_VR, self.is_little_endian)
-        return now == self.original_encoding and self.original_character_set == self._character_set
-
-    @property
-    def _character_set(self) -> Any:
-        return self.get("SpecificCharacterSet", "iso8859") or "iso8859"
-
-    @property
-    def original_character_set(self) -> Any:
-        """The Specific Character Set that was read."""
-        chosen = self.__dict__.get("_read_charset")
-        if chosen or self.scan is None:
-            return chosen or ""
-        return self._character_set
-
-    read_encoding = original_character_set
 
     def decode(self) -> None:
         """Decode text that was assigned as bytes."""
@@ -352,7 +285,9 @@ class Dataset(CoreDataset):
             if element.VR != "SQ":
                 decode_element(element, self._character_set)
 
-    def save_as(self, filename: Any, /, write_like_original: Any = None, **options: Any) -> None:
+    def save_as(  # type: ignore[override]
+        self, filename: Any, /, write_like_original: Any = None, **options: Any
+    ) -> None:
         """Write the data set; the options are those of `filewriter.dcmwrite`."""
         from pacskit.compat.pydicom.filewriter import save_as
 
@@ -470,7 +405,7 @@ class FileDataset(Dataset):
         dataset: Any,
         preamble: bytes | None = None,
         file_meta: Any = None,
-        is_implicit_VR: bool = True,  # noqa: N803
+        is_implicit_VR: bool = True,
         is_little_endian: bool = True,
     ) -> None:
         super().__init__(dataset)

@@ -61,8 +61,10 @@ class DA(_Dated, datetime.date):
                 return None
             text = value.replace(".", "") if re.fullmatch(r"\d{4}\.\d\d\.\d\d ?", value) else value
             if not re.fullmatch(r"\d{8} *", text):
-                raise _malformed(value, "DA") if len(value) not in (8, 10) else ValueError(
-                    f"Unable to convert non-conformant value '{value}' to 'DA' object"
+                raise (
+                    _malformed(value, "DA")
+                    if len(value) not in (8, 10)
+                    else ValueError(f"Unable to convert non-conformant value '{value}' to 'DA' object")
                 )
             return super().__new__(cls, int(text[:4]), int(text[4:6]), int(text[6:8]))
         if isinstance(value, datetime.date):

@@ -13,24 +13,23 @@ class DicomIO:
     """A buffer with the encoding in which it is read or written."""
 
     def __init__(self, buffer: Any) -> None:
-        if isinstance(buffer, DicomIO):
-            buffer = buffer.parent
+        buffer = getattr(buffer, "parent", buffer)
         for name in ("seek", "tell"):
             if not callable(getattr(buffer, name, None)):
                 raise TypeError(f"'buffer' must have '{name}()' and 'read()' or 'write()' methods")
-        self.parent = buffer
+        self.parent: Any = buffer
         self._implicit: bool | None = None
         self._little: bool | None = None
 
     @property
-    def is_implicit_VR(self) -> bool:  # noqa: N802
+    def is_implicit_VR(self) -> bool:
         """Whether there are no VRs."""
         if self._implicit is None:
             raise AttributeError(f"{type(self).__name__}.is_implicit_VR' has not been set")
         return self._implicit
 
     @is_implicit_VR.setter
-    def is_implicit_VR(self, value: bool) -> None:  # noqa: N802
+    def is_implicit_VR(self, value: bool) -> None:
         if not isinstance(value, bool):
             raise TypeError(f"'{type(self).__name__}.is_implicit_VR' must be bool")
         self._implicit = value
@@ -87,11 +86,11 @@ class DicomIO:
             raise EOFError(f"Unexpected end of file. Read {len(data)} bytes of {length} expected")
         return data
 
-    def read_UL(self) -> int:  # noqa: N802
+    def read_UL(self) -> int:
         """Read a number of 32 bits."""
         return int(struct.unpack(self._order("L"), self.read_exact(4))[0])
 
-    def read_US(self) -> int:  # noqa: N802
+    def read_US(self) -> int:
         """Read a number of 16 bits."""
         return int(struct.unpack(self._order("H"), self.read_exact(2))[0])
 
@@ -99,11 +98,11 @@ class DicomIO:
         """Read a tag."""
         return self.read_US(), self.read_US()
 
-    def write_UL(self, value: int) -> None:  # noqa: N802
+    def write_UL(self, value: int) -> None:
         """Write a number of 32 bits."""
         self.write(struct.pack(self._order("L"), value))
 
-    def write_US(self, value: int) -> None:  # noqa: N802
+    def write_US(self, value: int) -> None:
         """Write a number of 16 bits."""
         self.write(struct.pack(self._order("H"), value))
 

@@ -12,13 +12,17 @@ from pacskit.compat.pydicom.tag import Tag
 from pacskit.compat.pydicom.uid import PrivateTransferSyntaxes
 from pacskit.core.config import ReadOptions, Strictness
 from pacskit.core.dataset import Dataset as CoreDataset
-from pacskit.core.errors import DecodeError
+from pacskit.core.errors import DecodeError, TruncatedError
 from pacskit.encoding import decode, read_part10
 from pacskit.encoding.reader import rewrap
 
 __all__ = ["dcmread", "read_dataset", "read_file_meta_info", "read_partial", "read_preamble"]
 
-_SYNTAX = {(True, True): "1.2.840.10008.1.2", (False, True): "1.2.840.10008.1.2.1", (False, False): "1.2.840.10008.1.2.2"}
+_SYNTAX = {
+    (True, True): "1.2.840.10008.1.2",
+    (False, True): "1.2.840.10008.1.2.1",
+    (False, False): "1.2.840.10008.1.2.2",
+}
 
 
 def _meta_of(dataset: CoreDataset) -> FileMetaDataset:
@@ -29,9 +33,7 @@ def _source(fp: Any) -> tuple[Any, bytes]:
     if isinstance(fp, (str, os.PathLike)):
         return fp, Path(fp).read_bytes()
     if fp is None or not callable(getattr(fp, "read", None)) or not callable(getattr(fp, "seek", None)):
-        raise TypeError(
-            f"dcmread: Expected a file path, file-like or readable buffer, but got {type(fp).__name__}"
-        )
+        raise TypeError(f"dcmread: Expected a file path, file-like or readable buffer, but got {type(fp).__name__}")
     return fp, fp.read()
 
 
@@ -73,17 +75,18 @@ def _private_syntax(core: CoreDataset, data: bytes, stop: bool, wanted: Any) -> 
     """The data set read again in the encoding that was registered for its private transfer syntax."""
     uid = core.file_meta.get("TransferSyntaxUID")
     known = next((syntax for syntax in PrivateTransferSyntaxes if syntax == uid), None)
-    if known is None or core.scan is None:
+    meta = core.file_meta.scan
+    if known is None or meta is None:
         return core
     syntax = _SYNTAX[known.is_implicit_VR, known.is_little_endian]
-    again = decode(data, syntax, start=core.scan.start, stop_before_pixels=stop, specific_tags=wanted)
+    again = decode(data, syntax, start=meta.stopped, stop_before_pixels=stop, specific_tags=wanted)
     again.file_meta, again.preamble = core.file_meta, core.preamble
     return again
 
 
 def read_dataset(  # noqa: PLR0913
     fp: Any,
-    is_implicit_VR: bool,  # noqa: N803
+    is_implicit_VR: bool,
     is_little_endian: bool,
     bytelength: int | None = None,
     stop_when: Any = None,
@@ -98,7 +101,11 @@ def read_dataset(  # noqa: PLR0913
     del defer_size, parent_encoding, at_top_level
     data = fp.read() if bytelength is None else fp.read(bytelength)
     wanted = None if specific_tags is None else [int(Tag(tag)) for tag in specific_tags]
-    core = decode(data, _SYNTAX[is_implicit_VR, is_little_endian], specific_tags=wanted)
+    syntax = _SYNTAX[is_implicit_VR, is_little_endian]
+    try:
+        core = decode(data, syntax, specific_tags=wanted)
+    except TruncatedError:
+        core = decode(data, syntax, specific_tags=wanted, options=ReadOptions(strictness=Strictness.SALVAGE))
     return rewrap(core, Dataset, Dataset)
 
 

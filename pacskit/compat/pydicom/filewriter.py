@@ -12,9 +12,13 @@ from pacskit.compat.pydicom.uid import UID
 from pacskit.core.dataset import Dataset as CoreDataset
 from pacskit.encoding import encode
 
-__all__ = ["dcmwrite", "save_as", "write_dataset", "write_file_meta_info"]
+__all__ = ["dcmwrite", "save_as", "write_data_element", "write_dataset", "write_file_meta_info"]
 
-_SYNTAX = {(True, True): "1.2.840.10008.1.2", (False, True): "1.2.840.10008.1.2.1", (False, False): "1.2.840.10008.1.2.2"}
+_SYNTAX = {
+    (True, True): "1.2.840.10008.1.2",
+    (False, True): "1.2.840.10008.1.2.1",
+    (False, False): "1.2.840.10008.1.2.2",
+}
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
@@ -28,7 +32,7 @@ def _fallback(dataset: Any, implicit: bool | None, little: bool | None) -> tuple
     if implicit is not None:
         return implicit, True if little is None else little
     chosen: tuple[bool | None, bool | None] = (dataset.is_implicit_VR, dataset.is_little_endian)
-    return chosen if None not in chosen else dataset.original_encoding  # type: ignore[no-any-return]
+    return chosen if None not in chosen else dataset.original_encoding
 
 
 def _determine_encoding(
@@ -65,14 +69,35 @@ def _determine_encoding(
 
 
 def _encoded(dataset: Any, implicit: bool, little: bool, syntax: UID | None) -> bytes:
-    target = str(_SYNTAX[implicit, little])
-    if syntax is not None and not syntax.is_private and syntax.is_transfer_syntax:
-        if (syntax.is_implicit_VR, syntax.is_little_endian) == (implicit, little):
-            target = str(syntax)
+    public = syntax is not None and not syntax.is_private and syntax.is_transfer_syntax
+    fits = public and syntax is not None and (syntax.is_implicit_VR, syntax.is_little_endian) == (implicit, little)
+    target = str(syntax if fits else _SYNTAX[implicit, little])
     made = dataset.copy()
-    if made.transfer_syntax is not None and target != made.transfer_syntax and target != _DEFLATED:
+    if made.transfer_syntax is not None and target not in (str(made.transfer_syntax), _DEFLATED):
         made.transfer_syntax = None  # whether the pixels fit is for the caller to know, as in pydicom
     return encode(made, target)
+
+
+def write_data_element(fp: Any, elem: Any, encodings: Any = None) -> None:
+    """Write one element in the encoding of ``fp``."""
+    from pacskit.compat.pydicom.charset import terms_of
+    from pacskit.compat.pydicom.dataelem import RawDataElement, convert_raw_data_element
+
+    if isinstance(elem, RawDataElement):
+        elem = convert_raw_data_element(elem, encoding=encodings)
+    names = [encodings] if isinstance(encodings, str) else list(encodings or [])
+    terms = [term for term in terms_of(names) if term not in ("ISO_IR 6", "ISO 2022 IR 6", "")]
+    alone = CoreDataset([elem])
+    if not terms or elem.tag == 0x00080005:
+        data = _encoded(alone, fp.is_implicit_VR, fp.is_little_endian, None)
+    else:
+        alone.add_new(0x00080005, "CS", terms)
+        own = CoreDataset()
+        own.add_new(0x00080005, "CS", terms)
+        head = _encoded(own, fp.is_implicit_VR, fp.is_little_endian, None)
+        data = _encoded(alone, fp.is_implicit_VR, fp.is_little_endian, None)
+        data = data[len(head) :] if data.startswith(head) else data[: -len(head)]
+    fp.write(data)
 
 
 def write_dataset(fp: Any, dataset: Any, parent_encoding: Any = "iso8859") -> int:
@@ -102,9 +127,8 @@ def write_file_meta_info(fp: Any, file_meta: Any, enforce_standard: bool = True)
 
 
 def _complete_meta(dataset: Any, meta: Any, syntax: UID | None, encoding: tuple[bool, bool]) -> Any:
-    if syntax is None:
-        if encoding != (False, True):  # which stands for every compressed syntax too
-            meta.TransferSyntaxUID = _SYNTAX[encoding]
+    if syntax is None and encoding != (False, True):  # which stands for every compressed syntax too
+        meta.TransferSyntaxUID = _SYNTAX[encoding]
     for keyword, source in (
         ("MediaStorageSOPClassUID", "SOPClassUID"),
         ("MediaStorageSOPInstanceUID", "SOPInstanceUID"),
@@ -131,7 +155,7 @@ def _check(dataset: Any, enforce: bool, force: bool, preamble: Any) -> None:
         raise ValueError(f"'{name}.preamble' must be 128-bytes long")
 
 
-def dcmwrite(  # noqa: PLR0913
+def dcmwrite(
     filename: Any,
     dataset: Any,
     /,
@@ -220,6 +244,4 @@ def save_as(
             f"'{type(dataset).__name__}.save_as()' cannot be used to convert between little and big endian encoding. "
             "Please read the documentation for filewriter.dcmwrite() if this is what you really want to do"
         )
-    dcmwrite(
-        filename, dataset, write_like_original, implicit_vr=implicit_vr, little_endian=little_endian, **options
-    )
+    dcmwrite(filename, dataset, write_like_original, implicit_vr=implicit_vr, little_endian=little_endian, **options)

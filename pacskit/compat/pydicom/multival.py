@@ -36,7 +36,7 @@ class ConstrainedList(values.MultiValue[Any]):
     def insert(self, position: SupportsIndex, item: Any) -> None:
         super().insert(position, self._validate(item))
 
-    def __iadd__(self, other: Iterable[Any]) -> ConstrainedList:  # type: ignore[override,misc]
+    def __iadd__(self, other: Iterable[Any]) -> ConstrainedList:  # type: ignore[misc]
         self.extend(other)
         return self
 
@@ -48,6 +48,10 @@ class ConstrainedList(values.MultiValue[Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), list(self), self.__dict__)
+
+    def twin(self) -> Any:
+        """The same values in another list."""
+        return _rebuild(type(self), list(self), self.__dict__)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ConstrainedList:
         from copy import deepcopy

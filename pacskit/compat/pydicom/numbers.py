@@ -26,7 +26,7 @@ def format_number_as_ds(val: float | Decimal) -> str:
     if len(text) <= 16:
         return text
     sign = 1 if val < 0 else 0
-    size = math.log10(abs(val))
+    size = math.log10(float(abs(val)))
     if size < -4 or size >= 14 - sign:
         text = f"{val:.{10 - sign}e}"
         return text if len(text) <= 16 else f"{val:.{9 - sign}e}"
@@ -95,7 +95,7 @@ class DSfloat(_Decimal, float):
             self._check(str(self), mode)
 
     def __eq__(self, other: object) -> Any:
-        return str(self) == other if isinstance(other, str) else float.__eq__(self, other)  # type: ignore[arg-type]
+        return str(self) == other if isinstance(other, str) else float.__eq__(self, other)
 
     __hash__ = float.__hash__
 
@@ -151,7 +151,7 @@ class DSdecimal(_Decimal, Decimal):
 DSclass = DSfloat
 
 
-def DS(val: Any, auto_format: bool = False, validation_mode: int | None = None) -> Any:  # noqa: N802
+def DS(val: Any, auto_format: bool = False, validation_mode: int | None = None) -> Any:
     """A DSfloat, or a DSdecimal where `config` says so; empty text and None stay what they are."""
     if val is None:
         return None
@@ -225,7 +225,7 @@ class IS(int):
         """Everything is done when the object is made."""
 
     def __eq__(self, other: object) -> Any:
-        return str(self) == other if isinstance(other, str) else int.__eq__(self, other)  # type: ignore[operator]
+        return str(self) == other if isinstance(other, str) else int.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other

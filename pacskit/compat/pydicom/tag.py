@@ -83,7 +83,7 @@ TagType = int | str | tuple[int, int] | BaseTag
 
 
 def _number(value: Any) -> int:
-    return int(value, 16) if isinstance(value, str) else value  # type: ignore[no-any-return]
+    return int(value, 16) if isinstance(value, str) else value
 
 
 def _from_pair(first: Any, second: Any) -> BaseTag:
@@ -111,7 +111,7 @@ def _check_range(number: int, most: int, shown: object) -> None:
         )
 
 
-def Tag(arg: Any, arg2: Any = None) -> BaseTag:  # noqa: N802
+def Tag(arg: Any, arg2: Any = None) -> BaseTag:
     """Make a tag of a number, a keyword, hexadecimal text or a pair."""
     if isinstance(arg, BaseTag):
         return arg
@@ -143,7 +143,7 @@ def _from_text(text: str) -> BaseTag:
     return BaseTag(number)
 
 
-def TupleTag(group_elem: tuple[int, int]) -> BaseTag:  # noqa: N802
+def TupleTag(group_elem: tuple[int, int]) -> BaseTag:
     """Make a tag of a pair of numbers, unchecked."""
     return BaseTag(group_elem[0] << 16 | group_elem[1])
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Collection, Iterator
+from contextvars import ContextVar
 from typing import Any, Final
 
 from pacskit.core import uid as core
@@ -45,7 +47,7 @@ class UID(core.UID):
         return hasattr(self, "_PRIVATE_TS_ENCODING") or (not self.is_private and self.type == "Transfer Syntax")
 
     @property
-    def is_implicit_VR(self) -> bool:  # noqa: N802
+    def is_implicit_VR(self) -> bool:
         """Whether data sets have no VRs."""
         return bool(self._encoding("is_implicit_VR"))
 
@@ -95,15 +97,42 @@ JPEGTransferSyntaxes: Final = _found("JPEGBaseline8Bit", "JPEGExtended12Bit", "J
 JPEGLSTransferSyntaxes: Final = _found("JPEGLSLossless", "JPEGLSNearLossless")
 JPEG2000TransferSyntaxes: Final = _found("JPEG2000Lossless", "JPEG2000", "JPEG2000MCLossless", "JPEG2000MC")
 RLETransferSyntaxes: Final = _found("RLELossless")
-AllTransferSyntaxes: Final = [
+AllTransferSyntaxes: Final = tuple(
     globals()[name] for name in uids.__all__ if getattr(globals().get(name), "is_transfer_syntax", False)
-]
-PrivateTransferSyntaxes: Final[list[UID]] = []
+)
 
 
-def register_transfer_syntax(
-    uid: str, implicit_vr: bool | None = None, little_endian: bool | None = None
-) -> UID:
+class PrivateSyntaxes(Collection[UID]):
+    """The private transfer syntaxes that were registered in the current context (thread, task)."""
+
+    def __init__(self) -> None:
+        self._known: ContextVar[tuple[UID, ...]] = ContextVar("pacskit.compat.pydicom.uid", default=())
+
+    def append(self, uid: UID) -> None:
+        """Add one."""
+        self._known.set((*self._known.get(), uid))
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._known.set(())
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self._known.get()
+
+    def __iter__(self) -> Iterator[UID]:
+        return iter(self._known.get())
+
+    def __len__(self) -> int:
+        return len(self._known.get())
+
+    def __getitem__(self, index: int) -> UID:
+        return self._known.get()[index]
+
+
+PrivateTransferSyntaxes: Final = PrivateSyntaxes()
+
+
+def register_transfer_syntax(uid: str, implicit_vr: bool | None = None, little_endian: bool | None = None) -> UID:
     """Give a private transfer syntax its encoding; ``dcmread`` and ``dcmwrite`` of this package know it then."""
     made = UID(uid)
     if None not in (implicit_vr, little_endian):

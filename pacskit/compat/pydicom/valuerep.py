@@ -15,6 +15,7 @@ __all__ = [
     "DS",
     "DT",
     "IS",
+    "MAX_VALUE_LEN",
     "TM",
     "VR",
     "DSclass",
@@ -29,7 +30,6 @@ __all__ = [
 
 TEXT_VR_DELIMS: Final = frozenset({0x0D, 0x0A, 0x09, 0x0C})
 PN_DELIMS: Final = frozenset({0x5E})
-MAX_VALUE_LEN = MAX_VALUE_LEN
 AMBIGUOUS_VR: Final = frozenset({VR.US_SS_OW, VR.US_SS, VR.US_OW, VR.OB_OW})
 STANDARD_VR: Final = frozenset(VR) - AMBIGUOUS_VR
 DEFAULT_CHARSET_VR: Final = frozenset({VR.AE, VR.AS, VR.CS, VR.DA, VR.DT, VR.TM, VR.UI, VR.UR})
