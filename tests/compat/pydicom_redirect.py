@@ -14,7 +14,7 @@ import os
 import sys
 import types
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 TARGET = "pacskit.compat.pydicom"
 
@@ -48,7 +48,9 @@ def _missing(module: str) -> Any:
 
 
 class AbsentModule(types.ModuleType):
-    __path__: ClassVar[list[str]] = []
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__ = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

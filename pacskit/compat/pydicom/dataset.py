@@ -265,7 +265,7 @@ class Dataset(KnowsEncoding, CoreDataset):
         self.__dict__["_meta"] = value
 
     @property  # type: ignore[misc]
-    def file_meta(self) -> Any:  # type: ignore[override]
+    def file_meta(self) -> Any:
         """The File Meta Information; AttributeError when there is none."""
         try:
             return self.__dict__["_meta"]
@@ -275,7 +275,7 @@ class Dataset(KnowsEncoding, CoreDataset):
     def ensure_file_meta(self) -> None:
         """Give the data set an empty File Meta Information if it has none."""
         if "_meta" not in self.__dict__:
-            self.file_meta = FileMetaDataset()
+            self._set_file_meta(FileMetaDataset())
 
     def decode(self) -> None:
         """Decode text that was assigned as bytes."""
@@ -414,7 +414,7 @@ class FileDataset(Dataset):
 
     def _of_file(self, source: Any, preamble: bytes | None, file_meta: Any) -> None:
         self.preamble = preamble
-        self.file_meta = file_meta if file_meta is not None else FileMetaDataset()
+        self._set_file_meta(file_meta if file_meta is not None else FileMetaDataset())
         self.buffer = None
         if isinstance(source, (str, os.PathLike)):
             self.filename: Any = os.fspath(source)

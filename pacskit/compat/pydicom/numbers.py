@@ -26,7 +26,7 @@ def format_number_as_ds(val: float | Decimal) -> str:
     if len(text) <= 16:
         return text
     sign = 1 if val < 0 else 0
-    size = math.log10(float(abs(val)))
+    size = math.log10(abs(float(val)))
     if size < -4 or size >= 14 - sign:
         text = f"{val:.{10 - sign}e}"
         return text if len(text) <= 16 else f"{val:.{9 - sign}e}"
