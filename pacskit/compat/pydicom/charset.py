@@ -54,8 +54,12 @@ python_encoding: Final = MappingProxyType(
     }
 )
 STAND_ALONE_ENCODINGS: Final = ("ISO_IR 192", "GBK", "GB18030")
-_TERM_OF: Final = {codec: term for term, codec in reversed(list(python_encoding.items())) if term.startswith("ISO 2022 IR")}
-_ALONE: Final = {codec: term for term, codec in reversed(list(python_encoding.items())) if not term.startswith("ISO 2022")}
+_TERM_OF: Final = {
+    codec: term for term, codec in reversed(list(python_encoding.items())) if term.startswith("ISO 2022 IR")
+}
+_ALONE: Final = {
+    codec: term for term, codec in reversed(list(python_encoding.items())) if not term.startswith("ISO 2022")
+}
 
 
 def terms_of(encodings: Sequence[str]) -> list[str]:

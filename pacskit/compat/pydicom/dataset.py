@@ -172,10 +172,10 @@ class Dataset(KnowsEncoding, CoreDataset):
         try:
             tag = int(Tag(key))
             element = self[tag]
-        except Exception:
+        except Exception as error:
             if default:
                 return default[0]
-            raise
+            raise KeyError(key) from error
         del self[tag]
         return element
 
@@ -361,11 +361,27 @@ class Dataset(KnowsEncoding, CoreDataset):
         twin.__dict__.update(self.__dict__)
         return twin
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        own = {name: value for name, value in self.__dict__.items() if name != "buffer"}
+        return _unpickled, (type(self), list(self), self.original_encoding, self.preamble, own)
+
     def __enter__(self) -> Dataset:
         return self
 
     def __exit__(self, *exc: object) -> None:
         """Nothing is held open."""
+
+
+def _unpickled(
+    cls: type[Dataset], elements: list[Any], encoding: Any, preamble: bytes | None, own: dict[str, Any]
+) -> Dataset:
+    made = cls.__new__(cls)
+    for element in elements:
+        made.add(element)
+    made.set_original_encoding(*encoding)
+    made.preamble = preamble
+    made.__dict__.update(own)
+    return made
 
 
 class FileMetaDataset(Dataset):
