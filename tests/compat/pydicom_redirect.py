@@ -74,7 +74,8 @@ class Redirect(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if importlib.util.find_spec(name.rpartition(".")[0]) is None or importlib.util.find_spec(name) is None:
             return AbsentModule(spec.name)
         module = importlib.import_module(name)
-        vars(module).setdefault("__getattr__", _missing(spec.name))
+        if type(module) is types.ModuleType:  # another class answers for its own names
+            vars(module).setdefault("__getattr__", _missing(spec.name))
         return module
 
     def exec_module(self, module: types.ModuleType) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import re
 import threading
@@ -156,3 +157,13 @@ def test_files_name_pacskit() -> None:
     dataset.save_as(out, enforce_file_format=True)
     out.seek(0)
     assert str(theirs.dcmread(out).file_meta.ImplementationClassUID) == IMPLEMENTATION_CLASS_UID
+
+
+def test_dates_that_are_assigned_are_written_as_dates() -> None:
+    dataset = compat.Dataset()
+    dataset.StudyDate = datetime.date(2024, 2, 29)
+    dataset.StudyTime = datetime.time(1, 2, 3)
+    out = io.BytesIO()
+    dataset.save_as(out, implicit_vr=False)
+    read = theirs.dcmread(io.BytesIO(out.getvalue()), force=True)
+    assert (read.StudyDate, read.StudyTime) == ("20240229", "010203")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence as AnySequence
+from datetime import date, time
 from io import BufferedIOBase
 from typing import Any, NamedTuple
 
@@ -137,7 +138,7 @@ class DataElement(CoreElement):
             return IS(value, mode)
         if vr == "DS":
             return DS(value, False, mode)
-        if vr in _DATES and config.value_of("datetime_conversion"):
+        if vr in _DATES and (config.value_of("datetime_conversion") or isinstance(value, (date, time))):
             return _DATES[vr](str(value) if isinstance(value, str) else value)
         if vr == "UI":
             return UID(value, mode) if value is not None else None

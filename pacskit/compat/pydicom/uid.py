@@ -125,6 +125,12 @@ class PrivateSyntaxes(Collection[UID]):
     def __len__(self) -> int:
         return len(self._known.get())
 
+    def __eq__(self, other: object) -> bool:
+        return list(self) == other if isinstance(other, list) else self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
     def __getitem__(self, index: int) -> UID:
         return self._known.get()[index]
 
