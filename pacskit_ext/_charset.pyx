@@ -232,7 +232,8 @@ cdef object _encode(str text, str codec, bytes sequence):
         return None
     if codec in _KEEP_ESCAPE and data.count(b"\x1b") != data.count(sequence) + data.count(b"\x1b(B"):
         return None
-    if codec == "shift_jis" and len(data) != len(text):      # JIS X 0201 has one byte a character
+    # JIS X 0201 has one byte a character, and its yen sign is the byte that separates values.
+    if codec == "shift_jis" and (len(data) != len(text) or data.decode(codec) != text):
         return None
     return data
 

@@ -429,6 +429,7 @@ cdef int scan_level(
     cdef int64_t last = -1
     cdef bint implicit = found_implicit(s, pos, end, announced, depth > 0)
     cdef bint closed = False
+    cdef uint32_t nslots, nitems
     cdef Slot slot
     cdef int rc
     item.offset = pos
@@ -443,11 +444,13 @@ cdef int scan_level(
             closed = True
             break
         else:
+            nslots, nitems = s.nslots, s.nitems
             rc = scan_element(s, pos, end, implicit, depth, owner, &slot)
         if rc == RC_OK:
             pos = slot.offset + slot.length + (8 if slot.flags & F_UNDEFINED else 0)
             if depth == 0 and s.wanted != NULL and not is_wanted(s, slot.tag):
                 item.flags |= F_PARTIAL
+                s.nslots, s.nitems = nslots, nitems      # what it holds is not wanted either
                 continue
             check_order(s, &slot, &last, item)
             rc = push_slot(s, &slot)

@@ -26,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pacskit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _info):
+    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _info):
         add(commands)
     return parser
 
@@ -178,6 +178,31 @@ def _dump(commands: Commands) -> None:
     command.add_argument("file", metavar="FILE")
     command.add_argument("--force", action="store_true", help="read files without preamble or meta too")
     _add_json(command, "DICOM JSON (PS3.18 F); values that are long and binary as their place in the file")
+
+
+def _scan(commands: Commands) -> None:
+    command = _command(
+        commands,
+        "scan",
+        "scan:scan",
+        "Print some attributes of many files: folders, files, members of zip and tar archives.",
+        "  pacskit scan /data/studies --keys PatientID,StudyDate,Modality > index.csv\n"
+        "  pacskit scan export.zip --json | jq -r .values.SOPInstanceUID\n"
+        "  pacskit scan /data --parquet index.parquet --workers 8",
+    )
+    command.add_argument("files", nargs="+", metavar="PATH", help="a file, a folder or an archive")
+    command.add_argument(
+        "--keys", dest="wanted", metavar="A,B", help="keywords, tags, or paths such as Sequence[0].Keyword"
+    )
+    command.add_argument("--workers", type=int, metavar="N", help="threads (default: one for each processor)")
+    command.add_argument("--unordered", action="store_true", help="give rows as they are done")
+    command.add_argument("--no-archives", action="store_true", help="do not look into zip and tar archives")
+    command.add_argument("--dicomdirs", action="store_true", help="give rows for DICOMDIR files too")
+    command.add_argument("--force", action="store_true", help="read files without preamble or meta too")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print comma-separated values (the default)")
+    form.add_argument("--json", action="store_true", help="print a line of JSON for each file")
+    form.add_argument("--parquet", metavar="FILE", help="write a Parquet file; needs pyarrow")
 
 
 def _info(commands: Commands) -> None:

@@ -40,6 +40,8 @@ class ReadOptions:
         How many elements, items and fragments there may be in all.
     max_inflated
         How many bytes a deflated data set may become.
+    max_text
+        How much JSON or XML one data set may be.
     private
         What is known of private attributes (PS3.5 7.8); None for what vendors have published.
     """
@@ -48,4 +50,5 @@ class ReadOptions:
     max_depth: int = 128
     max_elements: int = 20_000_000
     max_inflated: int = 2 << 30
+    max_text: int = 2 << 30
     private: PrivateDictionary | None = None

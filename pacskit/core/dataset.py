@@ -13,8 +13,9 @@ from pacskit.core.dictionary import iter_keywords
 from pacskit.core.filemeta import FileMeta
 from pacskit.core.private import PrivateAttributes
 from pacskit.core.tag import Tag
+from pacskit.core.textforms import TextForms
 from pacskit.core.uid import UID
-from pacskit_ext._element import DataElement, Sequence
+from pacskit_ext._element import DataElement
 from pacskit_ext._table import ElementTable
 from pacskit_ext._texts import texts_as_json
 
@@ -36,7 +37,7 @@ else:
 __all__ = ["Dataset"]
 
 
-class Dataset(ElementTable, PrivateAttributes, KeywordAttributes):
+class Dataset(ElementTable, PrivateAttributes, TextForms, KeywordAttributes):
     """Attributes by keyword (``ds.PatientID``) or tag (``ds[0x0010, 0x0020]``), in ascending order of tags.
 
     Values of a data set that was read stay undecoded until they are touched. Keywords of the dictionary read and
@@ -227,7 +228,7 @@ class Dataset(ElementTable, PrivateAttributes, KeywordAttributes):
 
     def _lines(self, indent: str) -> Iterator[str]:
         for element in self:
-            if isinstance(element.value, Sequence):
+            if element.VR == "SQ":
                 name = element.name[:35]
                 yield f"{indent}{element.tag}  {name}  {len(element.value)} item(s) ---- "
                 for item in element.value:

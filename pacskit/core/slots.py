@@ -7,7 +7,16 @@ from typing import Any
 
 from pacskit.core.errors import ConfigurationError
 
-__all__ = ["LateMethod", "dataset_to_bytes", "save_as"]
+__all__ = [
+    "LateMethod",
+    "dataset_to_bytes",
+    "from_json",
+    "from_xml",
+    "save_as",
+    "to_json",
+    "to_json_dict",
+    "to_xml",
+]
 
 
 class LateMethod:
@@ -31,3 +40,8 @@ class LateMethod:
 
 save_as = LateMethod("Dataset.save_as")
 dataset_to_bytes = LateMethod("pickling a Dataset")
+to_json = LateMethod("Dataset.to_json")
+to_json_dict = LateMethod("Dataset.to_json_dict")
+from_json = LateMethod("Dataset.from_json")
+to_xml = LateMethod("Dataset.to_xml")
+from_xml = LateMethod("Dataset.from_xml")

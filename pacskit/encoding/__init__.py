@@ -1,5 +1,6 @@
 """How the model becomes bytes: data-set readers and writers, Part 10 files, transfer syntaxes."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pacskit.core import slots
@@ -67,3 +68,19 @@ def _reduce(dataset: Dataset) -> tuple[Any, ...]:
 
 slots.save_as.bind(dcmwrite)
 slots.dataset_to_bytes.bind(_reduce)
+
+
+def _bind_later(method: slots.LateMethod, module: str, function: str) -> None:
+    """Fill a slot in with a function whose module is imported when it is first called."""
+
+    def first(*args: Any, **keywords: Any) -> Any:
+        method.bind(getattr(import_module(module), function))
+        return method(*args, **keywords)
+
+    method.bind(first)
+
+
+for _method in (slots.to_json, slots.to_json_dict, slots.from_json):
+    _bind_later(_method, "pacskit.encoding.dicomjson", _method.name.partition(".")[2])
+for _method in (slots.to_xml, slots.from_xml):
+    _bind_later(_method, "pacskit.encoding.nativexml", _method.name.partition(".")[2])

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 
 from pacskit.core.uid import UID
 
-__all__ = ["EXPLICIT_LITTLE", "UNCOMPRESSED", "Grammar", "TransferSyntax", "grammar"]
+__all__ = ["EXPLICIT_LITTLE", "GRAMMARS", "UNCOMPRESSED", "Grammar", "TransferSyntax", "grammar"]
 
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 
@@ -109,7 +109,7 @@ class Grammar(NamedTuple):
     encapsulated: bool
 
 
-_GRAMMARS = {
+GRAMMARS = {
     "1.2.840.10008.1.2": Grammar(True, False, False, False),
     EXPLICIT_LITTLE: Grammar(False, False, False, False),
     "1.2.840.10008.1.2.2": Grammar(False, True, False, False),
@@ -125,4 +125,4 @@ _ENCAPSULATED = Grammar(False, False, False, True)
 
 def grammar(transfer_syntax: str) -> Grammar:
     """The grammar of a transfer syntax: every other one is explicit little endian, encapsulated (PS3.5 A.4)."""
-    return _GRAMMARS.get(transfer_syntax, _ENCAPSULATED)
+    return GRAMMARS.get(transfer_syntax, _ENCAPSULATED)

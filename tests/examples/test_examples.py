@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,21 +15,26 @@ import pacskit
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "examples"
-# What each is called with; ``{address}`` is a running archive, ``{file}`` a DICOM file.
+# What each is called with; ``{address}`` is a running archive, ``{file}`` a DICOM file, ``{frames}`` one of two frames.
 ARGUMENTS = {
+    "dicom_json.py": ["{file}", "json"],
     "dicomdir.py": ["media", "{file}"],
     "dictionary_lookup.py": ["PatientName"],
     "embedded_archive.py": ["archive", "{file}"],
+    "frames.py": ["{frames}", "1", "frame.bin"],
     "private_data.py": ["{file}"],
     "read_modify_write.py": ["{file}", "out.dcm"],
+    "scan_folder.py": ["files"],
     "scp_threads.py": ["0", "0.2"],
     "scu.py": ["{address}", "{file}"],
 }
 EXPECTED = {
     "dicomdir.py": r"1CT1 \d+ CT 1 instances",
+    "frames.py": r"2 frames",
     "private_data.py": r"Dose Index",
     "embedded_archive.py": r"stored: .* stored\nstudy: [\d.]+ 1\npatient: 1CT1",
     "read_modify_write.py": r"is:  DOE\^JANE 20260801",
+    "scan_folder.py": r"  CT +1 files",
     "scp_threads.py": r"listening at VENDOR@127\.0\.0\.1:\d+",
     "scu.py": r"echo: 0x0000 .*\nstore: .* 0x0000 .*\nfind: [\d.]+ 1\nget: inbox/.*Explicit VR Little Endian",
 }
@@ -41,9 +47,12 @@ def test_every_example_is_run() -> None:
 @pytest.mark.parametrize("name", sorted(ARGUMENTS))
 def test_an_example_runs(name: str, tmp_path: Path) -> None:
     file = str(get_testdata_file("CT_small.dcm", download=False))
+    frames = str(get_testdata_file("SC_rgb_rle_2frame.dcm", download=False))
+    (tmp_path / "files").mkdir()
+    shutil.copy(file, tmp_path / "files")
     with pacskit.Archive(tmp_path / "served") as archive:
         address = str(archive.serve(port=0))
-        arguments = [one.format(address=address, file=file) for one in ARGUMENTS[name]]
+        arguments = [one.format(address=address, file=file, frames=frames) for one in ARGUMENTS[name]]
         done = subprocess.run(
             [sys.executable, FOLDER / name, *arguments],
             capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path,
