@@ -77,16 +77,16 @@ def run(tests: Path, module: str, timeout: float = 100) -> dict[str, Any]:
         "--rootdir", str(tests), "--tb=line", "--timeout=20", f"--junit-xml={report}", f"test_{module}.py",
     ]  # fmt: skip
     subprocess.run(command, cwd=tests, env=_environment(), capture_output=True, timeout=timeout, check=False)
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
-    failures: dict[str, str] = {}
+    names: dict[str, set[str]] = {"passed": set(), "skipped": set()}
+    failures: dict[str, str] = {}  # a test that fails and whose teardown fails is one
     for case in ElementTree.parse(report).iter("testcase"):
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
+        name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
         if bad is not None:
-            counts["failed"] += 1
-            name = f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}"
             failures[name] = (bad.get("message") or "").partition("\n")[0][:160]
         else:
-            counts["skipped" if case.find("skipped") is not None else "passed"] += 1
+            names["skipped" if case.find("skipped") is not None else "passed"].add(name)
+    counts = {"passed": len(names["passed"] - set(failures)), "failed": len(failures), "skipped": len(names["skipped"])}
     return {**counts, "failures": failures}
 
 
