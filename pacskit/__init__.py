@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from pacskit.core.uid import UID
     from pacskit.core.values import DA, DS, DT, IS, TM, MultiValue, PersonName
     from pacskit.core.vr import VR
-    from pacskit.encoding import TransferSyntax, dcmopen, dcmread, dcmwrite
+    from pacskit.encoding import FileSet, TransferSyntax, dcmopen, dcmread, dcmwrite
+    from pacskit.encoding.scan import scan
     from pacskit.facade import SCP, Archive, ArchiveSettings, Peer, between, connect, echo
     from pacskit.network.address import Address
     from pacskit.network.config import Limits, Timeouts
@@ -83,6 +84,7 @@ __all__ = [
     "EchoEvent",
     "EncodeError",
     "FileMeta",
+    "FileSet",
     "FindEvent",
     "InstanceNotFound",
     "Level",
@@ -117,6 +119,7 @@ __all__ = [
     "dcmread",
     "dcmwrite",
     "echo",
+    "scan",
 ]
 
 _WHERE: Final = {
@@ -138,7 +141,8 @@ _WHERE: Final = {
     "core.uid": "UID",
     "core.values": "DA DS DT IS TM MultiValue PersonName",
     "core.vr": "VR",
-    "encoding": "TransferSyntax dcmopen dcmread dcmwrite",
+    "encoding": "FileSet TransferSyntax dcmopen dcmread dcmwrite",
+    "encoding.scan": "scan",
     "facade": "SCP Archive ArchiveSettings Peer between connect echo",
     "network.address": "Address",
     "network.config": "Limits Timeouts",

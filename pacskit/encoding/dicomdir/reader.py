@@ -281,7 +281,12 @@ class _Links:
             least = _least(parent)
             while offset:
                 entry = self.by_offset.get(offset + self.shift)
-                if entry is None or entry.placed or rank(entry.record.record_type) < least:
+                if (
+                    entry is None
+                    or entry.placed
+                    or rank(entry.record.record_type) < least
+                    or _stands_above(entry.record, parent)
+                ):
                     self._report(ProblemKind.BROKEN_OFFSET, "an offset leads to no record that may stand there", entry)
                     break
                 entry.placed = True
@@ -321,6 +326,16 @@ _IN_FILE = (
     "ReferencedSOPInstanceUIDInFile",
     "ReferencedTransferSyntaxUIDInFile",
 )
+
+
+def _stands_above(record: Record, node: Node) -> bool:
+    """Whether ``node`` is ``record`` or stands below it: the other way round they would make a circle."""
+    above: Node | None = node
+    while isinstance(above, Record):
+        if above is record:
+            return True
+        above = above.parent
+    return False
 
 
 def _least(node: Node) -> int:
