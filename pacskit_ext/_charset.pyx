@@ -139,6 +139,10 @@ cdef class CharacterSet:
             return data.decode("iso8859_1")
         return _decode(data, self.codecs[0])
 
+    def decode_bytes(self, bytes data not None, bint is_name=False):
+        """Decode ``data``; what its set does not have becomes U+FFFD."""
+        return self.decode(data, len(data), is_name)
+
     def _decode_extended(self, bytes data, bint is_name):
         delimiters = b"\\\r\n\t\f^=" if is_name else b"\\\r\n\t\f"
         out = []

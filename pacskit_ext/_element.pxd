@@ -37,12 +37,14 @@ cdef class SlotTable:
     cdef CharacterSet inherited_charset
     cdef int inherited_sign
     cdef object item_class
+    cdef object element_class    # a subclass of DataElement for the elements, None for DataElement itself
     cdef bint altered            # elements were set, added or removed
     cdef int depth               # how many sequences it is in
     cdef uint32_t block          # the private creator element asked for last, and what it says
     cdef object block_owner
     cdef int64_t find(self, uint32_t tag) noexcept nogil
     cdef DataElement at(self, int64_t index)
+    cdef DataElement new_element(self)
     cdef DataElement element(self, uint32_t tag)
     cdef DataElement cached(self, int64_t index)
     cdef bint is_removed(self, int64_t index)

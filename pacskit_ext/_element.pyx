@@ -11,6 +11,7 @@ from pacskit_ext._private cimport nested_scan, private_name, private_vr
 from pacskit_ext._reader cimport (
     F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_UNDEFINED, Item, Scan, Slot, value_at,
 )
+from pacskit_ext._slots cimport find_slot
 from pacskit_ext._span cimport load_u16
 from pacskit_ext._tagtable cimport keyword_of, tag_vr
 from pacskit_ext._tagtable import lookup
@@ -100,7 +101,16 @@ cdef class DataElement:
                 )
             if self.vr_ == VR_SQ:
                 self.value_ = Sequence.__new__(Sequence)
+        self.value_ = self.value_ if type(self) is DataElement else self.value_read(self.value_)
         self.decoded = True
+
+    def value_read(self, value):
+        """What a value that was read becomes; for subclasses, which may have value types of their own."""
+        return value
+
+    def value_assigned(self, value):
+        """What a value that is assigned becomes; for subclasses, as `value_read`. A sequence stays a Sequence."""
+        return coerce_value(value, self.vr_, self.tag_)
 
     cdef object items(self):
         cdef Sequence sequence = Sequence.__new__(Sequence)
@@ -118,17 +128,17 @@ cdef class DataElement:
 
     cdef int put(self, object value) except -1:
         cdef Sequence sequence
+        value = self.value_assigned(value) if type(self) is not DataElement else value
         if self.vr_ == VR_SQ:
             if isinstance(value, Sequence):
                 sequence = value
             else:
                 sequence = Sequence(value if value is not None else ())
             value = sequence
-        else:
+        elif type(self) is DataElement:
             value = coerce_value(value, self.vr_, self.tag_)
         self.value_ = value
-        self.decoded = True
-        self.changed = True
+        self.decoded = self.changed = True
         self.within = None
         return 0
 
@@ -256,32 +266,35 @@ cdef class DataElement:
     __repr__ = __str__
 
     def __reduce__(self):
-        return DataElement, (self.tag_, str(vr_of(self.vr_)), self.get())
+        return type(self), (self.tag_, str(vr_of(self.vr_)), self.get())
 
-    def __deepcopy__(self, memo):
-        return self.twin()
-
-    def twin(self):
+    def twin(self, memo=None):
         """A copy that can be changed without touching this one."""
-        cdef DataElement copy = DataElement.__new__(DataElement)
+        cdef object own_class = type(self)
+        cdef DataElement copy = own_class.__new__(own_class)
         cdef object value = self.get()
         copy.tag_, copy.vr_, copy.charset, copy.owner = self.tag_, self.vr_, self.charset, self.owner
         copy.slot, copy.scan, copy.changed, copy.decoded = self.slot, self.scan, self.is_changed(), True
         if isinstance(value, Sequence):
-            value = Sequence([item.copy() for item in value])
-        copy.value_ = MultiValue(value) if type(value) is MultiValue else value
+            value = type(value)([item.copy() for item in value])
+        elif isinstance(value, MultiValue):
+            value = value.twin()
+        copy.value_ = value
         return copy
+
+    __deepcopy__ = twin
 
 
 cdef class SlotTable:
     """Elements of a scan, overlaid by what was changed since."""
 
+    _element_class = None
+
     def __cinit__(self, *args, **keywords):
-        self.slots = NULL
-        self.nslots = 0
-        self.cache = NULL
+        self.slots, self.cache, self.nslots = NULL, NULL, 0
         self.inherited_sign = -1
         self.item_class = type(self)
+        self.element_class = self._element_class
 
     def __dealloc__(self):
         cdef uint32_t i
@@ -304,18 +317,7 @@ cdef class SlotTable:
     # -- look-up ---------------------------------------------------------------------------------------------------
 
     cdef int64_t find(self, uint32_t tag) noexcept nogil:
-        cdef uint32_t lo = 0
-        cdef uint32_t hi = self.nslots
-        cdef uint32_t mid
-        while lo < hi:
-            mid = (lo + hi) >> 1
-            if self.slots[mid].tag < tag:
-                lo = mid + 1
-            else:
-                hi = mid
-        if lo < self.nslots and self.slots[lo].tag == tag:
-            return lo
-        return -1
+        return find_slot(self.slots, self.nslots, tag)
 
     cdef DataElement cached(self, int64_t index):
         if self.cache == NULL or self.cache[index] == NULL or self.is_removed(index):
@@ -336,7 +338,7 @@ cdef class SlotTable:
         if self.cache[index] != NULL:
             return <DataElement> self.cache[index]
         slot = self.slots + index
-        element = DataElement.__new__(DataElement)
+        element = self.new_element()
         element.tag_ = slot.tag
         element.vr_ = self.resolve(slot)
         element.slot = slot
@@ -350,6 +352,10 @@ cdef class SlotTable:
         Py_INCREF(element)
         self.cache[index] = <PyObject*> element
         return element
+
+    cdef DataElement new_element(self):
+        cdef object cls = self.element_class
+        return DataElement.__new__(DataElement) if cls is None else cls.__new__(cls)
 
     cdef DataElement element(self, uint32_t tag):
         cdef int64_t index = self.find(tag)
@@ -448,11 +454,8 @@ cdef class SlotTable:
 
     cdef list elements(self):
         """All elements in ascending order."""
-        cdef list out = []
         cdef uint32_t i
-        for i in range(self.nslots):
-            if not self.is_removed(i):
-                out.append(self.at(i))
+        cdef list out = [self.at(i) for i in range(self.nslots) if not self.is_removed(i)]
         if self.extra:
             out.extend(self.extra.values())
             out.sort(key=_tag_key)

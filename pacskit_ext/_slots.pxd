@@ -47,3 +47,19 @@ cdef struct Note:
     int kind
     uint32_t tag
     int64_t at
+
+
+cdef inline int64_t find_slot(const Slot* slots, uint32_t count, uint32_t tag) noexcept nogil:
+    """The index of the slot of a tag among slots in ascending order, -1 for none."""
+    cdef uint32_t lo = 0
+    cdef uint32_t hi = count
+    cdef uint32_t mid
+    while lo < hi:
+        mid = (lo + hi) >> 1
+        if slots[mid].tag < tag:
+            lo = mid + 1
+        else:
+            hi = mid
+    if lo < count and slots[lo].tag == tag:
+        return lo
+    return -1

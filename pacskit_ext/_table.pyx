@@ -38,7 +38,7 @@ cdef set_value(SlotTable table, uint32_t tag, object value):
         raise KeyError(f"{TAG(tag)} is not in the dictionary; use add_new to name its VR")
     if vr == VR_xs:
         vr = VR_SS if table.sign() == 1 else VR_US if table.sign() == 0 else VR_xs
-    element = DataElement.__new__(DataElement)
+    element = table.new_element()
     element.tag_, element.vr_, element.charset = tag, vr, DEFAULT
     element.put(value)
     table.store(element)
@@ -271,10 +271,10 @@ def _by_tag(DataElement element):
     return element.tag_
 
 
-def wrap(Scan scan not None, item_class):
-    """The data set of class ``item_class`` over ``scan``; items of its sequences are of the same class."""
-    cdef SlotTable table = item_class.__new__(item_class)
-    table.attach(scan, &scan.root, None, item_class)
+def wrap(Scan scan not None, table_class, item_class=None):
+    """The data set of class ``table_class`` over ``scan``; items of its sequences are of ``item_class``, or the same."""
+    cdef SlotTable table = table_class.__new__(table_class)
+    table.attach(scan, &scan.root, None, table_class if item_class is None else item_class)
     return table
 
 

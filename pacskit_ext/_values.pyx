@@ -421,6 +421,10 @@ cdef class MultiValue(list):
         list.extend(self, values)
         return self
 
+    def twin(self):
+        """The same values in another list."""
+        return MultiValue(self)
+
     def __reduce__(self):
         return MultiValue, (list(self),)
 

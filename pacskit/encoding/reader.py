@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pacskit.core.config import ReadOptions, Strictness
 from pacskit.core.dataset import Dataset
@@ -17,11 +17,12 @@ from pacskit_ext._table import tag_from, wrap
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["decode", "inflate"]
+__all__ = ["decode", "inflate", "rewrap"]
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _DEFAULT = ReadOptions()
 PIXELS = 0x7FE00000
+_Made = TypeVar("_Made", bound=Dataset)
 
 
 def inflate(data: Buffer, limit: int, *, offset: int = 0) -> bytes:
@@ -87,3 +88,13 @@ def decode(
     if options.strictness is Strictness.STRICT and (found := dataset.diagnostics):
         raise found[0].error()
     return dataset
+
+
+def rewrap(dataset: Dataset, table_class: type[_Made], item_class: type[Dataset]) -> _Made:
+    """What was read as ``dataset`` as a data set of a subclass, its items of ``item_class``; changes are not taken."""
+    if dataset.scan is None:
+        raise ValueError("the data set was not read")
+    made = wrap(dataset.scan, table_class, item_class)
+    made._syntax = dataset.transfer_syntax
+    made._notes = getattr(dataset, "_notes", ())
+    return made
