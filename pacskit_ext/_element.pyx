@@ -454,7 +454,6 @@ cdef class SlotTable:
 
     cdef list elements(self):
         """All elements in ascending order."""
-        cdef uint32_t i
         cdef list out = [self.at(i) for i in range(self.nslots) if not self.is_removed(i)]
         if self.extra:
             out.extend(self.extra.values())

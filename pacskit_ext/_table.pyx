@@ -272,7 +272,7 @@ def _by_tag(DataElement element):
 
 
 def wrap(Scan scan not None, table_class, item_class=None):
-    """The data set of class ``table_class`` over ``scan``; items of its sequences are of ``item_class``, or the same."""
+    """The data set of class ``table_class`` over ``scan``; items of its sequences of ``item_class``, or the same."""
     cdef SlotTable table = table_class.__new__(table_class)
     table.attach(scan, &scan.root, None, table_class if item_class is None else item_class)
     return table
