@@ -61,8 +61,10 @@ cdef class BulkDataElement(DataElement):
             return DataElement, (self.tag_, str(vr_of(self.vr_)), self.get())
         return BulkDataElement, (self.tag_, str(vr_of(self.vr_)), self.uri, self.resolver)
 
-    def twin(self):
+    def twin(self, memo=None):
         """A copy that can be changed without touching this one."""
         if self.decoded:
             return DataElement.twin(self)
         return BulkDataElement(self.tag_, vr_of(self.vr_), self.uri, self.resolver)
+
+    __deepcopy__ = twin
