@@ -43,6 +43,11 @@ def _facts() -> dict[str, Any]:
 
 
 def info(options: argparse.Namespace) -> int:
+    if options.conformance:
+        from pacskit.facade.conformance import statement
+
+        print(statement(), end="")
+        return 0
     facts = _facts()
     if options.json:
         line(facts)

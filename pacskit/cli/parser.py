@@ -211,6 +211,9 @@ def _info(commands: Commands) -> None:
         "info",
         "files:info",
         "Print versions, paths, and what is supported.",
-        "  pacskit info\n  pacskit info --json",
+        "  pacskit info\n  pacskit info --json\n  pacskit info --conformance > conformance.md",
     )
     _add_json(command, "an object")
+    command.add_argument(
+        "--conformance", action="store_true", help="the conformance statement of the archive, as Markdown"
+    )

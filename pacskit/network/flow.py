@@ -184,6 +184,11 @@ class ServiceRegistry:
             self._by_class[str(uid)] = service
         self._scu.update(str(uid) for uid in getattr(service, "scu_sop_classes", ()))
 
+    @property
+    def sop_classes(self) -> tuple[str, ...]:
+        """The SOP classes that are registered, in the order in which they were; not those of the fallback."""
+        return tuple(self._by_class)
+
     def get(self, sop_class: str) -> Service | None:
         """Return the service for ``sop_class``, the fallback, or None."""
         service = self._by_class.get(sop_class)
