@@ -140,16 +140,6 @@ cdef class Framer:
         """Whether a PDU has begun and is not complete."""
         return self.pdu_left > 0 or self.end > self.start
 
-    @property
-    def wanted(self):
-        """How many bytes complete the PDV that has begun, with the headers that must follow it; 0 when none has."""
-        cdef Py_ssize_t left = self.end - self.start
-        if self.pdv_left <= left or not self.fits():
-            return 0
-        if self.control & 2 or self.pdu_left != self.pdv_left:
-            return self.pdv_left - left
-        return self.pdv_left - left + PDU_HEADER + PDV_HEADER      # not the last fragment: another PDU follows
-
     cdef inline bint fits(self) noexcept:
         """Whether the PDV that has begun has room in the buffer as a whole."""
         return <Py_ssize_t>self.pdv_left <= self.capacity - PDU_HEADER - PDV_HEADER

@@ -80,7 +80,7 @@ class Connection:
         pace: Pace | None = None
         while True:
             try:
-                count = transport.receive(framer.get_buffer(), self._before_artim(left), framer.wanted)
+                count = transport.receive(framer.get_buffer(), self._before_artim(left))
                 if count:
                     framer.feed(count)
                 else:

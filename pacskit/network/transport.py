@@ -16,7 +16,6 @@ _KERNEL_TIMEOUTS = sys.platform.startswith("linux")
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _IOV_MAX = 1024
 _NO_WAIT = getattr(socket, "MSG_DONTWAIT", None)
-_WAIT_ALL = getattr(socket, "MSG_WAITALL", 0) if _KERNEL_TIMEOUTS else 0
 
 
 class Pace:
@@ -67,16 +66,13 @@ class Transport:
         else:
             self._socket.settimeout(seconds)
 
-    def receive(self, buffer: memoryview, seconds: float | None, whole: int = 0) -> int:
-        """Wait for bytes, for ``whole`` of them if that is known; return how many came, 0 when it is closed.
-
-        Fewer than ``whole`` come when the time is up. Raises TimeoutError when none came.
-        """
+    def receive(self, buffer: memoryview, seconds: float | None) -> int:
+        """Wait for bytes; return how many came, 0 when the connection is closed. Raises TimeoutError."""
         if seconds != self._receive_within and not _is_near(self._receive_within, seconds):
             self._arm(socket.SO_RCVTIMEO, seconds)
             self._receive_within = seconds
         try:
-            count = self._recv_into(buffer, whole, _WAIT_ALL) if whole else self._recv_into(buffer)
+            count = self._recv_into(buffer)
             if count and _QUICKACK is not None:
                 # A peer with Nagle's algorithm waits for our ACK before it sends the rest of its message; the
                 # kernel falls back to delayed ACKs by itself, so this is said again each time.
