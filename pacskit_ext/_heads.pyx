@@ -12,7 +12,7 @@ from libc.string cimport memchr, memcmp, memcpy, memset
 from pacskit_ext._errors cimport RC_LENGTH, RC_NOMEM, RC_OK, RC_TRUNCATED
 from pacskit_ext._grammar cimport Scanner, scan_level
 from pacskit_ext._numbers cimport is_blank
-from pacskit_ext._slots cimport F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, Item, Slot
+from pacskit_ext._slots cimport F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, Item, Slot, find_slot
 from pacskit_ext._span cimport load_u16
 from pacskit_ext._tagtable cimport tag_vr
 from pacskit_ext._vrcode cimport VR_OB, VR_OW, VR_SQ, VR_SS, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw
@@ -133,17 +133,9 @@ cdef class Keys:
 # -- without the GIL -----------------------------------------------------------------------------------------------
 
 
-cdef Slot* find(Slot* slots, uint32_t n, uint32_t tag) noexcept nogil:
-    cdef uint32_t lo = 0
-    cdef uint32_t hi = n
-    cdef uint32_t mid
-    while lo < hi:
-        mid = (lo + hi) >> 1
-        if slots[mid].tag < tag:
-            lo = mid + 1
-        else:
-            hi = mid
-    return slots + lo if lo < n and slots[lo].tag == tag else NULL
+cdef inline Slot* find(Slot* slots, uint32_t n, uint32_t tag) noexcept nogil:
+    cdef int64_t index = find_slot(slots, n, tag)
+    return slots + index if index >= 0 else NULL
 
 
 cdef int64_t keep(Reader* r, const uint8_t* p, int64_t n) noexcept nogil:

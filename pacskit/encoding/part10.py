@@ -336,7 +336,7 @@ def _write(path: str | os.PathLike[str], parts: Iterable[Buffer], overwrite: boo
     target = Path(path)
     if not overwrite and target.exists():
         raise FileExistsError(f"{target} exists")
-    staging = target.with_name(f".{target.name}.{os.getpid()}.part")
+    staging = target.with_name(f".{target.name}.{os.urandom(4).hex()}.part")
     try:
         with staging.open("xb", buffering=0) as file:
             for part in parts:
