@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pacskit.core.errors import DimseError
@@ -81,19 +80,21 @@ class StorageService:
         if ingest is None:
             raise DimseError(Status.CANNOT_UNDERSTAND, "the data set is missing")
         try:
-            stored = yield from self._commit(ingest)
-            if self._on_stored is not None:
+            # a handler is told what became of the instance, so the index has to say first
+            stored = yield from self._keep(ingest.secure if self._on_stored is None else ingest.commit)
+            if self._on_stored is not None and stored is not None:
                 yield Call(self._on_stored, stored, association)
             yield Send(request.command.response())
+            yield Call(ingest.finish)
         finally:
-            ingest.abort()
+            ingest.finish()
 
-    def _commit(self, ingest: Ingest) -> Generator[Effect, Any, Stored]:
+    def _keep(self, keep: Callable[[], Stored | None]) -> Generator[Effect, Any, Stored | None]:
         try:
-            stored: Stored = yield Call(partial(ingest.commit, settle=False))
+            stored: Stored | None = yield Call(keep)
         except Exception as error:
             raise failure(error) from error
-        if stored.outcome is Outcome.REJECTED:
+        if stored is not None and stored.outcome is Outcome.REJECTED:
             raise DimseError(Status.DUPLICATE_INSTANCE, "the SOP instance is stored already")
         return stored
 

@@ -24,8 +24,8 @@ stored
 from pacskit.storage.errors import InvalidIdentifier, InvalidInstance, OutOfSpace
 from pacskit.storage.index.find import Element, Match
 from pacskit.storage.index.query import FindOptions, Model
-from pacskit.storage.records import Commit, Counts, DuplicatePolicy, Outcome, StoredInstance
-from pacskit.storage.store import Ingest, Opened, Problem, Store, Stored
+from pacskit.storage.records import Commit, Counts, DuplicatePolicy, Outcome, Stored, StoredInstance
+from pacskit.storage.store import Ingest, Opened, Problem, Store
 
 __all__ = [
     "Commit",

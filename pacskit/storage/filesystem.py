@@ -1,9 +1,10 @@
 """Objects as files, each visible whole or not at all.
 
-An object is written to ``staging/SESSION/N~key``, gets its final name by a hard link, is indexed, and then its
-staging name goes. A killed process leaves staging names behind; the next start looks at those alone. If the index
-knows the final name, the object stays, else it goes. A final name is never overwritten: the second object of a name
-gets another (``_`` and a generation).
+An object is written to ``staging/SESSION/N.POLICY~key``, gets its final name by a hard link, is indexed, and then its
+staging name goes. A killed process leaves staging names behind; the next start looks at those alone. An object that
+has its final name and is not in the index may have been acknowledged, so it is indexed then; where duplicates are
+rejected it goes, as the index decides there before anything is acknowledged. A final name is never overwritten: the
+second object of a name gets another (``_`` and a generation).
 
 A session holds a lock on ``staging/SESSION.lock`` for as long as its process lives, so several processes may share a
 directory.
@@ -15,7 +16,7 @@ import mmap
 import os
 import secrets
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -26,7 +27,7 @@ from pacskit.core.errors import StorageError
 from pacskit.storage.base import Index
 from pacskit.storage.errors import storage_error
 from pacskit.storage.layout import MAX_KEY, with_generation
-from pacskit.storage.records import Commit
+from pacskit.storage.records import Commit, DuplicatePolicy
 
 if sys.platform == "win32":
     import msvcrt
@@ -45,6 +46,7 @@ __all__ = ["FileStore", "FileWriter"]
 SPILL = 1 << 16  # bytes of an object kept in memory before its file is begun
 HEAD = 1 << 15  # bytes; holds the attributes before the pixels of most objects
 _SPARES = 8  # staging files made ahead
+_POLICIES = {"ign": DuplicatePolicy.IGNORE, "rep": DuplicatePolicy.REPLACE}  # in a staging name, after the number
 _MARK = "~"  # stands in a staging name before the key, and for "/" in it
 
 
@@ -85,9 +87,9 @@ class FileStore:
             (self.staging / session).mkdir()
             return session, descriptor
 
-    def create(self) -> FileWriter:
-        """Begin an object."""
-        return FileWriter(self, f"{next(self._numbers):x}")
+    def create(self, policy: DuplicatePolicy = DuplicatePolicy.IGNORE) -> FileWriter:
+        """Begin an object; ``policy`` is what becomes of it where it is there already."""
+        return FileWriter(self, f"{next(self._numbers):x}", policy)
 
     def prepare(self) -> None:
         """Make a staging file for an object to come, at a time when nobody waits for it."""
@@ -159,15 +161,18 @@ class FileStore:
             finally:
                 os.close(descriptor)
 
-    def recover(self, index: Index) -> int:
-        """Settle what sessions that died have left behind; return how many objects were in flight."""
+    def recover(self, index: Index, adopt: Callable[[str, DuplicatePolicy], bool]) -> int:
+        """Settle what sessions that died have left behind; return how many objects were in flight.
+
+        ``adopt`` indexes an object that may have been acknowledged, and says whether it stays.
+        """
         found = 0
         try:
             for session, _ in self.dead_sessions():
                 directory = self.staging / session
                 for path in list(directory.glob("*")):
                     found += path.stat().st_size > 0  # those made ahead are empty
-                    self._resolve(path, index)
+                    self._resolve(path, index, adopt)
                 with suppress(FileNotFoundError):
                     directory.rmdir()
                 gone = index.retired(session)
@@ -186,13 +191,16 @@ class FileStore:
         except FileNotFoundError:
             return False
 
-    def _resolve(self, path: Path, index: Index) -> None:
-        _, mark, name = path.name.partition(_MARK)
+    def _resolve(self, path: Path, index: Index, adopt: Callable[[str, DuplicatePolicy], bool]) -> None:
+        number, mark, name = path.name.partition(_MARK)
         if mark and path.stat().st_nlink > 1:
             key = name.replace(_MARK, "/")
             final = self.root / key
             if final.exists() and final.samefile(path) and not index.has_key(key):
-                self.remove([key])
+                policy = _POLICIES.get(number.partition(".")[2], DuplicatePolicy.REJECT)
+                deleted = policy is DuplicatePolicy.REJECT or index.is_retired(key)
+                if deleted or not adopt(key, policy):
+                    self.remove([key])
         path.unlink()
 
     def close(self) -> None:
@@ -212,10 +220,11 @@ class FileStore:
 class FileWriter:
     """One object on its way into a :class:`FileStore`."""
 
-    def __init__(self, store: FileStore, number: str) -> None:
+    def __init__(self, store: FileStore, number: str, policy: DuplicatePolicy) -> None:
         self.size = 0
         self._store = store
         self._number = number
+        self._policy = policy[:3]
         self._intended = number  # the staging name, once there is a file
         self._memory: bytearray | None = bytearray()
         self._file = -1
@@ -228,7 +237,7 @@ class FileWriter:
             self._intended = self._staging_name(key)
 
     def _staging_name(self, key: str) -> str:
-        return f"{self._number}{_MARK}{key.replace('/', _MARK)}"
+        return f"{self._number}.{self._policy}{_MARK}{key.replace('/', _MARK)}"
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes."""

@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+import logging
+from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, StorageError, TruncatedError
 from pacskit.encoding import decode
-from pacskit.storage.attributes import instance_row, parents_of, required_uid, text_of
-from pacskit.storage.errors import InvalidInstance
+from pacskit.storage.facts import Facts, describe, facts_of
 from pacskit.storage.filesystem import HEAD, FileWriter
-from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, Parents, StoredInstance
+from pacskit.storage.pending import Pending
+from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, Stored
 
 if TYPE_CHECKING:
     from pacskit.storage.store import Store
 
-__all__ = ["Ingest", "Stored"]
+__all__ = ["Ingest"]
 
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of an instance; ``instance`` is the one that the archive has now."""
-
-    outcome: Outcome
-    instance: StoredInstance | None
-
-
-class _Facts(NamedTuple):
-    """What the index takes from a data set."""
-
-    patient_id: str
-    study_instance_uid: str
-    series_instance_uid: str
-    instance_number: int | None
-    attributes: str
-    key: str
-    parents: Callable[[], Parents]
+_log = logging.getLogger("pacskit.storage")
 
 
 class Ingest:
@@ -63,9 +44,9 @@ class Ingest:
         self._offset = len(head)
         self._digest = hashlib.sha256() if store.digest else None
         self._options = store.options
-        self._facts: _Facts | None = None
-        self._settling: FileWriter | None = None
-        self._writer: FileWriter | None = store.blobs.create()
+        self._facts: Facts | None = None
+        self._pending: Pending | None = None
+        self._writer: FileWriter | None = store.blobs.create(policy)
         self._writer.write(head)
 
     def __enter__(self) -> Self:
@@ -112,28 +93,65 @@ class Ingest:
             raise StorageError("this instance has been committed or aborted")
         return self._writer
 
-    def commit(self, *, settle: bool = True) -> Stored:
+    def commit(self) -> Stored:
         """Check, file and index the instance.
 
-        Without ``settle`` some tidying is left for `settle` or `abort`: the instance is safe, and can be acknowledged
-        before. Raises InvalidInstance where it cannot be filed, DecodeError where it cannot be read, OutOfSpace or
+        Raises InvalidInstance where it cannot be filed, DecodeError where it cannot be read, OutOfSpace or
         StorageError; nothing is left behind then.
         """
-        writer = self._open()
+        filed = self._file()
+        if isinstance(filed, Stored):
+            return filed
         try:
-            stored = self._commit(writer)
-        finally:
-            self._drop()
-        if settle:
-            self.settle()
+            stored = filed.complete()
+        except BaseException:
+            filed.abort()
+            raise
+        filed.settle()
         return stored
 
-    def _commit(self, writer: FileWriter) -> Stored:
-        dataset = self._decode_head(writer)
-        if dataset is not None:
-            return self._file(writer, dataset)
-        with writer.view() as content:
-            return self._file(writer, decode(content, self.transfer_syntax, start=self._offset, options=self._options))
+    def secure(self) -> Stored | None:
+        """Check and file the instance: from now on it can be acknowledged, and `finish` has to be called.
+
+        None where the row in the index follows with `finish`; what became of the instance where that is known: where
+        a duplicate is rejected, and where the commit policy wants the row first. Raises as `commit` does.
+        """
+        if self._policy is DuplicatePolicy.REJECT or self._store.blobs.durable:
+            return self.commit()
+        filed = self._file()
+        if isinstance(filed, Stored):
+            return filed
+        self._pending = filed
+        self._store.backlog.add(filed)
+        return None
+
+    def finish(self) -> None:
+        """Index what has been secured, and tidy up; leave nothing behind of anything else.
+
+        Where the index cannot be written, the store tries again before it takes the next instance.
+        """
+        self.abort()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            try:
+                pending.complete()
+            except StorageError as error:
+                _log.error("an instance that was acknowledged waits for the index: %s", error)
+            else:
+                pending.settle()
+
+    def _file(self) -> Stored | Pending:
+        """Give the instance its final name, unless it turns out to be there already."""
+        writer = self._open()
+        try:
+            dataset = self._decode_head(writer)
+            if dataset is not None:
+                return self._name(writer, dataset)
+            with writer.view() as content:
+                whole = decode(content, self.transfer_syntax, start=self._offset, options=self._options)
+                return self._name(writer, whole)
+        finally:
+            self.abort()
 
     def _decode_head(self, writer: FileWriter) -> Dataset | None:
         """Read a big object without its pixels, where they are its end; None where it has to be read whole."""
@@ -146,85 +164,30 @@ class Ingest:
             return None
         return dataset if dataset.scan is not None and dataset.scan.pending() is not None else None
 
-    def _file(self, writer: FileWriter, dataset: Dataset) -> Stored:
+    def _name(self, writer: FileWriter, dataset: Dataset) -> Stored | Pending:
         store = self._store
         new = self._describe(self._facts or self._facts_of(dataset), writer.size - self._offset)
         if self._policy != DuplicatePolicy.REPLACE and store.blobs.size(new.key) is not None:
             # most likely this instance, for which nothing need be written; the index has the last word
             known = store.get(new.sop_instance_uid)
             if known is not None:
-                return Stored(self._refusal(), known)
+                ignored = self._policy == DuplicatePolicy.IGNORE
+                return Stored(Outcome.IGNORED if ignored else Outcome.REJECTED, known)
         key = writer.commit(new.key)
         if key != new.key:
             new = replace(new, key=key)
-        outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
-        if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
-            return Stored(outcome, store.get(new.sop_instance_uid))
-        self._settling, self._writer = writer, None
-        if replaced is not None:
-            store.discard([replaced])
-        return Stored(outcome, _located(new))
+        self._writer = None
+        return Pending(store, writer, new, self._policy)
 
-    def settle(self) -> None:
-        """Tidy up after ``commit(settle=False)``; should the process end before, the next start does it."""
-        writer, self._settling = self._settling, None
-        if writer is not None:
-            writer.settle()
-            self._store.blobs.prepare()
+    def _facts_of(self, dataset: Dataset) -> Facts:
+        return facts_of(dataset, self.sop_class_uid, self.sop_instance_uid, self._store.layout)
 
-    def _refusal(self) -> Outcome:
-        return Outcome.IGNORED if self._policy == DuplicatePolicy.IGNORE else Outcome.REJECTED
-
-    def _facts_of(self, dataset: Dataset) -> _Facts:
-        for keyword, expected in (("SOPInstanceUID", self.sop_instance_uid), ("SOPClassUID", self.sop_class_uid)):
-            if required_uid(dataset, keyword) != expected:
-                raise InvalidInstance(f"{keyword} of the data set is not the command's", keyword=keyword)
-        study = required_uid(dataset, "StudyInstanceUID")
-        series = required_uid(dataset, "SeriesInstanceUID")
-        number, attributes = instance_row(dataset)
-        key = self._store.layout(study, series, self.sop_instance_uid)
-        patient_id = text_of(dataset, "PatientID")
-        return _Facts(patient_id, study, series, number, attributes, key, lambda: parents_of(dataset))
-
-    def _describe(self, facts: _Facts, length: int) -> NewInstance:
-        return NewInstance(
-            patient_id=facts.patient_id,
-            study_instance_uid=facts.study_instance_uid,
-            series_instance_uid=facts.series_instance_uid,
-            sop_instance_uid=self.sop_instance_uid,
-            sop_class_uid=self.sop_class_uid,
-            transfer_syntax_uid=self.transfer_syntax,
-            instance_number=facts.instance_number,
-            attributes=facts.attributes,
-            key=facts.key,
-            offset=self._offset,
-            length=length,
-            sha256=self._digest.digest() if self._digest is not None else None,
-            received=f"{datetime.now(UTC):%Y%m%d%H%M%S.%f}",
-            parents=facts.parents,
-        )
+    def _describe(self, facts: Facts, length: int) -> NewInstance:
+        digest = self._digest.digest() if self._digest is not None else None
+        return describe(facts, self.transfer_syntax, self._offset, length, digest)
 
     def abort(self) -> None:
-        """Leave nothing behind; after ``commit``, `settle`."""
-        self._drop()
-        self.settle()
-
-    def _drop(self) -> None:
+        """Leave nothing behind of an instance that has not been committed or secured."""
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.abort()
-
-
-def _located(new: NewInstance) -> StoredInstance:
-    return StoredInstance(
-        patient_id=new.patient_id,
-        study_instance_uid=new.study_instance_uid,
-        series_instance_uid=new.series_instance_uid,
-        sop_instance_uid=new.sop_instance_uid,
-        sop_class_uid=new.sop_class_uid,
-        transfer_syntax_uid=new.transfer_syntax_uid,
-        key=new.key,
-        offset=new.offset,
-        length=new.length,
-        sha256=new.sha256,
-    )

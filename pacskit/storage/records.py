@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["Commit", "Counts", "Deletion", "DuplicatePolicy", "NewInstance", "Outcome", "Parents", "StoredInstance"]
+__all__ = [
+    "Commit",
+    "Counts",
+    "Deletion",
+    "DuplicatePolicy",
+    "NewInstance",
+    "Outcome",
+    "Parents",
+    "Stored",
+    "StoredInstance",
+]
 
 Commit = Literal["os", "object"]
 Value = str | int | bytes | None
@@ -44,6 +54,14 @@ class StoredInstance:
     offset: int
     length: int
     sha256: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of an instance; ``instance`` is the one that the archive has now."""
+
+    outcome: Outcome
+    instance: StoredInstance | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The archive's memory: blobs and index joined, safe for many threads at once.
 
 An instance is stored in this order: the bytes in a staging file, its final name, the index transaction, the end of
-the staging name. What ``commit`` returned has survived whatever the commit policy promises; what was interrupted is
-not there.
+the staging name. What ``commit`` returned has survived whatever the commit policy promises, and so has what `Ingest`
+calls secured, whose row may come a moment later (see `pacskit.storage.pending`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ from typing import IO, Any, Self
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
-from pacskit.encoding import file_meta_bytes
+from pacskit.encoding import dcmread, file_meta_bytes
+from pacskit.encoding.head import read_head
 from pacskit.storage.errors import InvalidInstance, storage_error
+from pacskit.storage.facts import describe, facts_of
 from pacskit.storage.filesystem import FileStore
 from pacskit.storage.index.find import Match
 from pacskit.storage.index.query import FindOptions
 from pacskit.storage.index.sqlite import SQLiteIndex
-from pacskit.storage.ingest import Ingest, Stored
+from pacskit.storage.ingest import Ingest
 from pacskit.storage.layout import Layout, uid_hierarchy
-from pacskit.storage.records import Commit, Counts, DuplicatePolicy, StoredInstance
+from pacskit.storage.pending import Backlog
+from pacskit.storage.records import Commit, Counts, DuplicatePolicy, Outcome, StoredInstance
 
-__all__ = ["Ingest", "Opened", "Problem", "Store", "Stored"]
+__all__ = ["Ingest", "Opened", "Problem", "Store"]
 
 _log = logging.getLogger("pacskit.storage")
 
@@ -70,6 +73,7 @@ class Store:
     ----------
     commit
         What an acknowledged object survives: the end of the process (``"os"``), or a power cut too (``"object"``).
+        With ``"os"``, other processes that use the same directory may see it a moment after it was acknowledged.
     duplicates
         What happens to an instance that is stored already.
     digest
@@ -90,6 +94,7 @@ class Store:
         self.digest = digest
         self.options = options or ReadOptions()
         self.layout = layout
+        self.backlog = Backlog()
         self.blobs = FileStore(directory, commit=commit)
         try:
             self.index = SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
@@ -97,7 +102,7 @@ class Store:
             self.blobs.close()
             raise
         try:
-            found = self.blobs.recover(self.index)
+            found = self.blobs.recover(self.index, self._adopt)
         except BaseException:
             self.close()
             raise
@@ -114,6 +119,7 @@ class Store:
 
     def close(self) -> None:
         """Close index and blobs."""
+        self.backlog.close()
         self.index.close()
         self.blobs.close()
 
@@ -129,7 +135,12 @@ class Store:
         receiving_ae: str | None = None,
         duplicates: DuplicatePolicy | str | None = None,
     ) -> Ingest:
-        """Begin to store an instance whose data set will be written in ``transfer_syntax``."""
+        """Begin to store an instance whose data set will be written in ``transfer_syntax``.
+
+        Raises InvalidInstance, or StorageError while the index cannot be written.
+        """
+        if self.backlog.stuck:
+            self.backlog.complete()
         try:
             head = file_meta_bytes(
                 sop_class_uid, sop_instance_uid, transfer_syntax, source_ae=source_ae, receiving_ae=receiving_ae
@@ -139,16 +150,31 @@ class Store:
         policy = self.duplicates if duplicates is None else DuplicatePolicy(duplicates)
         return Ingest(self, sop_class_uid, sop_instance_uid, transfer_syntax, head, policy)
 
+    def _adopt(self, key: str, policy: DuplicatePolicy) -> bool:
+        """Index an object that may have been acknowledged before its row was written; return whether it stays."""
+        path = self.blobs.path(key)
+        head = read_head(path)
+        dataset = dcmread(path, stop_before_pixels=True, options=self.options)
+        facts = facts_of(dataset, head.sop_class_uid, head.sop_instance_uid, self.layout)._replace(key=key)
+        digest = _digest_of(path, head.offset) if self.digest else None
+        new = describe(facts, head.transfer_syntax, head.offset, head.length, digest)
+        outcome, replaced = self.index.ingest(new, policy, session=self.blobs.session)
+        if replaced is not None:
+            self.discard([replaced])
+        return outcome in {Outcome.STORED, Outcome.REPLACED}
+
     # finding
 
     def find(
         self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
     ) -> Iterator[Match]:
         """Iterate over what matches an identifier (PS3.4 C.4.1); an invalid one raises InvalidIdentifier at once."""
+        self.backlog.complete()
         return self.index.find(level, model, identifier, options)
 
     def get(self, sop_instance_uid: str) -> StoredInstance | None:
         """Return where an instance is."""
+        self.backlog.complete()
         return self.index.get(sop_instance_uid)
 
     def locate(
@@ -161,6 +187,7 @@ class Store:
         instance_uid: str | Sequence[str] = (),
     ) -> Iterator[StoredInstance]:
         """Iterate over the instances below what a level's unique keys name; those above narrow it (PS3.4 C.4.2)."""
+        self.backlog.complete()
         return self.index.locate(level, _unique(patient_id, study_uid, series_uid, instance_uid))
 
     def path(self, instance: StoredInstance) -> Path:
@@ -196,6 +223,7 @@ class Store:
 
     def counts(self) -> Counts:
         """Return how much there is."""
+        self.backlog.complete()
         return self.index.counts()
 
     # removing and checking
@@ -211,6 +239,7 @@ class Store:
     ) -> int:
         """Delete what the unique keys name; return how many instances that were."""
         unique = _unique(patient_id, study_uid, series_uid, instance_uid)
+        self.backlog.complete()
         deletion = self.index.delete(level, unique, session=self.blobs.session)
         self.discard(deletion.keys)
         return deletion.instances
@@ -222,6 +251,7 @@ class Store:
 
     def verify(self, *, digest: bool = False) -> Iterator[Problem]:
         """Compare index and files, both ways; with ``digest`` every data set is read. Meant for a store at rest."""
+        self.backlog.complete()
         for instance in self.index.instances():
             size = self.blobs.size(instance.key)
             if size is None:
@@ -235,12 +265,16 @@ class Store:
     def _is_intact(self, instance: StoredInstance) -> bool:
         if instance.sha256 is None:
             return True
-        state = hashlib.sha256()
-        with self.blobs.open(instance.key) as file:
-            file.seek(instance.offset)
-            while part := file.read(1 << 20):
-                state.update(part)
-        return state.digest() == instance.sha256
+        return _digest_of(self.blobs.path(instance.key), instance.offset) == instance.sha256
+
+
+def _digest_of(path: Path, offset: int) -> bytes:
+    state = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:
+        file.seek(offset)
+        while part := file.read(1 << 20):
+            state.update(part)
+    return state.digest()
 
 
 def _unique(

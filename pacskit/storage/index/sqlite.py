@@ -215,6 +215,11 @@ class SQLiteIndex:
         with self.reader() as connection:
             return [key for (key,) in connection.execute("SELECT blob_key FROM retired WHERE session = ?", (session,))]
 
+    def is_retired(self, key: str) -> bool:
+        """Whether a key has a tombstone."""
+        with self.reader() as connection:
+            return connection.execute("SELECT 1 FROM retired WHERE blob_key = ?", (key,)).fetchone() is not None
+
     # writing
 
     def _run(self, work: Callable[[_Transaction], Any]) -> Any:

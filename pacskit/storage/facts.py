@@ -1,0 +1,70 @@
+"""What the index takes from an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pacskit.core.dataset import Dataset
+from pacskit.storage.attributes import instance_row, parents_of, required_uid, text_of
+from pacskit.storage.errors import InvalidInstance
+from pacskit.storage.layout import Layout
+from pacskit.storage.records import NewInstance, Parents
+
+__all__ = ["Facts", "describe", "facts_of"]
+
+
+class Facts(NamedTuple):
+    """What is read from a data set; ``parents`` is called only when its series is not known yet."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    patient_id: str
+    study_instance_uid: str
+    series_instance_uid: str
+    instance_number: int | None
+    attributes: str
+    key: str
+    parents: Callable[[], Parents]
+
+
+def facts_of(dataset: Dataset, sop_class_uid: str, sop_instance_uid: str, layout: Layout) -> Facts:
+    """Read what the index needs; raise InvalidInstance where the data set is not the instance that it should be."""
+    for keyword, expected in (("SOPInstanceUID", sop_instance_uid), ("SOPClassUID", sop_class_uid)):
+        if required_uid(dataset, keyword) != expected:
+            raise InvalidInstance(f"{keyword} of the data set is not the command's", keyword=keyword)
+    study = required_uid(dataset, "StudyInstanceUID")
+    series = required_uid(dataset, "SeriesInstanceUID")
+    number, attributes = instance_row(dataset)
+    return Facts(
+        sop_class_uid=sop_class_uid,
+        sop_instance_uid=sop_instance_uid,
+        patient_id=text_of(dataset, "PatientID"),
+        study_instance_uid=study,
+        series_instance_uid=series,
+        instance_number=number,
+        attributes=attributes,
+        key=layout(study, series, sop_instance_uid),
+        parents=lambda: parents_of(dataset),
+    )
+
+
+def describe(facts: Facts, transfer_syntax: str, offset: int, length: int, digest: bytes | None) -> NewInstance:
+    """Return the record of an instance whose data set is ``length`` bytes from ``offset`` of its file."""
+    return NewInstance(
+        patient_id=facts.patient_id,
+        study_instance_uid=facts.study_instance_uid,
+        series_instance_uid=facts.series_instance_uid,
+        sop_instance_uid=facts.sop_instance_uid,
+        sop_class_uid=facts.sop_class_uid,
+        transfer_syntax_uid=transfer_syntax,
+        instance_number=facts.instance_number,
+        attributes=facts.attributes,
+        key=facts.key,
+        offset=offset,
+        length=length,
+        sha256=digest,
+        received=f"{datetime.now(UTC):%Y%m%d%H%M%S.%f}",
+        parents=facts.parents,
+    )
