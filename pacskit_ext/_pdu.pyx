@@ -1,8 +1,13 @@
-"""The bytes of the upper layer (PS3.8 9.3): PDU framing, PDV hand-out, fragmentation."""
+"""The bytes of the upper layer (PS3.8 9.3): PDU framing, PDV hand-out, fragmentation.
+
+`Framer.divert` writes to a file descriptor, against the rule that native code touches no files: a big object comes in
+many small pieces, and to call Python for each of them costs as much as the disk does.
+"""
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.errno cimport EINTR, EIO, errno
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
@@ -10,11 +15,28 @@ from libc.string cimport memcpy, memmove
 from pacskit_ext._errors cimport RC_BAD_PDU, RC_BAD_PDV, RC_LENGTH, raise_rc
 from pacskit_ext._span cimport load_u32, store_u32
 
+cdef extern from *:
+    """
+    #if defined(_WIN32)
+    #include <io.h>
+    static long long write_to(int descriptor, const void* data, long long size) {
+        return _write(descriptor, data, (unsigned)(size > 0x40000000 ? 0x40000000 : size));
+    }
+    #else
+    #include <unistd.h>
+    static long long write_to(int descriptor, const void* data, long long size) {
+        return (long long)write(descriptor, data, (size_t)size);
+    }
+    #endif
+    """
+    long long write_to(int descriptor, const void* data, long long size) noexcept nogil
+
 cdef enum:
     PDU_HEADER = 6
     PDV_HEADER = 6            # item length (4), context id (1), message control header (1)
     ASSOCIATE_MIN = 68
     SMALL_MESSAGE = 16384     # up to here one copy is cheaper than a gathered write
+    SMALL_WRITE = 16384       # less than that waits for more before it is written to a file
     # A-ABORT reasons of the service provider (PS3.8 9.3.8)
     REASON_UNRECOGNIZED_PDU = 1
     REASON_INVALID_PARAMETER = 6
@@ -121,6 +143,11 @@ cdef class Framer:
     cdef int context_id
     cdef int control
     cdef long long base               # stream position of the first byte of the block
+    cdef int descriptor               # where the data set goes that is diverted, else -1
+    cdef int diverted_context
+    cdef long long room               # bytes that may still be diverted
+    cdef long long poured             # bytes that have been
+    cdef int write_error
     cdef readonly int fault           # A-ABORT reason once the stream is broken, else 0
 
     def __init__(self, max_pdu=131072, max_associate=1 << 20, capacity=None):
@@ -133,6 +160,7 @@ cdef class Framer:
         self.max_pdu = max_pdu
         self.max_associate = max_associate
         self.capacity = capacity + 2 * (PDU_HEADER + PDV_HEADER)
+        self.descriptor = -1
         self.block = _Block(self.capacity)
 
     @property
@@ -151,6 +179,8 @@ cdef class Framer:
         cdef Py_ssize_t left = self.end - self.start
         cdef Py_ssize_t size = max(self.capacity, self.need)
         cdef Py_ssize_t room = max(<Py_ssize_t>self.pdv_left - left, 0) + PDU_HEADER + PDV_HEADER
+        if self.diverting():
+            room = self.capacity // 2
         if self.block.readers > 0 or self.block.size != size:
             if left >= size:
                 size = left + self.capacity
@@ -190,6 +220,57 @@ cdef class Framer:
         self.start = self.end
         self.pdu_left = self.pdv_left = 0
         self.need = 0
+        self.descriptor = -1
+
+    def divert(self, int descriptor, int context_id, long long room=-1):
+        """Write the rest of the data set in ``context_id`` to ``descriptor`` as it comes.
+
+        Its end is told by a last, empty `Pdv`; `undivert` says how much went there. After ``room`` bytes, or when a
+        write fails, the rest is handed out as ever.
+        """
+        self.descriptor = descriptor
+        self.diverted_context = context_id
+        self.room = room if room >= 0 else 0x7FFFFFFFFFFFFFFF
+        self.poured = 0
+        self.write_error = 0
+
+    def undivert(self):
+        """Hand everything out again; return how many bytes were diverted, and the errno of a write that failed or 0."""
+        self.descriptor = -1
+        return self.poured, self.write_error
+
+    cdef inline bint diverting(self) noexcept:
+        return (
+            self.descriptor >= 0 and self.pdv_left > 0 and not self.control & 1
+            and self.context_id == self.diverted_context
+        )
+
+    cdef void _pour(self, Py_ssize_t n) noexcept:
+        """Write ``n`` bytes of the PDV; end the diversion where that is not possible."""
+        cdef int descriptor = self.descriptor
+        cdef const uint8_t* p = self.block.data + self.start
+        cdef Py_ssize_t done = 0
+        cdef long long written
+        cdef int error = 0
+        if n > self.room:
+            self.descriptor = -1
+            return
+        with nogil:
+            while done < n:
+                written = write_to(descriptor, p + done, n - done)
+                if written > 0:
+                    done += written
+                elif written == 0 or errno != EINTR:
+                    error = EIO if written == 0 else errno
+                    break
+        if error:
+            self.write_error = error
+            self.descriptor = -1
+        self.room -= done
+        self.poured += done
+        self.start += done
+        self.pdv_left -= <uint32_t>done
+        self.pdu_left -= <uint32_t>done
 
     def next_event(self):
         """Return the next `Pdu` or `Pdv`, or None when more bytes are needed; raise DecodeError on a broken stream."""
@@ -200,6 +281,13 @@ cdef class Framer:
         while True:
             avail = self.end - self.start
             if self.pdv_left > 0:
+                if avail > 0 and self.diverting():
+                    if avail < min(min(<Py_ssize_t>self.pdv_left, SMALL_WRITE), self.capacity // 4):
+                        return None
+                    self._pour(min(<Py_ssize_t>self.pdv_left, avail))
+                    if self.pdv_left == 0 and self.control & 2:
+                        return self._chunk(0)
+                    continue
                 if avail == 0 or (avail < <Py_ssize_t>self.pdv_left and self.fits()):
                     return None
                 return self._chunk(min(<Py_ssize_t>self.pdv_left, avail))

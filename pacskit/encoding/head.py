@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from pacskit.core.errors import DecodeError, TruncatedError
 from pacskit.core.uid import UID
 from pacskit.encoding.part10 import _Head, _parse_head, dcmread
+from pacskit.encoding.transfer_syntax import grammar
 
-__all__ = ["FileHead", "read_head"]
+__all__ = ["FileHead", "end_of_pixels", "read_head"]
 
 _HEAD = 1 << 13
+_UNDEFINED = 0xFFFFFFFF
+_PIXELS = frozenset({(0x7FE0, 0x0008), (0x7FE0, 0x0009), (0x7FE0, 0x0010)})  # in explicit VR: OF, OD, OB or OW
 _IDENTITY = ("SOPClassUID", "SOPInstanceUID")
 
 
@@ -26,6 +30,20 @@ class FileHead:
     transfer_syntax: UID
     offset: int
     length: int
+
+
+def end_of_pixels(data: bytes, at: int, transfer_syntax: str) -> int | None:
+    """Where pixel data ends, from its element's header at ``at`` of ``data`` (PS3.5 7.1).
+
+    None where its length is undefined, or there is no whole header of pixel data.
+    """
+    implicit, big, _, _ = grammar(transfer_syntax)
+    order = ">" if big else "<"
+    start = at + (8 if implicit else 12)
+    if start > len(data) or struct.unpack_from(order + "HH", data, at) not in _PIXELS:
+        return None
+    (length,) = struct.unpack_from(order + "I", data, start - 4)
+    return None if length == _UNDEFINED else start + length
 
 
 def _head_of(fd: int, size: int) -> _Head:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -32,6 +33,8 @@ class Session:
     __slots__ = (
         "_chunks",
         "_contexts",
+        "_descriptor",
+        "_diverted",
         "_length",
         "_limits",
         "_message",
@@ -54,6 +57,8 @@ class Session:
         self._source = 0  # the context id of those pieces
         self._message: Message | None = None  # whose data set is coming in
         self._sink: Sink | None = None
+        self._descriptor: Callable[[], int] | None = None  # of a DescriptorSink
+        self._diverted = False  # whether its bytes go there
         self._length = 0
 
     def established(self, info: AssociationInfo) -> None:
@@ -82,6 +87,7 @@ class Session:
     def discard(self) -> None:
         """Forget what has arrived in part."""
         sink, self._sink, self._message, self._chunks = self._sink, None, None, None
+        self._diverted = False
         if sink is not None:
             sink.abort()
 
@@ -128,6 +134,7 @@ class Session:
         self._length = 0
         try:
             self._sink = self.sink_for(message) or MemorySink(self._limits.max_memory)
+            self._descriptor = getattr(self._sink, "descriptor", None)
         except Exception as exc:  # a service refuses, or its disk does: take the data set off the wire, then answer
             message.error = exc
 
@@ -140,10 +147,7 @@ class Session:
         sink = self._sink
         if sink is not None:
             try:
-                self._length += len(pdv)
-                if self._limits.max_object is not None and self._length > self._limits.max_object:
-                    raise LimitError("a data set is longer than the limit")
-                sink.write(pdv)
+                self._take(sink, pdv)
             except Exception as exc:
                 self._spoil(message, exc)
         if not pdv.is_last:
@@ -155,6 +159,22 @@ class Session:
             except Exception as exc:
                 message.error = exc
         return message
+
+    def _take(self, sink: Any, pdv: Pdv) -> None:
+        limit = self._limits.max_object
+        if self._diverted:
+            self._diverted = False
+            count, error = self.machine.framer.undivert()
+            self._length += count
+            sink.wrote(count, OSError(error, os.strerror(error)) if error else None)
+        self._length += len(pdv)
+        if limit is not None and self._length > limit:
+            raise LimitError("a data set is longer than the limit")
+        if len(pdv):
+            sink.write(pdv)
+        if self._descriptor is not None and not pdv.is_last and (descriptor := self._descriptor()) >= 0:
+            self.machine.framer.divert(descriptor, pdv.context_id, -1 if limit is None else limit - self._length)
+            self._diverted = True
 
     def _spoil(self, message: Message, exc: Exception) -> None:
         sink, self._sink = self._sink, None

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Protocol
 
 from pacskit.core.errors import ConfigurationError, LimitError
 
-__all__ = ["DiscardSink", "FileSink", "FileSource", "MemorySink", "Sink", "SpooledSink"]
+__all__ = ["DescriptorSink", "DiscardSink", "FileSink", "FileSource", "MemorySink", "Sink", "SpooledSink"]
 
 
 class Sink(Protocol):
@@ -27,6 +27,18 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """Give up: the data set will not be completed, leave nothing behind."""
+        ...
+
+
+class DescriptorSink(Sink, Protocol):
+    """A sink whose bytes can go straight to a file descriptor, without a call for each fragment."""
+
+    def descriptor(self) -> int:
+        """Where the next bytes may be written; -1 for now to `write`. Asked after each call of `write`."""
+        ...
+
+    def wrote(self, count: int, error: OSError | None, /) -> object:
+        """Take note that ``count`` bytes were written there, and of the ``error`` that ended it, to raise it."""
         ...
 
 
@@ -102,6 +114,13 @@ class FileSink:
             if self._left < 0:
                 raise LimitError("a data set is longer than the limit")
         self._write_all(chunk)
+
+    def descriptor(self) -> int:
+        return self._file.fileno() if self._left is None else -1
+
+    def wrote(self, count: int, error: OSError | None) -> None:
+        if error is not None:
+            raise error
 
     def close(self) -> Path:
         self._file.close()

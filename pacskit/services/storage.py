@@ -35,6 +35,15 @@ class _IngestSink:
         except Exception as error:
             raise failure(error) from error
 
+    def descriptor(self) -> int:
+        return self._ingest.descriptor()
+
+    def wrote(self, count: int, error: OSError | None) -> None:
+        try:
+            self._ingest.wrote(count, error)
+        except Exception as exc:
+            raise failure(exc) from exc
+
     def close(self) -> Ingest:
         return self._ingest
 

@@ -256,6 +256,8 @@ class FileWriter:
     def _begin_file(self, name: str) -> None:
         try:
             self._file, self._staged = self._store.take(name)
+            if name == self._intended and name != self._number:
+                self._rename(name)
         except OSError as error:
             raise storage_error(error, "beginning an object") from error
 
@@ -267,6 +269,11 @@ class FileWriter:
                     written += os.write(self._file, rest[written:])
             except OSError as error:
                 raise storage_error(error, "writing an object") from error
+
+    @property
+    def descriptor(self) -> int:
+        """The file once there is one, to be written at its end; -1 while the object is in memory."""
+        return self._file if self._memory is None else -1
 
     def head(self) -> bytes | None:
         """The first bytes of an object that has gone to a file; None while it is in memory."""
@@ -298,14 +305,17 @@ class FileWriter:
             self._begin_file(name)
             memory, self._memory = self._memory, None
             self._append(memory)
-        if self._staged is not None and self._staged != (path := f"{self._store.own}/{name}"):
-            os.rename(self._staged, path)
-            self._staged = path
+        self._rename(name)
         if self._file >= 0:
             if self._store.durable:
                 os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
             os.close(self._file)
             self._file = -1
+
+    def _rename(self, name: str) -> None:
+        if self._staged is not None and self._staged != (path := f"{self._store.own}/{name}"):
+            os.rename(self._staged, path)
+            self._staged = path
 
     def _link(self, key: str) -> bool:
         final = f"{self._store.root}/{key}"

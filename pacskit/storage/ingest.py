@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, StorageError, TruncatedError
 from pacskit.encoding import decode
+from pacskit.encoding.head import end_of_pixels
+from pacskit.storage.errors import storage_error
 from pacskit.storage.facts import Facts, describe, facts_of
 from pacskit.storage.filesystem import HEAD, FileWriter
 from pacskit.storage.pending import Pending
@@ -45,6 +47,7 @@ class Ingest:
         self._digest = hashlib.sha256() if store.digest else None
         self._options = store.options
         self._facts: Facts | None = None
+        self._whole = -1  # the size at which the pixels, after all that the facts come from, are the end
         self._pending: Pending | None = None
         self._writer: FileWriter | None = store.blobs.create(policy)
         self._writer.write(head)
@@ -75,6 +78,18 @@ class Ingest:
         if self._digest is not None:
             self._digest.update(data)
 
+    def descriptor(self) -> int:
+        """Where the next bytes may be written instead of calling `write`; -1 where they may not."""
+        writer = self._open()
+        return writer.descriptor if self._digest is None and writer.size > self._offset else -1
+
+    def wrote(self, count: int, error: OSError | None = None) -> None:
+        """Take note of ``count`` bytes written to `descriptor`, and of what ended that; raise it as StorageError."""
+        self._open().size += count
+        if error is not None:
+            self.abort()
+            raise storage_error(error, "writing an object") from error
+
     def _look_ahead(self, writer: FileWriter, data: bytes | bytearray | memoryview) -> None:
         """Take what the index needs from the first bytes of a big object, while the others are on their way."""
         try:
@@ -87,6 +102,8 @@ class Ingest:
         except (DecodeError, StorageError):
             return  # commit, which sees all of it, says what is wrong
         self._facts = facts
+        end = end_of_pixels(head, dataset.scan.stopped, self.transfer_syntax)
+        self._whole = -1 if end is None else self._offset + end
 
     def _open(self) -> FileWriter:
         if self._writer is None:
@@ -144,12 +161,14 @@ class Ingest:
         """Give the instance its final name, unless it turns out to be there already."""
         writer = self._open()
         try:
+            if self._facts is not None and writer.size == self._whole:
+                return self._name(writer, self._facts)
             dataset = self._decode_head(writer)
             if dataset is not None:
-                return self._name(writer, dataset)
+                return self._name(writer, self._facts_of(dataset))
             with writer.view() as content:
                 whole = decode(content, self.transfer_syntax, start=self._offset, options=self._options)
-                return self._name(writer, whole)
+                return self._name(writer, self._facts_of(whole))
         finally:
             self.abort()
 
@@ -164,9 +183,9 @@ class Ingest:
             return None
         return dataset if dataset.scan is not None and dataset.scan.pending() is not None else None
 
-    def _name(self, writer: FileWriter, dataset: Dataset) -> Stored | Pending:
+    def _name(self, writer: FileWriter, facts: Facts) -> Stored | Pending:
         store = self._store
-        new = self._describe(self._facts or self._facts_of(dataset), writer.size - self._offset)
+        new = self._describe(facts, writer.size - self._offset)
         if self._policy != DuplicatePolicy.REPLACE and store.blobs.size(new.key) is not None:
             # most likely this instance, for which nothing need be written; the index has the last word
             known = store.get(new.sop_instance_uid)
