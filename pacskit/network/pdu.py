@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ __all__ = [
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _FIXED = struct.Struct(">H2x16s16s32x")
 _ITEM = struct.Struct(">BxH")
+_VISIBLE = re.compile(rb"[\x21-\x7f]*").fullmatch
 _MAX_ITEMS = 4096  # an A-ASSOCIATE has at most 128 contexts; this many items is an attack
 
 
@@ -281,9 +283,12 @@ class _Cursor:
 
     def take(self, count: int) -> bytes:
         if count > self.end - self.pos:
-            raise TruncatedError("an item of an A-ASSOCIATE PDU reaches past what contains it", offset=self.pos)
+            raise self._short()
         self.pos += count
         return self.data[self.pos - count : self.pos]
+
+    def _short(self) -> TruncatedError:
+        return TruncatedError("an item of an A-ASSOCIATE PDU reaches past what contains it", offset=self.pos)
 
     def u8(self) -> int:
         return self.take(1)[0]
@@ -300,10 +305,14 @@ class _Cursor:
             count += 1
             if count > _MAX_ITEMS:
                 raise LimitError("more items than an A-ASSOCIATE PDU can have", offset=self.pos)
-            kind, _, length = self.u8(), self.u8(), self.u16()
-            start = self.pos
-            self.take(length)
-            yield kind, _Cursor(self.data, start, start + length)
+            start = self.pos + _ITEM.size
+            if start > self.end:
+                raise self._short()
+            kind, length = _ITEM.unpack_from(self.data, self.pos)
+            self.pos = start + length
+            if self.pos > self.end:
+                raise self._short()
+            yield kind, _Cursor(self.data, start, self.pos)
 
     def uid(self) -> str:
         return _text(self.rest(), self.pos)
@@ -312,7 +321,7 @@ class _Cursor:
 def _text(raw: bytes, offset: int) -> str:
     # Padded UIDs are wrong but seen in the field; both paddings are taken off.
     raw = raw.rstrip(b"\0 ")
-    if len(raw) > 64 or not raw.isascii() or any(c < 33 for c in raw):
+    if len(raw) > 64 or not _VISIBLE(raw):
         raise DecodeError("not a UID", offset=offset)
     return raw.decode("ascii")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -47,6 +46,7 @@ class Ingest:
         self._digest = hashlib.sha256() if store.digest else None
         self._options = store.options
         self._facts: Facts | None = None
+        self._is_there: bool | None = None  # whether there was an object of that name, where that has been looked up
         self._whole = -1  # the size at which the pixels, after all that the facts come from, are the end
         self._pending: Pending | None = None
         self._writer: FileWriter | None = store.blobs.create(policy)
@@ -102,6 +102,7 @@ class Ingest:
         except (DecodeError, StorageError):
             return  # commit, which sees all of it, says what is wrong
         self._facts = facts
+        self._is_there = self._taken(facts)
         end = end_of_pixels(head, dataset.scan.stopped, self.transfer_syntax)
         self._whole = -1 if end is None else self._offset + end
 
@@ -184,26 +185,29 @@ class Ingest:
         return dataset if dataset.scan is not None and dataset.scan.pending() is not None else None
 
     def _name(self, writer: FileWriter, facts: Facts) -> Stored | Pending:
-        store = self._store
-        new = self._describe(facts, writer.size - self._offset)
-        if self._policy != DuplicatePolicy.REPLACE and store.blobs.size(new.key) is not None:
+        if self._is_there if self._is_there is not None else self._taken(facts):
             # most likely this instance, for which nothing need be written; the index has the last word
-            known = store.get(new.sop_instance_uid)
+            known = self._store.get(self.sop_instance_uid)
             if known is not None:
                 ignored = self._policy == DuplicatePolicy.IGNORE
                 return Stored(Outcome.IGNORED if ignored else Outcome.REJECTED, known)
-        key = writer.commit(new.key)
-        if key != new.key:
-            new = replace(new, key=key)
+        length, digest = writer.size - self._offset, self._digest
+        key = writer.commit(facts.key)
         self._writer = None
-        return Pending(store, writer, new, self._policy)
+
+        def described() -> NewInstance:
+            final = facts if key == facts.key else facts._replace(key=key)
+            return describe(
+                final, self.transfer_syntax, self._offset, length, None if digest is None else digest.digest()
+            )
+
+        return Pending(self._store, writer, described, self._policy)
+
+    def _taken(self, facts: Facts) -> bool:
+        return self._policy != DuplicatePolicy.REPLACE and self._store.blobs.size(facts.key) is not None
 
     def _facts_of(self, dataset: Dataset) -> Facts:
         return facts_of(dataset, self.sop_class_uid, self.sop_instance_uid, self._store.layout)
-
-    def _describe(self, facts: Facts, length: int) -> NewInstance:
-        digest = self._digest.digest() if self._digest is not None else None
-        return describe(facts, self.transfer_syntax, self._offset, length, digest)
 
     def abort(self) -> None:
         """Leave nothing behind of an instance that has not been committed or secured."""

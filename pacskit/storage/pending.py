@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, Stored, StoredInstance
@@ -26,12 +27,14 @@ _log = logging.getLogger("pacskit.storage")
 class Pending:
     """An instance whose file has its final name; `complete` writes its row, once, in whichever thread comes first."""
 
-    __slots__ = ("_lock", "_new", "_policy", "_store", "_stored", "_writer")
+    __slots__ = ("_describe", "_lock", "_policy", "_store", "_stored", "_writer")
 
-    def __init__(self, store: Store, writer: FileWriter, new: NewInstance, policy: DuplicatePolicy) -> None:
+    def __init__(
+        self, store: Store, writer: FileWriter, describe: Callable[[], NewInstance], policy: DuplicatePolicy
+    ) -> None:
         self._store = store
         self._writer = writer
-        self._new = new
+        self._describe = describe  # called when there is time
         self._policy = policy
         self._stored: Stored | None = None
         self._lock = threading.Lock()
@@ -52,7 +55,7 @@ class Pending:
         return self._stored
 
     def _index(self) -> Stored:
-        store, new = self._store, self._new
+        store, new = self._store, self._describe()
         outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
         if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
             self._writer.abort()
