@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import resource
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -283,3 +286,46 @@ def test_deletion_meanwhile_fails_that_instance_alone(archive: pacskit.Archive) 
         rest = [one.sop_instance_uid for one in instances]
     assert len(rest) == COUNT - 2
     assert steps[-1].failed_uids == (f"1.2.3.4.{COUNT}",)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[], None]]:
+    """Call it, and files end at 2 MB from then on: a write beyond fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_disk_that_fills_up_under_a_big_object_is_a_status(
+    archive: pacskit.Archive, small_disk: Callable[[], None], tmp_path: Path
+) -> None:
+    small_disk()
+    with associate(archive, CT) as association:
+        for number, size, status in ((101, 5_000_000, 0xA700), (102, 1_000_000, 0), (103, 3_000_000, 0xA700)):
+            made = instance(number, size=size)
+            request = CStoreRequest(
+                affected_sop_class_uid=CT,
+                affected_sop_instance_uid=made.SOPInstanceUID,
+                data=encode(made, EXPLICIT),
+            )
+            assert association.perform(request).status == status
+    assert archive.counts().instances == COUNT + 1
+    assert list((tmp_path / "archive").glob("staging/*/*~*")) == []
+
+
+@pytest.mark.parametrize("max_pdu", [4096, 16384, 131072])
+def test_a_big_object_arrives_as_it_was_sent(max_pdu: int, tmp_path: Path) -> None:
+    made = instance(200)
+    made.PixelData = random.Random(3).randbytes(1_000_000)
+    data = encode(made, EXPLICIT)
+    with pacskit.Archive(
+        tmp_path, settings=pacskit.ArchiveSettings(ae="ARCHIVE", limits=pacskit.Limits(max_pdu=max_pdu))
+    ) as archive:
+        archive.serve(port=0)
+        with associate(archive, CT) as association:
+            request = CStoreRequest(affected_sop_class_uid=CT, affected_sop_instance_uid=made.SOPInstanceUID, data=data)
+            assert association.perform(request).status == 0
+    (path,) = tmp_path.glob(f"objects/**/{made.SOPInstanceUID}.dcm")
+    assert path.read_bytes().endswith(data)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import struct
+import tempfile
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,3 +203,68 @@ def test_a_data_set_framed_in_calls_ends_once() -> None:
 def test_a_maximum_that_holds_nothing_is_refused(max_pdu: int) -> None:
     with pytest.raises(ValueError, match="nothing fits"):
         payload_size(max_pdu)
+
+
+@given(
+    st.lists(st.binary(max_size=40), min_size=1, max_size=12),
+    st.integers(1, 64),
+    st.integers(0, 11),
+    st.one_of(st.just(-1), st.integers(0, 300)),
+)
+def test_what_is_diverted_and_what_is_handed_out_are_the_data_set(
+    fragments: list[bytes], step: int, after: int, room: int
+) -> None:
+    last = len(fragments) - 1
+    stream = b"".join(pdata((3, 2 * (n == last), data)) for n, data in enumerate(fragments)) + RELEASE
+    framer, handed, seen, ends, diverted = Framer(4096, capacity=64), bytearray(), 0, 0, False
+    with tempfile.TemporaryFile(buffering=0) as file:
+        for start in range(0, len(stream), step):
+            rest = stream[start : start + step]
+            while rest:
+                buffer = framer.get_buffer()
+                n = min(len(buffer), len(rest))
+                buffer[:n] = rest[:n]
+                framer.feed(n)
+                rest = rest[n:]
+                while (event := framer.next_event()) is not None:
+                    if isinstance(event, Pdu):
+                        assert event.data == RELEASE[6:]
+                        continue
+                    if diverted:
+                        diverted = False
+                        count, error = framer.undivert()
+                        assert error == 0
+                        file.seek(seen)
+                        handed += file.read(count)
+                        seen += count
+                    handed += event
+                    ends += event.is_last
+                    if not event.is_last and after == 0:
+                        file.seek(seen)
+                        framer.divert(file.fileno(), 3, room)
+                        diverted = True
+                    after = max(0, after - 1)
+    assert bytes(handed) == b"".join(fragments)
+    assert ends == 1
+    assert not framer.receiving
+    assert room < 0 or seen <= max(room * len(fragments), 0)
+
+
+def test_only_the_data_set_of_that_context_is_diverted(tmp_path: Path) -> None:
+    with open(tmp_path / "sink", "wb", buffering=0) as file:
+        framer = Framer()
+        framer.divert(file.fileno(), 3)
+        stream = pdata((3, 0, b"one")) + pdata((5, 0, b"other")) + pdata((3, 1, b"command")) + pdata((3, 2, b"two"))
+        got = [event[:3] for event in events(framer, stream, 7)]
+        assert framer.undivert() == (6, 0)
+    assert got == [(5, False, b"other"), (3, True, b"command"), (3, False, b"")]
+    assert (tmp_path / "sink").read_bytes() == b"onetwo"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_write_that_fails_hands_the_rest_out() -> None:
+    with open("/dev/full", "wb", buffering=0) as full:
+        framer = Framer()
+        framer.divert(full.fileno(), 3)
+        assert events(framer, pdata((3, 0, b"one")) + pdata((3, 2, b"two")), 100) == [(3, False, b"onetwo", True)]
+        assert framer.undivert() == (0, errno.ENOSPC)
