@@ -42,6 +42,8 @@ class ReadOptions:
         How many bytes a deflated data set may become.
     max_text
         How much JSON or XML one data set may be.
+    max_kept
+        How many bytes may be held of a file of which big values are deferred.
     private
         What is known of private attributes (PS3.5 7.8); None for what vendors have published.
     """
@@ -51,4 +53,5 @@ class ReadOptions:
     max_elements: int = 20_000_000
     max_inflated: int = 2 << 30
     max_text: int = 2 << 30
+    max_kept: int = 512 << 20
     private: PrivateDictionary | None = None

@@ -17,7 +17,7 @@ from pacskit_ext._table import tag_from, wrap
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["decode", "inflate", "rewrap"]
+__all__ = ["decode", "inflate", "rewrap", "stop_for"]
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _DEFAULT = ReadOptions()
@@ -42,6 +42,14 @@ def inflate(data: Buffer, limit: int, *, offset: int = 0) -> bytes:
     return plain
 
 
+def stop_for(stop_before_pixels: bool, specific_tags: Iterable[int | str | tuple[int, int]] | None) -> int:
+    """The tag to stop reading before; 0 for none."""
+    if stop_before_pixels:
+        return PIXELS + 8
+    wanted = None if specific_tags is None else max(map(tag_from, specific_tags), default=0)
+    return PIXELS if wanted is not None and wanted < PIXELS else 0
+
+
 def decode(
     data: Buffer,
     transfer_syntax: str = EXPLICIT_LITTLE,
@@ -63,11 +71,10 @@ def decode(
         encoded = memoryview(data)[start:]
         data, start = inflate(encoded, options.max_inflated, offset=start), 0
     wanted = None
-    stop = PIXELS + 8 if stop_before_pixels else 0
+    specific_tags = None if specific_tags is None else tuple(specific_tags)
+    stop = stop_for(stop_before_pixels, specific_tags)
     if specific_tags is not None:
         wanted = {tag_from(key) for key in specific_tags}
-        if not stop and max(wanted, default=0) < PIXELS:
-            stop = PIXELS
         wanted.add(_SPECIFIC_CHARACTER_SET)
     table = scan(
         data,
