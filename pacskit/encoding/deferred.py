@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["read_deferred", "size_in_bytes", "stream_parts"]
 
-_UNITS: Final = {"": 1, "k": 1 << 10, "kb": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "g": 1 << 30, "gb": 1 << 30}
+_UNITS: Final = {
+    "": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30,
+}  # fmt: skip
 _CHUNK: Final = 1 << 22
 _TOKEN: Final = 32
 _ITEM: Final = b"\xfe\xff\x00\xe0\x18\0\0\0"  # a token parses as a fragment too
@@ -35,10 +37,10 @@ _UNDEFINED: Final = 0xFFFFFFFF
 
 
 def size_in_bytes(size: float | str) -> int:
-    """How many bytes ``"512 KB"`` and the like are; a number is taken as it is.
+    """How many bytes ``"512 KB"`` and the like are, as pydicom counts: a kB has 1000, a KiB 1024.
 
-    >>> size_in_bytes("512 KB"), size_in_bytes("1.5 MB"), size_in_bytes(4096)
-    (524288, 1572864, 4096)
+    >>> size_in_bytes("512 KB"), size_in_bytes("1.5 MiB"), size_in_bytes(4096)
+    (512000, 1572864, 4096)
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(size))
     if match is None or match[2].lower() not in _UNITS:
@@ -171,7 +173,9 @@ def stream_parts(dataset: Dataset, syntax: str, encode: Encode) -> Iterator[Buff
     parsed = decode(bytes(data), syntax) if any(one.path for one in left) else twin
     lengths = [(*_containers(parsed, data, one.path, number), data.index(one.token) - 4) for one in left]
     for one, places in zip(left, lengths, strict=True):
-        if one.element.is_undefined_length:  # OB by PS3.5 A.4; some write OW or UN, and an unchanged file stays as it is
+        if (
+            one.element.is_undefined_length
+        ):  # OB by PS3.5 A.4; some write OW or UN, and an unchanged file stays as it is
             at = places[-1] - 4
             data[at : at + 2] = str(one.element.VR).encode()
         _add_to_lengths(data, places, (one.element.length or 0) - _TOKEN, number, int(one.element.tag))

@@ -173,6 +173,12 @@ def _read_split(fd: int, size: int, read: Any) -> Dataset | None:
     return dataset  # type: ignore[no-any-return]
 
 
+def _ranges(source: str | os.PathLike[str] | BinaryIO | RangeSource) -> RangeSource:
+    if isinstance(source, (str, os.PathLike)):
+        return FileRange(source)
+    return source if isinstance(source, RangeSource) else StreamRange(source)
+
+
 def _where(data: Buffer, force: bool, stop: int) -> Head:
     head = _parse_head(data, force)
     return Head(head.start, head.syntax, stop)
@@ -200,8 +206,8 @@ def dcmread(
     force
         Read a file without prefix, meta or transfer syntax too, guessing what is missing.
     defer_size
-        Leave values longer than this where they are until they are touched: bytes, or text such as ``"512 KB"``. A
-        range source has 64 KiB for a limit when none is given. Bytes in memory are never copied, so nothing is deferred.
+        Leave values longer than this where they are until they are touched: bytes, or text such as ``"512 KB"``. For a
+        range source 64 KiB when nothing is said. Bytes in memory are never copied, so none of those are deferred.
     options
         Budgets for nesting, element count and inflated size.
 
@@ -222,14 +228,13 @@ def dcmread(
 
     if isinstance(source, (bytes, bytearray, memoryview)):
         return read(source)
-    if defer_size is not None or isinstance(source, RangeSource):
+    is_path = isinstance(source, (str, os.PathLike))
+    if defer_size is not None or (not is_path and isinstance(source, RangeSource)):
         limit = _DEFER if defer_size is None else size_in_bytes(defer_size)
         stop = stop_for(stop_before_pixels, specific_tags)
-        if not isinstance(source, RangeSource):
-            source = FileRange(source) if isinstance(source, (str, os.PathLike)) else StreamRange(source)
-        return read_deferred(source, limit, options, lambda data: _where(data, force, stop), read)
+        return read_deferred(_ranges(source), limit, options, lambda data: _where(data, force, stop), read)
     if not isinstance(source, (str, os.PathLike)):
-        return read(source.read())
+        return read(source.read())  # type: ignore[union-attr]  # a range source is not here
     fd = os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
     try:
         size = os.fstat(fd).st_size

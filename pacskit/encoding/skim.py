@@ -77,7 +77,7 @@ class Skim:
         self._lengths: list[int] = []  # where the defined lengths of what we are in stand in ``kept``
         self._path: list[tuple[int, int]] = []
         self._peeked = (0, b"")
-        self._extended = 0  # where the last entry of an Extended Offset Table is
+        self._extended = (0, 0)  # where the last entry of an Extended Offset Table is: in the source, in ``kept``
         self._stop = 0
         self._implicit = self._encapsulated = False
         self._arrange(False)
@@ -195,7 +195,7 @@ class Skim:
         if self._source.size is not None and after > self._source.size:
             raise TruncatedError("the source ends inside an element", offset=position, tag=header.tag)
         if header.tag == _EXTENDED_TABLE and header.length >= 8:
-            self._extended = after - 8
+            self._extended = (after - 8, after - 8 - self._removed)
         if header.length <= self._limit:
             return after
         if header.vr == b"SQ":
@@ -299,8 +299,8 @@ class Skim:
         position = first = value + 8 + length
         if length >= 4:
             position = first + self._four.unpack(self._peek(first - 4, 4))[0]
-        elif self._extended and not self._path:
-            position = first + self._eight.unpack(self._source.read(self._extended, 8, _EXTENDED_TABLE))[0]
+        elif self._extended[0] and not self._path:
+            position = first + self._eight.unpack(self._last_entry())[0]
         if self._peek(position, 4) != self._two.pack(0xFFFE) + self._two.pack(0xE000):
             position = first
         while True:
@@ -308,6 +308,13 @@ class Skim:
             if tag == _SEQUENCE_END:
                 return position
             position += 8 + length
+
+    def _last_entry(self) -> bytes:
+        """The last entry of the Extended Offset Table, which may have been left out itself."""
+        offset, at = self._extended
+        if any(gap.tag == _EXTENDED_TABLE and not gap.path for gap in self.gaps):
+            return self._source.read(offset, 8, _EXTENDED_TABLE)
+        return bytes(self.kept[at : at + 8])
 
     def _fragment(self, position: int, owner: int) -> tuple[int, int]:
         data = self._peek(position, 8)
