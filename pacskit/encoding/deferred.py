@@ -155,8 +155,8 @@ def _streamable(dataset: Dataset, big: bool, path: tuple[_Step, ...] = ()) -> It
             for index, item in enumerate(element.value):
                 yield from _streamable(item, big, (*path, (int(element.tag), index)))
         elif isinstance(element, DeferredElement) and element.is_deferred and element.is_binary:
-            if element.VR in ("OB", "UN") or not big:
-                yield _Left(path, element, _ITEM + os.urandom(_TOKEN - len(_ITEM)))
+            token = _ITEM + os.urandom(_TOKEN - len(_ITEM))
+            yield from [_Left(path, element, token)] if element.VR in ("OB", "UN") or not big else []
 
 
 def stream_parts(dataset: Dataset, syntax: str, encode: Encode) -> Iterator[Buffer] | None:

@@ -45,8 +45,8 @@ def _identity(status: os.stat_result) -> tuple[int, int, int]:
 def _exactly(file: BinaryIO, size: int) -> bytes:
     """Read until there are ``size`` bytes, or no more."""
     data = file.read(size)
-    if data is None or len(data) == size:
-        return data or b""
+    if len(data) == size:
+        return data
     parts = [data]
     missing = size - len(data)
     while missing and (part := file.read(missing)):

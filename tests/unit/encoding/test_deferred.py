@@ -56,8 +56,7 @@ def image(frames: int = 1, rows: int = 256) -> Dataset:
     ds = Dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.7", SOPInstanceUID="1.2.3", PatientName="DOE^JANE")
     ds.Rows = ds.Columns = rows
     ds.SamplesPerPixel, ds.BitsAllocated, ds.NumberOfFrames = 1, 16, frames
-    ds.PixelData = b"".join(bytes([n + 1]) * (rows * rows * 2) for n in range(frames))
-    ds["PixelData"].VR = "OW"
+    ds.add_new("PixelData", "OW", b"".join(bytes([n + 1]) * (rows * rows * 2) for n in range(frames)))
     return ds
 
 
@@ -80,7 +79,7 @@ def deferred(ds: Dataset) -> list[DeferredElement]:
 
 def both(path: Path, limit: int) -> tuple[Any, Any]:
     """What the two readers make of a file: its values and what it is written as, or the error."""
-    found = []
+    found: list[Any] = []
     for options in ({}, {"defer_size": limit}):
         try:
             ds = dcmread(path, **options)  # type: ignore[arg-type]
