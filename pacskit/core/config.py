@@ -40,6 +40,9 @@ class ReadOptions:
         How many elements, items and fragments there may be in all.
     max_inflated
         How many bytes a deflated data set may become.
+    max_ratio
+        How many bytes each byte of a deflated data set may become, once it is over 16 MiB. A bomb has about 1000; a mask
+        or an empty volume may come near that, and needs more than the default.
     max_text
         How much JSON or XML one data set may be.
     max_kept
@@ -52,6 +55,7 @@ class ReadOptions:
     max_depth: int = 128
     max_elements: int = 20_000_000
     max_inflated: int = 2 << 30
+    max_ratio: int = 500
     max_text: int = 2 << 30
     max_kept: int = 512 << 20
     private: PrivateDictionary | None = None
