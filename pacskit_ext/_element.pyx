@@ -103,6 +103,7 @@ cdef class DataElement:
                 self.value_ = Sequence.__new__(Sequence)
         self.value_ = self.value_ if type(self) is DataElement else self.value_read(self.value_)
         self.decoded = True
+        self.within = None        # not before: another thread may be decoding too while value_read runs
 
     def value_read(self, value):
         """What a value that was read becomes; for subclasses, which may have value types of their own."""
@@ -123,7 +124,6 @@ cdef class DataElement:
             table = item_class.__new__(item_class)
             table.attach(self.scan, item + i, parent, item_class)
             list.append(sequence, table)
-        self.within = None
         return sequence
 
     cdef int put(self, object value) except -1:

@@ -41,8 +41,8 @@ class ReadOptions:
     max_inflated
         How many bytes a deflated data set may become.
     max_ratio
-        How many bytes each byte of a deflated data set may become, once it is over 16 MiB. A bomb has about 1000; a mask
-        or an empty volume may come near that, and needs more than the default.
+        How many bytes each byte of a deflated data set may become, once it is over 16 MiB. A bomb has about 1000; an
+        empty volume may come near that, and needs more than the default.
     max_text
         How much JSON or XML one data set may be.
     max_kept
