@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint8_t
 from pacskit_ext._element cimport DataElement
 from pacskit_ext._slots cimport F_BIG
 from pacskit_ext._tagtable cimport keyword_of
-from pacskit_ext._values cimport vr_of
+from pacskit_ext._values cimport MultiValue, vr_of
 from pacskit_ext._vr cimport decode_value
 from pacskit_ext._vrcode cimport VR_UN, is_binary
 
@@ -76,6 +76,11 @@ cdef class DeferredElement(DataElement):
     def length(self):
         """Bytes of the value in the file; None once a value was assigned."""
         return self.size if self.reader is not None else None
+
+    @property
+    def is_modified(self):
+        """Whether the value is another than the file has."""
+        return self.reader is None or (isinstance(self.value_, MultiValue) and (<MultiValue> self.value_).changed)
 
     @property
     def is_little_endian(self):

@@ -46,7 +46,7 @@ def array_of(element: DataElement) -> NDArray[Any]:
     import numpy as np
 
     vr = str(element.VR)
-    raw = element.raw
+    raw = None if element.is_modified else element.raw
     if vr in ("DS", "IS"):
         if raw is None:
             return _from_values(element, np.dtype("f8" if vr == "DS" else "i8"))

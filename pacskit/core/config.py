@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pacskit.core.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from pacskit_ext._privatetable import PrivateDictionary
 
@@ -28,7 +30,7 @@ class Strictness(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """How strictly to read, and budgets for a data set whose bytes nobody has vouched for.
+    """How strictly to read, and budgets for a data set whose bytes nobody has vouched for. Immutable.
 
     Parameters
     ----------
@@ -59,3 +61,9 @@ class ReadOptions:
     max_text: int = 2 << 30
     max_kept: int = 512 << 20
     private: PrivateDictionary | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "strictness", Strictness(self.strictness))  # its name will do, too
+        except ValueError as error:
+            raise ConfigurationError(f"{self.strictness!r} is no strictness") from error

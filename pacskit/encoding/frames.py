@@ -66,7 +66,8 @@ class BitRange(NamedTuple):
 class FrameIndex:
     """Where each frame of a data set is, encapsulated or native; frames are numbered from 0.
 
-    The index refers to the bytes that the data set was read from and copies none of them. Its fields do not change.
+    The index refers to the bytes that the data set was read from and copies none of them. Its fields do not change: any
+    number of threads use it at once.
     Pixel data that was deferred stays where it is: a frame reads its own range, found by an offset table, by its size
     when native, or as one fragment; only where several frames share fragments without a table is all of it read.
 
