@@ -35,7 +35,8 @@ cdef class DeferredElement(DataElement):
             self.value_ = data
         else:
             self.value_ = decode_value(
-                <const uint8_t*> PyBytes_AS_STRING(data), len(data), self.vr_, self.big, self.charset, self.tag_, self.at
+                <const uint8_t*> PyBytes_AS_STRING(data), len(data), self.vr_, self.big, self.charset, self.tag_,
+                self.at,
             )
         self.decoded = True
 

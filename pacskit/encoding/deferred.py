@@ -121,6 +121,8 @@ def _install(dataset: Dataset, gaps: Iterable[Gap], ranges: Ranges) -> frozenset
         if table is None or gap.tag not in table:
             continue  # an attribute that was not wanted
         stub = table[gap.tag]
+        if stub.offset != gap.offset - gap.removed:
+            continue  # a double, of which another one counts
         if stub.VR == "SQ":
             nested.add(gap.offset)
         else:
@@ -130,7 +132,7 @@ def _install(dataset: Dataset, gaps: Iterable[Gap], ranges: Ranges) -> frozenset
 
 def _table_at(dataset: Dataset, gap: Gap) -> Dataset | None:
     for tag, index in gap.path:
-        if tag not in dataset:
+        if tag not in dataset or dataset[tag].VR != "SQ" or index >= len(dataset[tag].value):
             return None
         dataset = dataset[tag].value[index]
     return dataset

@@ -252,8 +252,9 @@ def dcmread(
 class dcmopen:
     """Open a DICOM file by mapping it: nothing is read before it is touched, whatever the size.
 
-    A context manager that gives the Dataset, for threads what any Dataset is. Its values that were decoded stay valid afterwards. The file must not
-    be truncated by others while it is open: that ends the process, as with any mapped file.
+    A context manager that gives the Dataset, for threads what any Dataset is. Its values that were decoded stay valid
+    afterwards. The file must not be truncated by others while it is open: that ends the process, as with any mapped
+    file.
 
     >>> with dcmopen("whole_slide.dcm") as ds:  # doctest: +SKIP
     ...     print(ds.NumberOfFrames)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pacskit import encoding
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError
+from pacskit.core.values import DS
 from pacskit_ext._numbers import decimals, integers
 
 
@@ -74,7 +75,7 @@ def test_binary_values_are_views_of_the_source(vr: str) -> None:
 def test_arrays_of_what_was_set_and_of_no_numbers() -> None:
     assert Dataset(PixelSpacing=[0.5, 0.25]).array("PixelSpacing").tolist() == [0.5, 0.25]
     ds = encoding.decode(encoding.encode(Dataset(PixelSpacing=[0.5, 0.25]), "1.2.840.10008.1.2"), "1.2.840.10008.1.2")
-    ds.PixelSpacing[1] = 4  # changed in place
+    ds.PixelSpacing[1] = DS(4)  # changed in place
     assert ds.array("PixelSpacing").tolist() == [0.5, 4]
     with pytest.raises(TypeError):
         Dataset(PatientID="1").array("PatientID")

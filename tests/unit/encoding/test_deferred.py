@@ -257,6 +257,37 @@ def test_a_source_that_ends_early(cut: int) -> None:
             assert dcmread(Store(data, size), defer_size=100) == expected
 
 
+@given(
+    data=st.data(),
+    syntax=st.sampled_from(["", ".1", ".2", ".4.50"]),
+    undefined=st.booleans(),
+    limit=st.sampled_from([0, 8, 40]),
+)
+def test_damage_reads_the_same(data: st.DataObject, syntax: str, undefined: bool, limit: int) -> None:
+    ds = nested(20)
+    ds.private_block(0x0029, "SIEMENS CSA HEADER", create=True).add_new(0x10, "OB", bytes(44))
+    if syntax == ".4.50":
+        set_frames(ds, [b"abc" * 20, b"d" * 30], "1.2.840.10008.1.2.4.50", table="none")  # which would be believed
+    source = bytearray(written(ds, transfer_syntax=f"1.2.840.10008.1.2{syntax}"))
+    if undefined and syntax != ".2":
+        at = source.index(b"\x00\x54\x00\x01") + (4 if syntax == "" else 8)
+        end = at + 4 + int.from_bytes(source[at : at + 4], "little")
+        source[end:end] = b"\xfe\xff\xdd\xe0\0\0\0\0"
+        source[at : at + 4] = b"\xff\xff\xff\xff"
+    start = source.index(b"\x08\0\x16\0" if syntax != ".2" else b"\0\x08\0\x16")
+    for _ in range(data.draw(st.integers(0, 3))):
+        at = data.draw(st.integers(start, len(source) - 1))
+        source[at] = data.draw(st.sampled_from([0, 1, 8, 0x10, 0x42, 0x4F, 0xFE, 0xFF, source[at] ^ 1]))
+    found: list[Any] = []
+    for give in (bytes(source), Store(bytes(source))):
+        try:
+            late = dcmread(give, defer_size=limit)
+            found.append([(e.tag, str(e.VR), bytes(e.raw or b"")) for e in late.iterall() if e.VR != "SQ"])
+        except DecodeError as error:
+            found.append(type(error))
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("size", [10**18, -1, "1", 1.5, True])
 def test_a_source_that_lies_about_its_size(size: Any) -> None:
     with pytest.raises(SourceError):
