@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -42,6 +43,8 @@ def size_in_bytes(size: float | str) -> int:
     >>> size_in_bytes("512 KB"), size_in_bytes("1.5 MiB"), size_in_bytes(4096)
     (512000, 1572864, 4096)
     """
+    if size == float("inf"):
+        return sys.maxsize
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(size))
     if match is None or match[2].lower() not in _UNITS:
         raise ValueError(f"{size!r} is no size in bytes, such as 4096 or '512 KB'")
@@ -77,7 +80,8 @@ def read_deferred(
         skim = Skim(ranges, limit, options, keep)
         head = _head(skim, head_of)
         syntax = grammar(head.syntax)
-        if syntax.deflated or options.strictness is Strictness.SALVAGE:
+        is_small = ranges.size is not None and ranges.size <= limit
+        if is_small or syntax.deflated or options.strictness is Strictness.SALVAGE:
             while skim.have(len(skim.kept), 1 << 22):
                 continue
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import io
 import multiprocessing
 import pickle
@@ -23,9 +24,18 @@ THREADS = 8
 
 @pytest.fixture(autouse=True)
 def threads_take_turns_often() -> Iterator[None]:
-    before = sys.getswitchinterval()
+    """Python code runs, and so lets other threads run, wherever an object is made that the collector knows."""
+    before, limits = sys.getswitchinterval(), gc.get_threshold()
+
+    def collected(phase: str, info: dict[str, int]) -> None:
+        del phase, info
+
     sys.setswitchinterval(1e-6)
+    gc.set_threshold(20, 1000, 1000)
+    gc.callbacks.append(collected)
     yield
+    gc.callbacks.remove(collected)
+    gc.set_threshold(*limits)
     sys.setswitchinterval(before)
 
 

@@ -400,6 +400,7 @@ def test_the_pixels_are_not_asked_for_where_they_are_not_wanted() -> None:
 @pytest.mark.parametrize("text", ["512 KB", "1.5 MB", "2GB", "17", "3 KiB", 4096])
 def test_sizes_are_pydicoms(text: Any) -> None:
     assert size_in_bytes(text) == their_size(text)
+    assert size_in_bytes(float("inf")) >= 1 << 31
 
 
 @pytest.mark.parametrize("text", ["", "KB", "12 parsec", "-1", "1 2"])
