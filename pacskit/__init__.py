@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         NoPresentationContext,
         PacsError,
         ProtocolError,
+        SourceError,
         StorageError,
         TruncatedError,
     )
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pacskit.core.sequence import Sequence
     from pacskit.core.status import Status, StatusCategory
     from pacskit.core.tag import Tag
+    from pacskit.core.types import RangeSource
     from pacskit.core.uid import UID
     from pacskit.core.values import DA, DS, DT, IS, TM, MultiValue, PersonName
     from pacskit.core.vr import VR
@@ -100,9 +102,11 @@ __all__ = [
     "Priority",
     "Progress",
     "ProtocolError",
+    "RangeSource",
     "ReadOptions",
     "Sent",
     "Sequence",
+    "SourceError",
     "Status",
     "StatusCategory",
     "StorageError",
@@ -132,12 +136,13 @@ _WHERE: Final = {
     "core.errors": (
         "AssociationAborted AssociationRejected AssociationReleased ConfigurationError ConnectError DeadlineExceeded "
         "DecodeError DimseError DuplicateInstance EncodeError InstanceNotFound LimitError NetworkError "
-        "NoPresentationContext PacsError ProtocolError StorageError TruncatedError"
+        "NoPresentationContext PacsError ProtocolError SourceError StorageError TruncatedError"
     ),
     "core.filemeta": "FileMeta",
     "core.sequence": "Sequence",
     "core.status": "Status StatusCategory",
     "core.tag": "Tag",
+    "core.types": "RangeSource",
     "core.uid": "UID",
     "core.values": "DA DS DT IS TM MultiValue PersonName",
     "core.vr": "VR",

@@ -87,22 +87,24 @@ cdef class DataElement:
 
     cdef decode(self):
         cdef Slot* slot = self.slot
+        cdef object value
         if slot.flags & F_ITEMS:
-            self.value_ = self.items()
+            value = self.items()
         else:
             if slot.flags & F_EXTERNAL and self.scan.external is None:
                 raise DecodeError("the value was not read", tag=self.tag_, offset=slot.offset)
             if slot.flags & F_EXTERNAL and is_binary(self.vr_):
-                self.value_ = self.scan.external
+                value = self.scan.external
             else:        # UN of known length is little endian whatever the data set is (PS3.5 6.2.2)
-                self.value_ = decode_value(
+                value = decode_value(
                     value_at(self.scan, slot), slot.length, self.vr_, slot.flags & F_BIG and slot.vr != VR_UN,
                     self.charset, self.tag_, slot.offset,
                 )
             if self.vr_ == VR_SQ:
-                self.value_ = Sequence.__new__(Sequence)
-        self.value_ = self.value_ if type(self) is DataElement else self.value_read(self.value_)
-        self.decoded = True
+                value = Sequence.__new__(Sequence)
+        value = value if type(self) is DataElement else self.value_read(value)
+        if not self.decoded:      # another thread may have been first, while Python code ran in this one
+            self.value_, self.decoded, self.within = value, True, None
 
     def value_read(self, value):
         """What a value that was read becomes; for subclasses, which may have value types of their own."""
@@ -113,9 +115,9 @@ cdef class DataElement:
         return coerce_value(value, self.vr_, self.tag_)
 
     cdef object items(self):
+        cdef SlotTable parent = self.within      # first: making an object may let another thread run
         cdef Sequence sequence = Sequence.__new__(Sequence)
         cdef Item* item = self.scan.items + self.slot.first
-        cdef SlotTable parent = self.within
         cdef object item_class = parent.item_class
         cdef SlotTable table
         cdef uint32_t i
@@ -123,7 +125,6 @@ cdef class DataElement:
             table = item_class.__new__(item_class)
             table.attach(self.scan, item + i, parent, item_class)
             list.append(sequence, table)
-        self.within = None
         return sequence
 
     cdef int put(self, object value) except -1:
@@ -349,9 +350,10 @@ cdef class SlotTable:
             element.within = self
         else:
             element.charset = self.charset()
-        Py_INCREF(element)
-        self.cache[index] = <PyObject*> element
-        return element
+        if self.cache[index] == NULL:            # else another thread was first
+            Py_INCREF(element)
+            self.cache[index] = <PyObject*> element
+        return <DataElement> self.cache[index]
 
     cdef DataElement new_element(self):
         cdef object cls = self.element_class

@@ -3,6 +3,7 @@
 Nothing is decoded and nothing copied before bytes are asked for.
 """
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -29,6 +30,7 @@ cdef enum:
     FRAME_COUNT = -3       # not so many frames
 
 
+@cython.no_gc_clear        # which would forget the buffer without releasing it
 cdef class Fragments:
     """The fragments of one value, the Basic Offset Table apart; offsets count from the first byte of the source."""
     cdef object owner            # keeps the items alive: the scan, or None where they are our own

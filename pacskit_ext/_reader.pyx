@@ -2,6 +2,7 @@
 
 import struct
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint32_t
@@ -13,6 +14,7 @@ from pacskit_ext._grammar cimport Scanner, scan_level
 from pacskit_ext._slots cimport F_EXTERNAL, F_IMPLICIT, F_ITEMS, Item, Slot
 
 
+@cython.no_gc_clear        # which would forget the buffer without releasing it
 cdef class Scan:
     """The elements of one data set as offsets into a buffer; immutable, shared by every view of it."""
 

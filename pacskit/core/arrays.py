@@ -37,15 +37,16 @@ _TYPES = {
 def array_of(element: DataElement) -> NDArray[Any]:
     """The numbers of an element as an array of one dimension.
 
-    DS gives float64 (NaN for an empty one), IS int64, both parsed natively. The binary VRs give a read-only view of
-    the source in its byte order, copying nothing, where the element was read and not changed.
+    DS gives float64 (NaN for an empty one), IS int64, both parsed natively. The binary VRs of an element that was read
+    and not changed give a read-only view of the source, copying nothing; of a source in the other byte order a copy, in
+    the machine's. Every array is read-only.
 
     Raises TypeError for a VR without numbers, DecodeError with tag and offset for text that is none.
     """
     import numpy as np
 
     vr = str(element.VR)
-    raw = element.raw
+    raw = None if element.is_modified else element.raw
     if vr in ("DS", "IS"):
         if raw is None:
             return _from_values(element, np.dtype("f8" if vr == "DS" else "i8"))
@@ -62,7 +63,13 @@ def array_of(element: DataElement) -> NDArray[Any]:
         return _from_values(element, kind)
     if len(raw) % kind.itemsize:
         raise DecodeError(f"a value of {len(raw)} bytes is no multiple of {kind.itemsize}", tag=element.tag)
-    return np.frombuffer(raw, dtype=kind)
+    found = np.frombuffer(raw, dtype=kind)
+    return found if kind.isnative else _sealed(found.astype(kind.newbyteorder("=")))
+
+
+def _sealed(array: NDArray[Any]) -> NDArray[Any]:
+    array.setflags(write=False)
+    return array
 
 
 def _from_values(element: DataElement, kind: np.dtype[Any]) -> NDArray[Any]:
@@ -73,4 +80,4 @@ def _from_values(element: DataElement, kind: np.dtype[Any]) -> NDArray[Any]:
         return np.empty(0, kind)
     if isinstance(value, bytes):
         return np.frombuffer(value, kind)
-    return np.array(value if isinstance(value, list) else [value], kind)
+    return _sealed(np.array(value if isinstance(value, list) else [value], kind))

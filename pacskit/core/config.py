@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pacskit.core.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from pacskit_ext._privatetable import PrivateDictionary
 
@@ -28,7 +30,7 @@ class Strictness(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """How strictly to read, and budgets for a data set whose bytes nobody has vouched for.
+    """How strictly to read, and budgets for a data set whose bytes nobody has vouched for. Immutable.
 
     Parameters
     ----------
@@ -40,8 +42,13 @@ class ReadOptions:
         How many elements, items and fragments there may be in all.
     max_inflated
         How many bytes a deflated data set may become.
+    max_ratio
+        How many bytes each byte of a deflated data set may become, once it is over 16 MiB. A bomb has about 1000; an
+        empty volume may come near that, and needs more than the default.
     max_text
         How much JSON or XML one data set may be.
+    max_kept
+        How many bytes may be held of a file of which big values are deferred.
     private
         What is known of private attributes (PS3.5 7.8); None for what vendors have published.
     """
@@ -50,5 +57,13 @@ class ReadOptions:
     max_depth: int = 128
     max_elements: int = 20_000_000
     max_inflated: int = 2 << 30
+    max_ratio: int = 500
     max_text: int = 2 << 30
+    max_kept: int = 512 << 20
     private: PrivateDictionary | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "strictness", Strictness(self.strictness))  # its name will do, too
+        except ValueError as error:
+            raise ConfigurationError(f"{self.strictness!r} is no strictness") from error

@@ -43,6 +43,8 @@ class Dataset(ElementTable, PrivateAttributes, TextForms, KeywordAttributes):
     Values of a data set that was read stay undecoded until they are touched. Keywords of the dictionary read and
     assign values; any other name with a capital is an AttributeError, so that a typing mistake cannot pass for data.
 
+    Any number of threads may read one data set at once; while one changes it, no other may use it. It pickles as bytes.
+
     >>> ds = Dataset(PatientID="42")
     >>> ds.PatientName = "DOE^JANE"
     >>> ds.PatientName.family_name

@@ -8,6 +8,7 @@
     │   └── LimitError               a budget was exceeded
     ├── EncodeError(ValueError)      a value that cannot be written
     ├── ConfigurationError(ValueError)
+    ├── SourceError(OSError)         bytes that were left where they are cannot be had any more
     ├── PrivateGroupFull(ValueError) no block of a private group is free
     ├── StorageError                 the archive could not keep or find an object
     │   ├── DuplicateInstance
@@ -24,6 +25,8 @@
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from pacskit_ext._errors import DecodeError, EncodeError, LimitError, PacsError, TruncatedError
 
@@ -45,6 +48,7 @@ __all__ = [
     "PacsError",
     "PrivateGroupFull",
     "ProtocolError",
+    "SourceError",
     "StorageError",
     "TruncatedError",
 ]
@@ -52,6 +56,31 @@ __all__ = [
 
 class ConfigurationError(PacsError, ValueError):
     """A setting that cannot work."""
+
+
+class SourceError(PacsError, OSError):
+    """Bytes that were left where they are cannot be had: a file that changed or is gone, a source that fails or lies.
+
+    ``path`` names the file (or the kind of source), ``offset`` the first byte asked for, ``tag`` the attribute.
+    """
+
+    def __init__(self, message: str, *, path: str, offset: int, tag: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.offset = offset
+        self.tag = tag
+
+    def __str__(self) -> str:
+        where = f", ({self.tag >> 16:04X},{self.tag & 0xFFFF:04X})" if self.tag is not None else ""
+        return f"{self.message} [{self.path}, offset {self.offset}{where}]"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _source_error, (self.message, self.path, self.offset, self.tag)
+
+
+def _source_error(message: str, path: str, offset: int, tag: int | None) -> SourceError:
+    return SourceError(message, path=path, offset=offset, tag=tag)
 
 
 class PrivateGroupFull(PacsError, ValueError):

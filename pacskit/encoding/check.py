@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.dictionary import entry_for
-from pacskit.core.element import DataElement
+from pacskit.core.element import DataElement, DeferredElement
 from pacskit.core.errors import EncodeError
 from pacskit.core.paths import name_of
 
@@ -59,7 +59,7 @@ def _check(dataset: Dataset, prefix: str) -> None:
         if element.VR == "SQ":
             for index, item in enumerate(element.value):
                 _check(item, f"{path}[{index}].")
-        else:
+        elif not isinstance(element, DeferredElement) or element.offset is None:
             _check_element(element, path)
 
 

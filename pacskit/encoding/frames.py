@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeGuard
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
-from pacskit.core.element import DataElement
+from pacskit.core.element import DataElement, DeferredElement
 from pacskit.core.errors import DecodeError, TruncatedError
 from pacskit.core.uid import UID
+from pacskit.encoding.rangeframes import RangeFrames, frames_by_range
 from pacskit.encoding.transfer_syntax import TransferSyntax, grammar
 from pacskit_ext import _encapsulate, _frames
 from pacskit_ext._frames import Fragments, Frames, fragments_of, parse_fragments
@@ -65,7 +66,10 @@ class BitRange(NamedTuple):
 class FrameIndex:
     """Where each frame of a data set is, encapsulated or native; frames are numbered from 0.
 
-    The index refers to the bytes that the data set was read from and copies none of them. Its fields do not change.
+    The index refers to the bytes that the data set was read from and copies none of them. Its fields do not change: any
+    number of threads use it at once.
+    Pixel data that was deferred stays where it is: a frame reads its own range, found by an offset table, by its size
+    when native, or as one fragment; only where several frames share fragments without a table is all of it read.
 
     Parameters
     ----------
@@ -81,13 +85,19 @@ class FrameIndex:
 
     def __init__(self, dataset: Dataset, *, ignore_tables: bool = False, options: ReadOptions = _DEFAULT) -> None:
         self._element = _pixels_of(dataset)
-        self._frames: Frames | None = None
+        self._frames: Frames | RangeFrames | None = None
         self._bits = 0
         self._swapped = False
+        if _is_left(self._element) and self._element.is_undefined_length:
+            self._frames = _divide_by_range(dataset, self._element, ignore_tables, options)
+        if self._frames is not None:
+            self.is_encapsulated: bool = True
+            self.number_of_frames: int = len(self._frames)
+            return
         fragments = _fragments(dataset, self._element, options)
-        self.is_encapsulated: bool = fragments is not None
+        self.is_encapsulated = fragments is not None
         if fragments is None:
-            self.number_of_frames: int = _frame_count(dataset) or 1
+            self.number_of_frames = _frame_count(dataset) or 1
             self._bits = _frame_bits(dataset, self._element)
             self._swapped = _has_swapped_bytes(dataset, self._element)
             self._check_native()
@@ -109,13 +119,18 @@ class FrameIndex:
 
     @property
     def fragments(self) -> Fragments | None:
-        """The fragments of encapsulated pixel data, as views by number; None for native."""
+        """The fragments of encapsulated pixel data, as views by number; None for native. Deferred data is read."""
+        if isinstance(self._frames, RangeFrames):
+            return parse_fragments(_native(self._element))
         return None if self._frames is None else self._frames.fragments
 
     def fragment_range(self, frame: int) -> range:
         """Return the numbers of the fragments of an encapsulated frame."""
         if self._frames is None:
             raise ValueError("native pixel data has no fragments")
+        if isinstance(self._frames, RangeFrames):
+            counts = [len(self._frames.spans(number)) for number in range(frame + 1)]
+            return range(sum(counts[:-1]), sum(counts))
         return range(*self._frames.fragment_range(frame))
 
     def spans(self, frame: int) -> tuple[Span, ...]:
@@ -126,7 +141,9 @@ class FrameIndex:
         byte: ``bit_range`` tells where that is.
         """
         if self._frames is not None:
-            return tuple(Span(*span) for span in self._frames.spans(frame))
+            whole = isinstance(self._element, DeferredElement) and not isinstance(self._frames, RangeFrames)
+            shift = (self._element.offset or 0) if whole else 0
+            return tuple(Span(offset + shift, length) for offset, length in self._frames.spans(frame))
         place = self.bit_range(frame)
         if place.bit or place.bits % 8:
             raise ValueError(f"frame {frame} does not begin and end with a byte: see bit_range")
@@ -145,7 +162,7 @@ class FrameIndex:
             return self._frames.views(frame)
         (span,) = self.spans(frame)
         start = span.offset - (self._element.offset or 0)
-        return (_native(self._element)[start : start + span.length],)
+        return (_part(self._element, start, start + span.length),)
 
     def frame(self, frame: int) -> bytes:
         """Return the bytes of one frame: the code stream, or native pixels in the byte order of the source.
@@ -156,12 +173,12 @@ class FrameIndex:
         if self._frames is not None:
             return self._frames.join(frame)
         first = self._check(frame) * self._bits
-        data = _native(self._element)
+        start, stop = first // 16 * 2, -(-(first + self._bits) // 16) * 2
+        data, first = _part(self._element, start, stop), first - start * 8
         if self._swapped:
-            start, stop = first // 16 * 2, -(-(first + self._bits) // 16) * 2
-            words = bytearray(data[start:stop])
+            words = bytearray(data)
             words[0::2], words[1::2] = words[1::2], words[0::2]
-            data, first = memoryview(words), first - start * 8
+            data = memoryview(words)
         if first % 8 or self._bits % 8:
             return _encapsulate.take_bits(data, first, self._bits)
         return bytes(data[first // 8 : (first + self._bits) // 8])
@@ -172,7 +189,8 @@ class FrameIndex:
         return frame
 
     def _check_native(self) -> None:
-        have = len(_native(self._element))
+        have = self._element.length
+        have = len(_native(self._element)) if have is None else have
         if have * 8 < self._bits * self.number_of_frames:
             raise TruncatedError(
                 f"{self.number_of_frames} frames of {self._bits} bits do not fit in {have} bytes",
@@ -210,6 +228,32 @@ def _native(element: DataElement) -> memoryview:
     return memoryview(value if isinstance(value, (bytes, bytearray, memoryview)) else b"").cast("B").toreadonly()
 
 
+def _is_left(element: DataElement) -> TypeGuard[DeferredElement]:
+    """Whether the value is still where it was read from."""
+    return isinstance(element, DeferredElement) and element.is_deferred
+
+
+def _part(element: DataElement, start: int, stop: int) -> memoryview:
+    """Some bytes of native pixel data, fewer at its end; of a deferred value no others are read."""
+    if _is_left(element):
+        stop = min(stop, element.length or 0)
+        return memoryview(element.read(start, stop - start))
+    return _native(element)[start:stop]
+
+
+def _divide_by_range(
+    dataset: Dataset, element: DeferredElement, ignore_tables: bool, options: ReadOptions
+) -> RangeFrames | None:
+    if (_syntax(dataset) or "").removesuffix(".1") in _VIDEO:
+        return None
+    extended = None
+    if not ignore_tables and _TABLE in dataset:
+        lengths = bytes(_native(dataset[_LENGTHS])) if _LENGTHS in dataset else b""
+        extended = (bytes(_native(dataset[_TABLE])), lengths)
+    expected = _frame_count(dataset) or 0
+    return frames_by_range(element, expected, extended, ignore_tables=ignore_tables, max_fragments=options.max_elements)
+
+
 def _syntax(dataset: Dataset) -> str | None:
     value: Any = dataset.transfer_syntax or dataset.file_meta.get("TransferSyntaxUID")
     return str(value) if value else None
@@ -218,8 +262,10 @@ def _syntax(dataset: Dataset) -> str | None:
 def _fragments(dataset: Dataset, element: DataElement, options: ReadOptions) -> Fragments | None:
     """The fragments of an element that was read or assigned; None where it is native, as without a transfer syntax."""
     found = fragments_of(element)
-    if found is not None or int(element.tag) != _PIXEL_DATA or element.raw is not None:
+    if found is not None or int(element.tag) != _PIXEL_DATA:
         return found
+    if element.offset is not None and not element.is_undefined_length:
+        return None
     syntax = _syntax(dataset)
     if syntax is None or not grammar(syntax).encapsulated:
         return None
@@ -269,7 +315,7 @@ def _frame_bits(dataset: Dataset, element: DataElement) -> int:
 def _has_swapped_bytes(dataset: Dataset, element: DataElement) -> bool:
     """Whether units under 16 bits stand in big endian words (PS3.5 8.2)."""
     syntax = dataset.transfer_syntax
-    big = syntax is not None and grammar(syntax).big and element.raw is not None
+    big = syntax is not None and grammar(syntax).big and element.offset is not None
     return big and element.VR == "OW" and (_number(dataset, "BitsAllocated", 16) or 16) <= 8
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -14,9 +15,12 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.diagnostics import Diagnostic, DiagnosticKind
 from pacskit.core.errors import DecodeError, EncodeError, TruncatedError
 from pacskit.core.filemeta import FileMeta
+from pacskit.core.types import RangeSource
 from pacskit.core.uid import UID
 from pacskit.encoding.check import check_values
-from pacskit.encoding.reader import decode
+from pacskit.encoding.deferred import Head, read_deferred, size_in_bytes, stream_parts
+from pacskit.encoding.ranges import FileRange, StreamRange
+from pacskit.encoding.reader import decode, stop_for
 from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE, grammar
 from pacskit.encoding.writer import encode
 from pacskit_ext import _writer
@@ -41,6 +45,7 @@ IMPLEMENTATION_VERSION_NAME = f"PACSKIT_{__version__}"[:16]
 
 _PREAMBLE = 128
 _HEAD = 1 << 15
+_DEFER = 1 << 16
 _DEFAULT = ReadOptions()
 
 
@@ -168,12 +173,24 @@ def _read_split(fd: int, size: int, read: Any) -> Dataset | None:
     return dataset  # type: ignore[no-any-return]
 
 
+def _ranges(source: str | os.PathLike[str] | BinaryIO | RangeSource) -> RangeSource:
+    if isinstance(source, (str, os.PathLike)):
+        return FileRange(source)
+    return source if isinstance(source, RangeSource) else StreamRange(source)
+
+
+def _where(data: Buffer, force: bool, stop: int) -> Head:
+    head = _parse_head(data, force)
+    return Head(head.start, head.syntax, stop)
+
+
 def dcmread(
-    source: str | os.PathLike[str] | BinaryIO | bytes | bytearray | memoryview,
+    source: str | os.PathLike[str] | BinaryIO | bytes | bytearray | memoryview | RangeSource,
     *,
     stop_before_pixels: bool = False,
     specific_tags: Iterable[int | str | tuple[int, int]] | None = None,
     force: bool = False,
+    defer_size: float | str | None = None,
     options: ReadOptions = _DEFAULT,
 ) -> Dataset:
     """Read a DICOM file.
@@ -181,18 +198,23 @@ def dcmread(
     Parameters
     ----------
     source
-        A path, a file open for reading in binary, or the file's bytes.
+        A path, a file open for reading in binary, the file's bytes, or a range source: any object with ``read_at``.
     stop_before_pixels
         End before the pixel data, and read no more of the file than that needs.
     specific_tags
         Keep only these attributes (and Specific Character Set), by keyword or tag.
     force
         Read a file without prefix, meta or transfer syntax too, guessing what is missing.
+    defer_size
+        Leave values longer than this where they are until they are touched: bytes, or text such as ``"512 KB"``. For a
+        range source 64 KiB when nothing is said. Bytes in memory are never copied, so none of those are deferred.
     options
         Budgets for nesting, element count and inflated size.
 
-    Raises DecodeError, TruncatedError or LimitError with offset and tag, OSError when the file cannot be read.
+    Raises DecodeError, TruncatedError or LimitError with offset and tag, OSError when the file cannot be read;
+    touching a deferred value raises SourceError when it cannot be had any more.
     """
+    specific_tags = None if specific_tags is None else tuple(specific_tags)
 
     def read(data: Buffer, total: int = -1) -> Dataset:
         return read_part10(
@@ -206,8 +228,13 @@ def dcmread(
 
     if isinstance(source, (bytes, bytearray, memoryview)):
         return read(source)
+    is_path = isinstance(source, (str, os.PathLike))
+    if defer_size is not None or (not is_path and isinstance(source, RangeSource)):
+        limit = _DEFER if defer_size is None else size_in_bytes(defer_size)
+        stop = stop_for(stop_before_pixels, specific_tags)
+        return read_deferred(_ranges(source), limit, options, lambda data: _where(data, force, stop), read)
     if not isinstance(source, (str, os.PathLike)):
-        return read(source.read())
+        return read(source.read())  # type: ignore[union-attr]  # a range source is not here
     fd = os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
     try:
         size = os.fstat(fd).st_size
@@ -225,8 +252,9 @@ def dcmread(
 class dcmopen:
     """Open a DICOM file by mapping it: nothing is read before it is touched, whatever the size.
 
-    A context manager that gives the Dataset. Its values that were decoded stay valid afterwards. The file must not
-    be truncated by others while it is open: that ends the process, as with any mapped file.
+    A context manager that gives the Dataset, for threads what any Dataset is. Its values that were decoded stay valid
+    afterwards. The file must not be truncated by others while it is open: that ends the process, as with any mapped
+    file.
 
     >>> with dcmopen("whole_slide.dcm") as ds:  # doctest: +SKIP
     ...     print(ds.NumberOfFrames)
@@ -371,7 +399,8 @@ def dcmwrite(
     syntax = UID(
         transfer_syntax or dataset.file_meta.get("TransferSyntaxUID") or dataset.transfer_syntax or EXPLICIT_LITTLE
     )
-    parts: list[Buffer] = [_head_for(dataset, syntax), _body(dataset, syntax)]
+    body = stream_parts(dataset, syntax, encode)
+    parts = chain([_head_for(dataset, syntax)], body if body is not None else [_body(dataset, syntax)])
     if isinstance(target, (str, os.PathLike)):
         _write(target, parts, overwrite)
         return

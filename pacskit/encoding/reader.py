@@ -17,29 +17,50 @@ from pacskit_ext._table import tag_from, wrap
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["decode", "inflate", "rewrap"]
+__all__ = ["decode", "inflate", "rewrap", "stop_for"]
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _DEFAULT = ReadOptions()
+_FREE = 16 << 20
+_PIECE = 1 << 16
 PIXELS = 0x7FE00000
 _Made = TypeVar("_Made", bound=Dataset)
 
 
-def inflate(data: Buffer, limit: int, *, offset: int = 0) -> bytes:
-    """Inflate a deflated data set (PS3.5 A.5) of at most ``limit`` bytes.
+def inflate(data: Buffer, limit: int, *, ratio: int | None = None, offset: int = 0) -> bytes:
+    """Inflate a deflated data set (PS3.5 A.5) of at most ``limit`` bytes, each of which became at most ``ratio``.
 
-    Raises TruncatedError when the stream ends early, DecodeError when it is damaged, LimitError over the limit.
+    Raises TruncatedError when the stream ends early, DecodeError when it is damaged, LimitError over a limit.
     """
     machine = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        plain = machine.decompress(data, limit)
-        if not machine.eof and machine.unconsumed_tail:
-            raise LimitError(f"the data set inflates to more than {limit} bytes", offset=offset)
-    except zlib.error as error:
-        raise DecodeError(f"the deflated data set is damaged: {error}", offset=offset) from error
-    if not machine.eof:
-        raise TruncatedError("the deflated data set ends early", offset=offset)
-    return plain
+    view = memoryview(data).cast("B")
+    parts: list[bytes] = []
+    made = taken = 0
+    rest: Buffer = b""
+    while not machine.eof:
+        if not rest:
+            rest = view[taken : taken + _PIECE]
+            taken += len(rest)
+        if not rest:
+            raise TruncatedError("the deflated data set ends early", offset=offset)
+        try:
+            parts.append(machine.decompress(rest, min(_FREE, limit - made + 1)))
+        except zlib.error as error:
+            raise DecodeError(f"the deflated data set is damaged: {error}", offset=offset) from error
+        rest = machine.unconsumed_tail
+        made += len(parts[-1])
+        used = taken - len(rest)
+        if made > limit or (ratio is not None and made > max(_FREE, used * ratio)):
+            raise LimitError(f"{used} bytes of the deflated data set become more than {made}", offset=offset)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def stop_for(stop_before_pixels: bool, specific_tags: Iterable[int | str | tuple[int, int]] | None) -> int:
+    """The tag to stop reading before; 0 for none."""
+    if stop_before_pixels:
+        return PIXELS + 8
+    wanted = None if specific_tags is None else max(map(tag_from, specific_tags), default=0)
+    return PIXELS if wanted is not None and wanted < PIXELS else 0
 
 
 def decode(
@@ -61,13 +82,12 @@ def decode(
     implicit, big, deflated, _ = grammar(transfer_syntax)
     if deflated:
         encoded = memoryview(data)[start:]
-        data, start = inflate(encoded, options.max_inflated, offset=start), 0
+        data, start = inflate(encoded, options.max_inflated, ratio=options.max_ratio, offset=start), 0
     wanted = None
-    stop = PIXELS + 8 if stop_before_pixels else 0
+    specific_tags = None if specific_tags is None else tuple(specific_tags)
+    stop = stop_for(stop_before_pixels, specific_tags)
     if specific_tags is not None:
         wanted = {tag_from(key) for key in specific_tags}
-        if not stop and max(wanted, default=0) < PIXELS:
-            stop = PIXELS
         wanted.add(_SPECIFIC_CHARACTER_SET)
     table = scan(
         data,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from array import array
+from typing import TYPE_CHECKING, Final
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
+from pacskit.core.element import DataElement, DeferredElement
 from pacskit.core.errors import EncodeError
 from pacskit.core.uid import UID
 from pacskit.encoding.reader import decode
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["encode", "transcode"]
 
+_WORDS: Final = {"OW": "H", "OF": "I", "OL": "I", "OD": "Q", "OV": "Q"}
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
@@ -28,6 +31,27 @@ def _refuse_pixel_change(dataset: Dataset, target: str) -> None:
         return
     if any(tag in dataset for tag in _PIXELS):
         raise EncodeError(f"pixel data cannot be converted from {source.name} to {UID(target).name}", tag=0x7FE00010)
+
+
+def _with_words_swapped(dataset: Dataset) -> Dataset:
+    """The data set for a big endian syntax: values that were deferred are little endian bytes."""
+    twin: Dataset | None = None
+    for element in dataset.changed_elements():
+        replaced: DataElement | None = None
+        if element.VR == "SQ":
+            items = [_with_words_swapped(item) for item in element.value]
+            if any(item is not old for item, old in zip(items, element.value, strict=True)):
+                replaced = DataElement(element.tag, "SQ", items)
+        elif isinstance(element, DeferredElement) and element.raw is not None and str(element.VR) in _WORDS:
+            words = array(_WORDS[str(element.VR)])
+            whole = len(element.raw) // words.itemsize * words.itemsize
+            words.frombytes(element.raw[:whole])
+            words.byteswap()
+            replaced = DataElement(element.tag, str(element.VR), words.tobytes() + bytes(element.raw[whole:]))
+        if replaced is not None:
+            twin = dataset.copy() if twin is None else twin
+            twin.add(replaced)
+    return dataset if twin is None else twin
 
 
 def _deflate(plain: Buffer) -> bytes:
@@ -48,6 +72,8 @@ def encode(dataset: Dataset, transfer_syntax: str) -> bytes:
         if original is not None:
             return bytes(original)
     _refuse_pixel_change(dataset, transfer_syntax)
+    if big:
+        dataset = _with_words_swapped(dataset)
     if deflated:
         return _deflate(_writer.encode(dataset, implicit=False))
     return _writer.encode(dataset, implicit=implicit, big=big, encapsulated=encapsulated)

@@ -27,7 +27,7 @@ _PIECE = 1 << 20
 
 
 class Archive:
-    """Files, an index, and the DIMSE services over them.
+    """Files, an index, and the DIMSE services over them. Any number of threads use it at once.
 
     Parameters
     ----------

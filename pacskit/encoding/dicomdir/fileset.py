@@ -36,6 +36,7 @@ class FileSet:
     """A file-set: new, or the one whose DICOMDIR (or directory) ``source`` is.
 
     Nothing on disk changes before :meth:`write`. Iterating gives the instances; ``len()`` says how many.
+    One thread uses it at a time.
 
     Parameters
     ----------

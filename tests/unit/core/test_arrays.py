@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pacskit import encoding
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError
+from pacskit.core.values import DS
 from pacskit_ext._numbers import decimals, integers
 
 
@@ -48,13 +49,33 @@ def test_contours_of_a_structure_set(pydicom_files: tuple[Path, ...]) -> None:
             assert contour.array("ContourData").tolist() == [float(value) for value in their.ContourData]
 
 
-def test_binary_values_are_views_of_the_source() -> None:
-    pixels = struct.pack(">4H", 1, 2, 3, 65535)
-    data = b"\x7f\xe0\x00\x10OW\x00\x00\x00\x00\x00\x08" + pixels
-    view = encoding.decode(data, encoding.TransferSyntax.EXPLICIT_VR_BIG_ENDIAN).array("PixelData")
-    assert view.tolist() == [1, 2, 3, 65535]
-    assert not view.flags.owndata
-    assert not view.flags.writeable
+NUMBERS = {"US": "u2", "SS": "i2", "UL": "u4", "SL": "i4", "UV": "u8", "SV": "i8", "FL": "f4", "FD": "f8"}
+NUMBERS |= {"OB": "u1", "OW": "u2", "OL": "u4", "OF": "f4", "OD": "f8", "OV": "u8"}
+
+
+@pytest.mark.parametrize("vr", NUMBERS)
+def test_binary_values_are_views_of_the_source(vr: str) -> None:
+    values = np.arange(8, dtype=NUMBERS[vr])
+    made = Dataset()
+    made.add_new(0x00091010, vr, values.tobytes() if vr[0] == "O" else values.tolist())
+    for syntax in (encoding.TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN, encoding.TransferSyntax.EXPLICIT_VR_BIG_ENDIAN):
+        little = encoding.encode(made, encoding.TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN)
+        data = encoding.transcode(little, encoding.TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN, syntax)
+        ds = encoding.decode(data, syntax)
+        view = ds.array(0x00091010)
+        native = ds[0x00091010].is_little_endian == (sys.byteorder == "little") or vr == "OB"
+        assert np.shares_memory(view, np.frombuffer(data, "u1")) == native
+        assert (view == values).all()
+        assert view.dtype == values.dtype
+        assert not view.flags.writeable
+        if vr[0] != "O":
+            assert list(ds[0x00091010].value) == values.tolist()
+
+
+def test_arrays_of_what_was_set_and_of_no_numbers() -> None:
     assert Dataset(PixelSpacing=[0.5, 0.25]).array("PixelSpacing").tolist() == [0.5, 0.25]
+    ds = encoding.decode(encoding.encode(Dataset(PixelSpacing=[0.5, 0.25]), "1.2.840.10008.1.2"), "1.2.840.10008.1.2")
+    ds.PixelSpacing[1] = DS(4)  # changed in place
+    assert ds.array("PixelSpacing").tolist() == [0.5, 4]
     with pytest.raises(TypeError):
         Dataset(PatientID="1").array("PatientID")

@@ -9,7 +9,7 @@ import pytest
 
 from pacskit.core.config import ReadOptions, Strictness
 from pacskit.core.diagnostics import DiagnosticKind
-from pacskit.core.errors import DecodeError, TruncatedError
+from pacskit.core.errors import ConfigurationError, DecodeError, TruncatedError
 from pacskit.encoding import TransferSyntax, dcmread, decode, encode
 
 STRICT = ReadOptions(strictness=Strictness.STRICT)
@@ -108,3 +108,9 @@ def test_files_without_head_are_read_only_when_asked(pydicom_files: tuple[Path, 
     dataset = dcmread(path, force=True)
     assert [found.kind for found in dataset.diagnostics][:2] == [DiagnosticKind.NO_PREFIX, DiagnosticKind.NO_META]
     assert dataset.transfer_syntax == TransferSyntax.EXPLICIT_VR_BIG_ENDIAN
+
+
+def test_a_strictness_may_be_named() -> None:
+    assert ReadOptions(strictness="salvage").strictness is Strictness.SALVAGE  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError):
+        ReadOptions(strictness="sloppy")  # type: ignore[arg-type]
