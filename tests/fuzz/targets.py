@@ -256,7 +256,8 @@ def pdu(data: bytes) -> str:
 BINARY = (
     b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0\0\0\0\0", b"\xfe\xff\xdd\xe0\0\0\0\0", b"\xff\xff\xff\xff", b"SQ\0\0",
     b"UN\0\0", b"OB\0\0", b"UT\0\0", b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 192", b"\xe0\x7f\x10\x00", b"\x08\x00\x40\x11",
-    b"1.2.840.10008.1.2.2\0", b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2\0", b"DICM", b"\x09\x00\x10\x00LO\x04\x00ACME",
+    b"1.2.840.10008.1.2.2\0", b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2\0", b"DICM",
+    b"\x09\x00\x10\x00LO\x04\x00ACME",
 )  # fmt: skip
 JSON = (
     b'"vr":"SQ","Value":[', b'{"00081140":{"vr":"SQ","Value":[', b'"Value":[', b'"InlineBinary":"AAAA"', b"null", b"[",
