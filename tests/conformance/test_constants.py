@@ -125,9 +125,8 @@ def test_every_uid_is_that_of_the_newer_table(tables: Path) -> None:
     wrong = []
     for uid in mine.keys() & theirs.keys():
         row, one = theirs[uid], UID(uid)
-        facts = (one.keyword, one.name, one.type, one.is_retired)
-        if facts != (row["keyword"], row["name"], row["type"], bool(row["retired"])):
-            wrong.append((facts, row))
-        elif one.keyword and getattr(uids, one.keyword) != uid:
-            wrong.append((facts, row))
+        same = (one.keyword, one.name, one.type) == (row["keyword"], row["name"], row["type"])
+        constant = getattr(uids, one.keyword) if one.keyword else uid
+        if not same or one.is_retired != bool(row["retired"]) or constant != uid:
+            wrong.append((uid, one.name, row))
     assert wrong == []

@@ -23,6 +23,7 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.element import DataElement
 from pacskit.core.errors import DecodeError
 from pacskit.encoding import TransferSyntax, dcmread
+from pacskit_ext._table import ElementTable
 from tests.conftest import Dcmtk
 from tests.corpus.test_files import rows
 from tests.oracles.differences import (
@@ -168,7 +169,7 @@ DUMPED = re.compile(rb"^( *)\((\w{4}),(\w{4})\) (\w\w|\?\?) .*# +(\S+), *(\d+) "
 PRINTED = re.compile(r" *\((\w{4}),(\w{4})\) ")
 
 
-def elements(dataset: Dataset, depth: int = 0) -> Iterator[tuple[int, DataElement]]:
+def elements(dataset: ElementTable, depth: int = 0) -> Iterator[tuple[int, DataElement]]:
     for one in dataset:
         yield depth, one
         if one.VR == "SQ":

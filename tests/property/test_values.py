@@ -23,6 +23,9 @@ BIG = TransferSyntax.EXPLICIT_VR_BIG_ENDIAN
 DEFLATED = TransferSyntax.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
 SYNTAXES = {"implicit": IMPLICIT, "explicit": EXPLICIT, "big": BIG, "deflated": DEFLATED}
 
+# Examples for each of many parameters: a sixth of what the profile says.
+EACH = (settings.default or settings()).max_examples // 6
+
 # One attribute of each VR of PS3.5 table 6.2-1; UN is an attribute that nobody knows.
 TAG_OF = {vr: tag for tag, vr in reversed(TAGS.items())} | {"UN": 0x00090100}
 VRS = sorted(TAG_OF)
@@ -161,7 +164,7 @@ def test_there_is_an_attribute_of_each_of_the_34() -> None:
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
 @pytest.mark.parametrize("vr", VRS)
-@settings(max_examples=16)
+@settings(max_examples=EACH)
 @given(data=st.data())
 def test_what_is_written_is_read(vr: str, syntax: str, data: st.DataObject) -> None:
     made = data.draw(datasets(vr))
@@ -188,7 +191,7 @@ class Slowly(io.BytesIO):
 
 
 @pytest.mark.parametrize("vr", VRS)
-@settings(max_examples=6)
+@settings(max_examples=EACH // 2)
 @given(data=st.data())
 def test_text_forms_split_anywhere_are_the_same(vr: str, data: st.DataObject) -> None:
     made = data.draw(datasets(vr))
@@ -231,7 +234,7 @@ def header(vr: str, length: int, *, implicit: bool, big: bool) -> bytes:
 
 
 @pytest.mark.parametrize("vr", VRS)
-@settings(max_examples=25)
+@settings(max_examples=EACH * 2)
 @given(
     raw=st.binary(max_size=40) | st.text("0123456789+-.eE\\ ^=\0DM:", max_size=30).map(str.encode),
     syntax=st.sampled_from([IMPLICIT, EXPLICIT, BIG]),
