@@ -7,7 +7,8 @@
 #   make docs    build the documentation  make clean  remove what was built (keeps ./pacs-data)
 #
 # Needed beforehand: Python 3.11 or newer with its headers and venv, a C compiler, make.
-# Variables: PYTHON (interpreter to start from), VENV, ARGS (passed to pytest or asv), DIR, AE, PORT (serve).
+# Variables: PYTHON (interpreter to start from), VENV, ARGS (passed to pytest or asv), DIR, AE, PORT (serve),
+# FUZZ_SECONDS, FUZZ_TARGETS.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
     $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -16,6 +17,8 @@ DIR ?= ./pacs-data
 AE ?= PACSKIT
 PORT ?= 11112
 ARGS ?=
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= scanner json xml charset
 
 BIN := $(VENV)/bin
 PY := $(BIN)/python
@@ -26,7 +29,7 @@ ASAN := build/asan
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help build serve test check bench asv-check docs asan fuzz codegen clean FORCE
+.PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more codegen clean FORCE
 
 help:
 	@sed -n '4,7s/^# *//p' Makefile
@@ -112,7 +115,11 @@ SANITIZED = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-n
 asan: $(ASAN)/.built $(VENV)/.group-test
 	@$(SANITIZED) PACSKIT_HYPOTHESIS=asan $(PY) -P -m pytest -p no:cacheprovider -o faulthandler_timeout=0 -m "not interop and not slow" $(ASAN_TESTS) $(ARGS)
 
+# Mutations of real inputs into the decoders, FUZZ_SECONDS long each; fuzz-more is hypothesis in depth.
 fuzz: $(ASAN)/.built $(VENV)/.group-test
+	@$(SANITIZED) PYTHONPATH=$(abspath $(ASAN)):$(CURDIR) $(PY) -P -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+fuzz-more: $(ASAN)/.built $(VENV)/.group-test
 	@$(SANITIZED) PACSKIT_HYPOTHESIS=fuzz $(PY) -P -m pytest -p no:cacheprovider -o faulthandler_timeout=0 --timeout=3600 tests/fuzz $(ARGS)
 
 clean:

@@ -189,14 +189,14 @@ cdef class CharacterSet:
         delimiters = "\\\r\n\t\f^=" if is_name else "\\\r\n\t\f"
         out = []
         part = ""
-        for character in text + "\0":
-            if character == "\0" or character in delimiters:
+        for character in text:
+            if character in delimiters:
                 out.append(self._encode_part(part))
+                out.append(character.encode("ascii"))
                 part = ""
-                if character != "\0":
-                    out.append(character.encode("ascii"))
             else:
                 part += character
+        out.append(self._encode_part(part))
         return b"".join(out)
 
     def _encode_part(self, str part):

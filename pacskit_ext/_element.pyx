@@ -18,7 +18,7 @@ from pacskit_ext._tagtable import lookup
 from pacskit_ext._values cimport TAG, MultiValue, code_of, tag_of, text_of, vr_of
 from pacskit_ext._vr cimport coerce_value, decode_value
 from pacskit_ext._vrcode cimport (
-    VR_CS, VR_OB, VR_OW, VR_SQ, VR_SS, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, is_binary,
+    VR_CS, VR_OB, VR_OW, VR_SQ, VR_SS, VR_UI, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, is_binary,
 )
 
 cdef enum:
@@ -262,6 +262,8 @@ cdef class DataElement:
     def __str__(self):
         value = self.get()
         text = f"<Sequence, {len(value)} item(s)>" if isinstance(value, Sequence) else text_of(value)
+        if self.vr_ == VR_UI and isinstance(value, str):
+            text = value.name if value else "''"
         return f"({self.tag_ >> 16:04X},{self.tag_ & 0xFFFF:04X}) {self.name[:35]:<35} {vr_of(self.vr_)}: {text}"
 
     __repr__ = __str__

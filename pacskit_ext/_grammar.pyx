@@ -23,6 +23,7 @@ cdef enum:
     ITEM_END = 0xFFFEE00D
     SEQUENCE_END = 0xFFFEE0DD
     PIXEL_DATA = 0x7FE00010
+    SPECIFIC_CHARACTER_SET = 0x00080005
     UNDEFINED = 0xFFFFFFFF
     MOST_NOTES = 1000          # more than that say nothing new
 
@@ -268,7 +269,7 @@ cdef int scan_item(Scanner* s, int64_t* pos, int64_t end, bint implicit, int dep
     if length == UNDEFINED:
         item.flags = F_UNDEFINED
         rc = scan_level(s, item.offset, end, True, implicit, depth, owner, &item)
-        after = item.offset + item.length + 8
+        after = item.offset + item.length + (0 if s.halted else 8)
     else:
         after = item.offset + <int64_t> length
         if after > end:
@@ -357,6 +358,11 @@ cdef int scan_undefined(Scanner* s, Slot* slot, int64_t end, bint implicit, int 
     return scan_items(s, slot, end, True, implicit, depth + 1)
 
 
+cdef inline bint may_be_external(Slot* slot, uint32_t length) noexcept nogil:
+    """Whether a last value may be supplied later: not what others need to be read, nor what has elements in it."""
+    return length > 64 and slot.tag != SPECIFIC_CHARACTER_SET and slot.vr != VR_SQ and slot.vr != VR_UN
+
+
 cdef int scan_value(Scanner* s, Slot* slot, uint32_t length, int64_t end, bint implicit, int depth) noexcept nogil:
     """Find the end of one element's value, descending into what it contains."""
     cdef int rc
@@ -364,7 +370,7 @@ cdef int scan_value(Scanner* s, Slot* slot, uint32_t length, int64_t end, bint i
         return scan_undefined(s, slot, end, implicit, depth)
     slot.length = length
     if length > end - slot.offset:
-        if depth == 0 and slot.offset + length == s.total and slot.vr != VR_SQ and slot.vr != VR_UN:
+        if depth == 0 and slot.offset + length == s.total and may_be_external(slot, length):
             slot.flags |= F_EXTERNAL
             return RC_OK
         rc = fail(s, RC_TRUNCATED if end == s.size else RC_BAD_LENGTH, slot.offset - slot.header, slot.tag)
@@ -447,7 +453,7 @@ cdef int scan_level(
             nslots, nitems = s.nslots, s.nitems
             rc = scan_element(s, pos, end, implicit, depth, owner, &slot)
         if rc == RC_OK:
-            pos = slot.offset + slot.length + (8 if slot.flags & F_UNDEFINED else 0)
+            pos = slot.offset + slot.length + (8 if slot.flags & F_UNDEFINED and not s.halted else 0)
             if depth == 0 and s.wanted != NULL and not is_wanted(s, slot.tag):
                 item.flags |= F_PARTIAL
                 s.nslots, s.nitems = nslots, nitems      # what it holds is not wanted either

@@ -349,7 +349,7 @@ cdef class JsonWriter(JsonText):
         if tag == SPECIFIC_CHARACTER_SET and vr == VR_CS and not self.keep_charset:
             return self.put(b',"Value":["ISO_IR 192"]', 23)
         if isinstance(value, str) and (is_text(vr) or swap_width(vr) == 1):
-            many = (value.rstrip("=") if vr == VR_PN else value,)
+            many = (value.rstrip(" \0=" if vr == VR_PN else " \0"),)     # padding alone is no value
             if not many[0]:
                 return 0
         if swap_width(vr) == 1:

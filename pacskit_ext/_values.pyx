@@ -446,5 +446,7 @@ cdef str text_of(object value):
     if isinstance(value, bytes):
         return repr(value) if len(value) <= 16 else f"Array of {len(value)} elements"
     if isinstance(value, MultiValue):
+        if len(value) > 16:
+            return f"Array of {len(value)} elements"
         return "[" + ", ".join([_shown(v) for v in value]) + "]"
     return f"'{value}'" if isinstance(value, (DS, INTEGER_STRING)) else _shown(value)

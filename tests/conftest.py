@@ -3,6 +3,7 @@
 Environment:
 
 - ``PACSKIT_CORPUS``: the folder of real files; by default ``../shared/corpus`` beside the checkout.
+- ``PACSKIT_STANDARD``: the folder with newer tables of PS3.6; by default ``standard`` beside the corpus.
 - ``PACSKIT_DCMTK``: the folder with DCMTK's commands, when they are not on the path.
 - ``PACSKIT_REQUIRE``: markers, comma separated, whose tests must run: a skip is a failure then.
 - ``PACSKIT_HYPOTHESIS``: how long hypothesis searches: ``default``, ``asan`` or ``fuzz``.

@@ -231,8 +231,7 @@ class Dataset(ElementTable, PrivateAttributes, TextForms, KeywordAttributes):
     def _lines(self, indent: str) -> Iterator[str]:
         for element in self:
             if element.VR == "SQ":
-                name = element.name[:35]
-                yield f"{indent}{element.tag}  {name}  {len(element.value)} item(s) ---- "
+                yield f"{indent}{element.tag}  {element.name}  {len(element.value)} item(s) ---- "
                 for item in element.value:
                     yield from item._lines(indent + "   ")
                     yield f"{indent}   ---------"

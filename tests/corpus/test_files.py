@@ -15,23 +15,14 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.element import DataElement
 from pacskit.core.errors import DecodeError, TruncatedError
 from pacskit.encoding import dcmread, dcmwrite, encode
+from tests.oracles.differences import INVALID, TRUNCATED
 
 pytestmark = pytest.mark.corpus
 
-# Files that end inside an element. pydicom returns what there is; nothing is cut off silently here.
-TRUNCATED = {
-    "pydicom/test_files/MR_truncated.dcm": "pixel data shorter than its length",
-    "pydicom/test_files/rtplan_truncated.dcm": "cut inside a sequence",
-    "pydicom/test_files/dicomdirtests/DICOMDIR-nooffset": "the last item is 24 bytes shorter than its length",
-    "pydicom/test_files/no_meta.dcm": "a stray byte before the first element makes every tag a wrong one",
-    "pydicom-data/emri_small_jpeg_2k_lossless_too_short.dcm": "cut inside the fragments",
-}
 # Private attributes of VR UN, resolved by their creator's dictionary: UN is little endian in every data set (PS3.5
 # 6.2.2), where pydicom takes the order of the data set. The file that each was made from says who is right.
 _IMAGE = "cornerstoneWADOImageLoader/examples/test-images/CTImage.dcm"
 BIG_UNKNOWN = {f"{_IMAGE}_BigEndianExplicitTransferSyntax_1.2.840.10008.1.2.2.dcm": _IMAGE}
-# Values that are no values of their VR: an error when they are touched.
-INVALID = {("pydicom/test_files/badVR.dcm", 0x00280008): "'1A' is no integer string (PS3.5 6.2)"}
 
 
 def rows(corpus: Path) -> list[str]:

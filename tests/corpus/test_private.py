@@ -15,7 +15,8 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, LimitError, TruncatedError
 from pacskit.core.vendors import ge_protocol, ge_protocol_text, philips_stacks
 from pacskit.encoding import dcmread
-from tests.corpus.test_files import TRUNCATED, rows
+from tests.corpus.test_files import rows
+from tests.oracles.differences import TRUNCATED
 
 pytestmark = pytest.mark.corpus
 

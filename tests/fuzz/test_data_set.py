@@ -95,11 +95,38 @@ def test_elements_with_wrong_lengths_parse_or_say_where(data: bytes) -> None:
 @given(data=st.one_of(elements(), st.binary(max_size=200)))
 def test_salvage_always_gives_what_can_be_written(syntax: str, data: bytes) -> None:
     salvaged = decode(data, syntax, options=ReadOptions(strictness=Strictness.SALVAGE))
+    assert furthest(salvaged) <= len(data)
     with suppress(PacsError):
         touch(salvaged)
     again = decode(encode(salvaged, SYNTAXES[1]), SYNTAXES[1])
     lengths_apart = [[tag for tag in one.tags() if tag & 0xFFFF] for one in (again, salvaged)]
     assert lengths_apart[0] == lengths_apart[1]
+
+
+def furthest(dataset: ElementTable) -> int:
+    """Where the last of all values ends."""
+    end = 0
+    for element in dataset:
+        end = max(end, (element.offset or 0) + (element.length or 0))
+        with suppress(PacsError):
+            end = max(end, *map(furthest, element.value)) if element.VR == "SQ" and element.value else end
+    return end
+
+
+def test_a_sequence_that_the_source_ends_in_ends_with_it() -> None:
+    undefined = b"\xff\xff\xff\xff"
+    data = b"\x08\x00\x05\x00SQ\0\0" + undefined + b"\xfe\xff\x00\xe0" + undefined + b"\x10\x00\x10\x00PN\x02\x00A "
+    for end in range(20, len(data) + 1):
+        salvaged = decode(data[:end], SYNTAXES[1], options=ReadOptions(strictness=Strictness.SALVAGE))
+        assert furthest(salvaged) <= end
+        assert touch(salvaged) == (2 if end >= 28 else 1)
+
+
+def test_a_character_set_is_never_left_to_be_supplied() -> None:
+    data = b"\x08\x00\x05\x00CS\xfe\xff" + b"ISO_IR 192".ljust(0xFFFE)
+    with pytest.raises(TruncatedError):
+        decode(data[:4096], SYNTAXES[1], total=len(data))
+    assert decode(data, SYNTAXES[1], total=len(data)).SpecificCharacterSet == "ISO_IR 192"
 
 
 @given(st.data())

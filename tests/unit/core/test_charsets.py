@@ -134,6 +134,12 @@ def test_misspelled_terms_are_understood_and_told(wrong: str) -> None:
     assert [found.kind for found in dataset.diagnostics] == [DiagnosticKind.CHARACTER_SET]
 
 
+def test_no_character_is_left_out_between_two_escapes() -> None:
+    text = "M\0ü\0И"
+    dataset = Dataset(SpecificCharacterSet=["", "ISO 2022 IR 100", "ISO 2022 IR 144"], PatientComments=text)
+    assert decode(encode(dataset, EXPLICIT), EXPLICIT).PatientComments == text
+
+
 def test_unknown_terms_are_told_and_cannot_be_written() -> None:
     dataset = name_in(["ISO_IR 999"], b"Miller")
     assert dataset.PatientName == "Miller"
