@@ -68,7 +68,7 @@ cdef int parse_decimal(const uint8_t* p, int64_t n, double* out) noexcept nogil:
     return 0
 
 
-cdef inline int parse_integer(const uint8_t* p, int64_t n, int64_t* out) noexcept nogil:
+cdef int parse_integer(const uint8_t* p, int64_t n, int64_t* out) noexcept nogil:
     """Parse up to 18 digits: 0, else 1 for the slow road."""
     cdef int64_t i = 0
     cdef int64_t value = 0

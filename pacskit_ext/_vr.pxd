@@ -5,6 +5,7 @@ from pacskit_ext._charset cimport CharacterSet
 cdef object decode_value(
     const uint8_t* p, int64_t n, uint16_t vr, bint big, CharacterSet charset, uint32_t tag, int64_t offset
 )
+cdef CharacterSet charset_of(const uint8_t* p, int64_t n, int64_t offset)
 cdef object empty_value(uint16_t vr)
 cdef bytes encode_value(object value, uint16_t vr, bint big, CharacterSet charset, uint32_t tag)
 cdef object coerce_value(object value, uint16_t vr, uint32_t tag)
