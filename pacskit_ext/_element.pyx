@@ -13,12 +13,13 @@ from pacskit_ext._private cimport name_of, nested_scan, private_vr
 from pacskit_ext._reader cimport (
     F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_UNDEFINED, Item, Scan, Slot, value_at,
 )
+from pacskit_ext._recent cimport LONGEST
 from pacskit_ext._slots cimport chosen_vr, find_slot
 from pacskit_ext._span cimport load_u16
 from pacskit_ext._tagtable cimport keyword_of, tag_vr
 from pacskit_ext._values cimport TAG, MultiValue, code_of, multiplicity, tag_of, text_of, vr_of
-from pacskit_ext._vr cimport charset_of, coerce_value, decode_value
-from pacskit_ext._vrcode cimport VR_SQ, VR_UN, VR_ox, VR_xs, is_binary
+from pacskit_ext._vr cimport charset_of, coerce_value, decode_again, decode_value
+from pacskit_ext._vrcode cimport VR_SQ, VR_UN, VR_ox, VR_xs, is_binary, swap_width
 
 cdef enum:
     SPECIFIC_CHARACTER_SET = 0x00080005
@@ -96,6 +97,8 @@ cdef class DataElement:
                 raise DecodeError("the value was not read", tag=self.tag_, offset=slot.offset)
             if slot.flags & F_EXTERNAL and is_binary(self.vr_):
                 self.value_ = self.scan.external
+            elif self.scan.recent != NULL and 0 < slot.length <= LONGEST and swap_width(self.vr_) == 1:
+                self.value_ = decode_again(self.scan, slot, self.vr_, self.charset)
             else:        # UN of known length is little endian whatever the data set is (PS3.5 6.2.2)
                 self.value_ = decode_value(
                     value_at(self.scan, slot), slot.length, self.vr_, slot.flags & F_BIG and slot.vr != VR_UN,

@@ -11,6 +11,7 @@ cdef extern from *:
         if (arguments == NULL) return NULL;
         made = base->tp_new((PyTypeObject*) cls, arguments, NULL);
         Py_DECREF(arguments);
+        if (made != NULL && PyObject_IS_GC(made)) PyObject_GC_UnTrack(made);
         return made;
     }
     #define pk_new_int(cls, value) pk_new_of(&PyLong_Type, cls, value)
@@ -35,7 +36,7 @@ cdef extern from *:
     void track "pk_track"(object o)
     bint has_dict "pk_has_dict"(object cls)
     object new_object "pk_new"(object cls, tuple nothing)
-    object new_int "pk_new_int"(object cls, object value)          # of a subclass of int
-    object new_text "pk_new_str"(object cls, object value)         # of a subclass of str
+    object new_int "pk_new_int"(object cls, object value)          # of a subclass of int that adds nothing
+    object new_text "pk_new_str"(object cls, object value)         # of a subclass of str that adds nothing
     object new_float_and "pk_new_float_and"(object cls, double number, object other)
     int FLOAT_AND_SIZE "sizeof(pk_float_and)"

@@ -12,6 +12,8 @@ from pacskit_ext._charset cimport DEFAULT, CharacterSet, charset_for
 from pacskit_ext._errors import DecodeError, EncodeError
 from pacskit_ext._numbers cimport is_blank, parse_decimal, parse_integer
 from pacskit_ext._objects cimport new_text, untrack
+from pacskit_ext._reader cimport F_EXTERNAL, Scan, Slot, value_at
+from pacskit_ext._recent cimport Recent, is_recent, place_of_value, remember
 from pacskit_ext._span cimport load_u16, load_u32, load_u64
 from pacskit_ext._values cimport (
     DATE, DATE_TIME, DS, INTEGER_STRING, PERSON_NAME, TAG, TIME, MultiValue, new_ds, new_is,
@@ -223,6 +225,22 @@ cdef object decode_value(
             n -= 1
         return PyUnicode_DecodeLatin1(<const char*> p, n, NULL)
     return PyBytes_FromStringAndSize(<const char*> p, n)
+
+
+cdef object decode_again(Scan scan, Slot* slot, uint16_t vr, CharacterSet charset):
+    """The value of a short text, which may be the object that an equal one is; lists are not shared."""
+    cdef const uint8_t* p = value_at(scan, slot)
+    cdef Recent* one = NULL
+    if scan.recent_charset is None:
+        scan.recent_charset = charset
+    if not slot.flags & F_EXTERNAL and (scan.recent_charset is charset or not is_text(vr)):
+        one = scan.recent + place_of_value(p, slot.length, vr)
+        if is_recent(one, scan.base, slot.offset, slot.length, vr):
+            return <object> one.value
+    value = decode_value(p, slot.length, vr, False, charset, slot.tag, slot.offset)
+    if one != NULL and not isinstance(value, MultiValue):
+        remember(one, value, slot.offset, slot.length, vr)
+    return value
 
 
 cdef CharacterSet charset_of(const uint8_t* p, int64_t n, int64_t offset):
