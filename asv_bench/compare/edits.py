@@ -117,7 +117,7 @@ def _swap(scale: Scale, stack: ExitStack) -> list[Subject]:
     return [
         Subject("pacskit", lambda: rate(lambda: transcode(data, inputs.EXPLICIT, inputs.BIG))),
         Subject("numpy, in place", lambda: rate(lambda: words.byteswap(inplace=True))),
-        Subject("numpy, a new array", lambda: rate(lambda: words.byteswap())),
+        Subject("numpy, a new array", lambda: rate(words.byteswap)),
     ]
 
 

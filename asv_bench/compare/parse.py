@@ -240,9 +240,7 @@ def _segments(scale: Scale, stack: ExitStack) -> list[Subject]:
     _import_all()
     frames = scale(300, 12_000)
     path = str(_folder(stack) / "seg.dcm")
-    Path(path).write_bytes(
-        inputs.part10(inputs.segmentation(frames), inputs.SEG_STORAGE, inputs.instance_uid(0, 9))
-    )
+    Path(path).write_bytes(inputs.part10(inputs.segmentation(frames), inputs.SEG_STORAGE, inputs.instance_uid(0, 9)))
 
     def rate(read: Callable[[str], Any], visit: Callable[[Any], int]) -> float:
         return frames * _cpu(lambda: 1 if visit(read(path)) else 0)
