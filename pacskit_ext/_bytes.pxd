@@ -12,7 +12,8 @@ cdef extern from *:
     /* Fresh memory is cleared page by page when it is first written to, which costs more than filling it does. */
     static void pk_expect_filled(char* p, int64_t n) {
         const uintptr_t huge = (uintptr_t) 1 << 21;
-        uintptr_t first = ((uintptr_t) p + huge - 1) & ~(huge - 1), last = ((uintptr_t) p + (uintptr_t) n) & ~(huge - 1);
+        uintptr_t first = ((uintptr_t) p + huge - 1) & ~(huge - 1);
+        uintptr_t last = ((uintptr_t) p + (uintptr_t) n) & ~(huge - 1);
         if (last > first) madvise((void*) first, last - first, MADV_HUGEPAGE);
     }
     #else

@@ -11,7 +11,7 @@ import pytest
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
-from pacskit.core.values import MultiValue
+from pacskit.core.values import DS, MultiValue
 from pacskit.encoding import decode, transcode
 from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE
 
@@ -64,7 +64,7 @@ def test_values_are_shared_unless_they_can_be_changed() -> None:
     first, second = decode(_items(2000), EXPLICIT_LITTLE).ReferencedImageSequence[2:5:2]
     assert first.SliceThickness is second.SliceThickness
     assert isinstance(first.ImagePositionPatient, MultiValue)
-    first.ImagePositionPatient.append(4)
+    first.ImagePositionPatient.append(DS(4))
     assert second.ImagePositionPatient == [1, 2, 3.5]
 
 
