@@ -30,7 +30,7 @@ ARGUMENTS = {
     "scu.py": ["{address}", "{file}"],
 }
 EXPECTED = {
-    "custom_codec.py": r"131072 bytes in \d+, by acme\.zlib, same pixels: True\n10 conformance tests passed",
+    "custom_codec.py": r"131072 bytes in \d+ by acme\.zlib, same pixels: True\n10 conformance tests passed",
     "dicomdir.py": r"1CT1 \d+ CT 1 instances",
     "frames.py": r"2 frames",
     "private_data.py": r"Dose Index",
