@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level, Priority
-from pacskit.core.errors import DimseError, NetworkError
 from pacskit.core.status import Status
-from pacskit.core.uid import UID
-from pacskit.core.uids import Verification
-from pacskit.encoding import UNCOMPRESSED
-from pacskit.facade.identifiers import UNIQUE_KEYS, query_identifier, retrieve_identifier
+from pacskit.facade.verbs import Explanation, Verbs
 from pacskit.network.address import Address, check_ae_title
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
-from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, Role
-from pacskit.services import query, scu
+from pacskit.network.negotiation import ContextProposal, Role
 from pacskit.services.events import StoreEvent
-from pacskit.services.outgoing import MAX_CONTEXTS
+from pacskit.services.link import BlockingLink, Link, iterate, run
 from pacskit.services.scu import Progress, Sent, Source
-from pacskit.services.sop_classes import IMAGE_STORAGE_SYNTAXES, MODELS, STORAGE, QueryModel
 from pacskit.storage import Model
 
-__all__ = ["Explanation", "Peer", "connect", "echo"]
+__all__ = ["CALLING", "Explanation", "Peer", "connect", "echo", "nothing"]
 
 CALLING: Final = "PACSKIT"
-_NEGOTIATION: Final = tuple(map(str, UNCOMPRESSED))
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What was agreed with the peer when an association was last opened; printing it says it in words."""
-
-    peer: str
-    accepted: tuple[PresentationContext, ...]
-    rejected: tuple[PresentationContext, ...]
-
-    def __str__(self) -> str:
-        lines = [f"{self.peer}: {len(self.accepted)} presentation contexts accepted, {len(self.rejected)} rejected"]
-        for context in sorted(self.accepted + self.rejected, key=lambda one: one.id):
-            name = UID(context.abstract_syntax).name or context.abstract_syntax
-            agreed = UID(context.transfer_syntax).name if context.is_accepted else context.reason
-            lines.append(f"  {context.id:3d} {'+' if context.is_accepted else '-'} {name}: {agreed}")
-        return "\n".join(lines)
+def nothing(progress: Progress) -> None:
+    """Take note of no progress."""
 
 
 def connect(
@@ -82,10 +59,7 @@ class Peer:
     ) -> None:
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
-        self._timeouts = timeouts or Timeouts()
-        self._limits = limits or Limits()
-        self._idle: tuple[object, Association] | None = None
-        self._last: AssociationInfo | None = None
+        self._verbs = _Blocking(self.address, self.calling, timeouts or Timeouts(), limits or Limits())
 
     def __enter__(self) -> Self:
         return self
@@ -97,28 +71,23 @@ class Peer:
 
     def close(self) -> None:
         """Release the association that is kept for the next verb, if there is one."""
-        kept, self._idle = self._idle, None
-        if kept is not None:
-            kept[1].release()
+        run(self._verbs.close())
 
     def explain(self) -> Explanation | None:
         """Return what the peer accepted and rejected last, with its reasons; None before the first verb."""
-        info = self._last
-        return None if info is None else Explanation(info.peer_name, info.accepted, info.rejected)
+        return self._verbs.explain()
 
     # Verbs
 
     def echo(self) -> Status:
         """Verify (C-ECHO)."""
-        with self._lease([ContextProposal(Verification, _NEGOTIATION)]) as association:
-            return scu.echo(association)
+        return run(self._verbs.echo())
 
     def store(
         self, sources: Iterable[Source] | Source, *, priority: Priority = Priority.MEDIUM
     ) -> Generator[Sent, None, None]:
         """Send files (as they are on disk) and data sets; iterate over the outcomes."""
-        one = isinstance(sources, (str, Dataset)) or hasattr(sources, "__fspath__")
-        yield from scu.store(self._lease, [sources] if one else sources, priority=priority)  # type: ignore[list-item, arg-type]
+        return iterate(self._verbs.store(sources, priority=priority))
 
     def find(
         self,
@@ -133,14 +102,9 @@ class Peer:
 
         Patients are asked for in the Patient Root model, whatever ``model`` says.
         """
-        level = Level(level)
-        sop_class = _model(level, model).find
-        identifier = query_identifier(level, keys, return_keys)
-        with (
-            self._lease([ContextProposal(sop_class, _NEGOTIATION)]) as association,
-            closing(query.find(association, sop_class, identifier, priority=priority)) as answers,
-        ):
-            yield from answers
+        return iterate(
+            self._verbs.find(level, model=model, return_keys=return_keys, priority=priority, keys=keys)
+        )
 
     def move(
         self,
@@ -156,14 +120,7 @@ class Peer:
 
         ``keys`` are the unique keys above the level, for peers that insist on them.
         """
-        level = Level(level)
-        sop_class = _model(level, model).move
-        identifier = retrieve_identifier(level, uid, keys)
-        with (
-            self._lease([ContextProposal(sop_class, _NEGOTIATION)]) as association,
-            closing(scu.move(association, sop_class, identifier, to=to, priority=priority)) as steps,
-        ):
-            yield from steps
+        return iterate(self._verbs.move(level, uid, to=to, model=model, priority=priority, keys=keys))
 
     def get(
         self,
@@ -174,7 +131,7 @@ class Peer:
         sop_classes: Sequence[str] | None = None,
         transfer_syntaxes: Sequence[str] | None = None,
         priority: Priority = Priority.MEDIUM,
-        on_progress: Callable[[Progress], object] = lambda progress: None,
+        on_progress: Callable[[Progress], object] = nothing,
         **keys: Any,
     ) -> Generator[StoreEvent, None, None]:
         """Retrieve what ``uid`` names at ``level`` over the same association; iterate over the instances.
@@ -183,113 +140,42 @@ class Peer:
         transfer syntax. Without ``sop_classes`` the peer is asked what there is; where it does not say, the usual
         classes are proposed, uncompressed. ``transfer_syntaxes`` limits how instances may come, best first.
         """
-        level = Level(level)
-        uids = [uid] if isinstance(uid, str) else list(uid)
-        if sop_classes is None:
-            sop_classes = self._sop_classes(level, uids, keys)
-        sop_class = _model(level, model).get
-        contexts = _storage_contexts(sop_classes, transfer_syntaxes)
-        roles = {context.abstract_syntax: Role(scu=False, scp=True) for context in contexts}
-        identifier = retrieve_identifier(level, uids, keys)
-        with self._lease([ContextProposal(sop_class, _NEGOTIATION), *contexts], roles) as association:
-            steps = scu.get(association, sop_class, identifier, priority=priority, on_progress=on_progress)
-            with closing(steps) as instances:
-                yield from instances
-
-    def _sop_classes(self, level: Level, uids: list[str], keys: Mapping[str, Any]) -> list[str]:
-        """Ask which SOP classes a retrieval will bring; nothing where the peer does not say."""
-        asked: dict[str, Any] = {key: value for key, value in keys.items() if key in UNIQUE_KEYS.values()}
-        study_keys = ["SOPClassesInStudy", "StudyInstanceUID"]
-        found: set[str] = set()
-        try:
-            if level is Level.STUDY:
-                answers: Iterable[Dataset] = self.find(level, return_keys=study_keys, StudyInstanceUID=uids)
-            elif level is Level.PATIENT:
-                answers = chain.from_iterable(
-                    self.find(Level.STUDY, return_keys=study_keys, PatientID=uid) for uid in uids
-                )
-            elif level is Level.SERIES and "StudyInstanceUID" in asked:
-                answers = chain.from_iterable(
-                    self.find(Level.IMAGE, return_keys=["SOPClassUID"], **(asked | {"SeriesInstanceUID": uid}))
-                    for uid in uids
-                )
-            elif level is Level.IMAGE and {"StudyInstanceUID", "SeriesInstanceUID"} <= set(asked):
-                answers = self.find(level, return_keys=["SOPClassUID"], **(asked | {"SOPInstanceUID": uids}))
-            else:
-                return []
-            for answer in answers:
-                value = answer.get("SOPClassesInStudy") or answer.get("SOPClassUID") or ()
-                found.update([value] if isinstance(value, str) else map(str, value))
-        except NetworkError:  # a refusal too: it need not offer C-FIND
-            return []
-        return sorted(uid for uid in found if uid)
-
-    # Associations
-
-    @contextmanager
-    def _lease(
-        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None
-    ) -> Iterator[Association]:
-        """Lend an association with these contexts, the one at hand if it has them. Verbs may nest."""
-        key = (tuple(contexts), tuple((roles or {}).items()))
-        kept, self._idle = self._idle, None
-        if kept is not None and kept[0] == key and kept[1].is_idle():
-            association = kept[1]
-        else:
-            if kept is not None:
-                kept[1].release()
-            association = Association.request(
-                self.address,
-                list(contexts),
-                calling=self.calling,
-                timeouts=self._timeouts,
-                limits=self._limits,
-                roles=roles,
+        return iterate(
+            self._verbs.get(
+                level,
+                uid,
+                model=model,
+                sop_classes=sop_classes,
+                transfer_syntaxes=transfer_syntaxes,
+                priority=priority,
+                on_progress=on_progress,
+                keys=keys,
             )
-        self._last = association.info
-        try:
-            yield association
-        except (DimseError, GeneratorExit):
-            self._keep(key, association)
-            raise
-        except BaseException:
-            association.abort()
-            raise
-        self._keep(key, association)
-
-    def _keep(self, key: object, association: Association) -> None:
-        if not association.is_open:
-            return
-        other, self._idle = self._idle, (key, association)
-        if other is not None:
-            other[1].release()
+        )
 
 
-def _model(level: Level, model: Model) -> QueryModel:
-    if level is Level.PATIENT and model is Model.STUDY_ROOT:
-        model = Model.PATIENT_ROOT
-    return next(one for one in MODELS if one.name == model)
+class _Blocking(Verbs):
+    """The verbs over blocking associations."""
 
+    def __init__(self, address: Address, calling: str, timeouts: Timeouts, limits: Limits) -> None:
+        super().__init__()
+        self._address = address
+        self._calling = calling
+        self._timeouts = timeouts
+        self._limits = limits
 
-def _storage_contexts(sop_classes: Sequence[str], transfer_syntaxes: Sequence[str] | None) -> list[ContextProposal]:
-    """Return the contexts of a C-GET: one for each class and transfer syntax while there is room, so that each
-    instance can come as it is stored."""
-    room = MAX_CONTEXTS - 1
-    if not sop_classes:
-        wanted = tuple(map(str, transfer_syntaxes or UNCOMPRESSED[:2]))
-        return [ContextProposal(str(uid), wanted) for uid in _usual_classes()[:room]]
-    each = tuple(map(str, transfer_syntaxes or (*UNCOMPRESSED, *IMAGE_STORAGE_SYNTAXES)))
-    if len(sop_classes) * len(each) <= room:
-        return [ContextProposal(uid, (syntax,)) for uid in sop_classes for syntax in each]
-    share = max(1, room // len(sop_classes))
-    made = []
-    for uid in sop_classes[:room]:
-        made += [ContextProposal(uid, (syntax,)) for syntax in each[: share - 1]]
-        made.append(ContextProposal(uid, each[share - 1 :]))
-    return made
+    async def open(self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None) -> Link:
+        """Open an association."""
+        association = Association.request(
+            self._address,
+            list(contexts),
+            calling=self._calling,
+            timeouts=self._timeouts,
+            limits=self._limits,
+            roles=roles,
+        )
+        return BlockingLink(association)
 
-
-def _usual_classes() -> list[UID]:
-    """Return the storage classes, those that are still in use and are images or documents first."""
-    rare = ("Protocol", "Radiation", "Treatment", "Measurements", "Volumetric", "Trial", "Instruction", "Inventory")
-    return sorted(STORAGE, key=lambda uid: (uid.is_retired, any(word in uid.keyword for word in rare)))
+    async def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call what may block: here it may."""
+        return function(*args)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pacskit.core.errors import DimseError, LimitError
-from pacskit.core.status import Status
+from pacskit.network.answering import answering, sink_for
 from pacskit.network.connection import Connection
 from pacskit.network.dimse import (
     CCancelRequest,
-    CFindRequest,
-    CGetRequest,
-    CMoveRequest,
     Message,
     RequestMessage,
     ResponseMessage,
@@ -23,12 +18,12 @@ from pacskit.network.flow import (
     Call,
     Cancelled,
     Close,
+    Finish,
     Flow,
     Next,
     Open,
     Perform,
     PerformOn,
-    Request,
     Send,
     Service,
 )
@@ -38,16 +33,6 @@ if TYPE_CHECKING:
     from pacskit.network.negotiation import AssociationInfo
 
 __all__ = ["FlowDriver", "PeerHandle"]
-
-_log = logging.getLogger("pacskit.network")
-
-# PS3.4 gives these services a failure of their own; for the others PS3.7 annex C's general one holds.
-_FAILURES: dict[type[RequestMessage], Status] = {
-    CFindRequest: Status.UNABLE_TO_PROCESS,
-    CGetRequest: Status.UNABLE_TO_PROCESS,
-    CMoveRequest: Status.UNABLE_TO_PROCESS,
-}
-
 
 class PeerHandle(Protocol):
     """What `Open` gives, as this driver needs it."""
@@ -61,7 +46,7 @@ class PeerHandle(Protocol):
 class FlowDriver:
     """Answers requests on one connection by running services' flows."""
 
-    __slots__ = ("_answered", "_connection", "_effects", "_open", "_service_for")
+    __slots__ = ("_connection", "_effects", "_open", "_service_for", "answered")
 
     def __init__(
         self,
@@ -72,12 +57,13 @@ class FlowDriver:
         self._connection = connection
         self._service_for = service_for
         self._open = open_peer
-        self._answered = False
+        self.answered = False
         connection.session.sink_for = self.sink_for
         self._effects: dict[type, Callable[[Any], Any]] = {
             Send: self._send,
             Call: _call,
             Next: _next,
+            Finish: _finish,
             Cancelled: self._cancelled,
             Perform: self._perform,
             Open: self._open_peer,
@@ -85,48 +71,25 @@ class FlowDriver:
             Close: _close,
         }
 
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer could still be sent."""
+        return self._connection.is_open
+
+    @property
+    def info(self) -> AssociationInfo | None:
+        """What was agreed."""
+        return self._connection.session.info
+
     def sink_for(self, message: Message) -> Sink | None:
         """Ask the service where the data set of ``message`` goes; None for memory."""
-        info = self._connection.session.info
-        if not isinstance(message, RequestMessage) or info is None or message.context is None:
-            return None
-        service = self._service_for(message.sop_class_uid or "")
-        return None if service is None else service.sink(Request(message, message.context), info)
+        return sink_for(message, self.info, self._service_for)
 
     def answer(self, message: RequestMessage) -> None:
-        """Serve ``message``; what goes wrong becomes a status, unless the association itself is gone."""
-        connection = self._connection
-        connection.cancelled.clear()
-        self._answered = False
-        comment: str | None = None
-        try:
-            if message.error is not None:
-                raise message.error
-            self._serve(message)
-            status = _FAILURES.get(type(message), Status.PROCESSING_FAILURE)
-            if not self._answered:
-                _log.error("a service ended without an answer to %s", type(message).__name__)
-        except DimseError as exc:
-            status, comment = Status(exc.status), exc.comment
-        except LimitError as exc:
-            status, comment = Status.OUT_OF_RESOURCES, str(exc)
-        except Exception as exc:
-            if not connection.is_open:
-                raise
-            status = _FAILURES.get(type(message), Status.PROCESSING_FAILURE)
-            _log.info("%s failed: %s", type(message).__name__, type(exc).__name__)
-            _log.debug("the failure", exc_info=exc)
-        if not self._answered:
-            self._send(Send(message.response(status, error_comment=comment)))
-
-    def _serve(self, message: RequestMessage) -> None:
-        info, context = self._connection.session.info, message.context
-        if info is None or context is None:
-            raise DimseError(Status.PROCESSING_FAILURE)
-        service = self._service_for(message.sop_class_uid or "")
-        if service is None or not context.as_scp:
-            raise DimseError(Status.CLASS_NOT_SUPPORTED, "SOP class not supported here")
-        self._run(service.serve(Request(message, context, message.data), info))
+        """Serve ``message``."""
+        self._connection.cancelled.clear()
+        self.answered = False
+        self._run(answering(message, self, self._service_for))
 
     def _run(self, flow: Flow) -> None:
         """Interpret the effects of ``flow`` until it ends."""
@@ -148,7 +111,7 @@ class FlowDriver:
         message = effect.message
         self._connection.send(message)
         if isinstance(message, ResponseMessage) and not message.is_pending:
-            self._answered = True
+            self.answered = True
 
     def _cancelled(self, effect: Cancelled) -> bool:
         return self._connection.is_cancelled(effect.message_id)
@@ -177,6 +140,12 @@ def _call(effect: Call) -> Any:
 
 def _next(effect: Next) -> Any:
     return next(effect.iterator, END)
+
+
+def _finish(effect: Finish) -> None:
+    close = getattr(effect.iterator, "close", None)
+    if close is not None:
+        close()
 
 
 def _perform_on(effect: PerformOn) -> ResponseMessage:

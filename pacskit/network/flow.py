@@ -7,7 +7,7 @@ with its status, any other exception with 0x0110 (processing failure).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final, runtime_checkable
 
@@ -24,6 +24,7 @@ __all__ = [
     "Cancelled",
     "Close",
     "Effect",
+    "Finish",
     "Flow",
     "Next",
     "Open",
@@ -80,9 +81,17 @@ class Call:
 @final
 @dataclass(slots=True)
 class Next:
-    """Pull the next item from a user's iterator. Gives the item, or `END`."""
+    """Pull the next item from a user's iterator, under asyncio also from an asynchronous one. Gives it, or `END`."""
 
-    iterator: Iterator[Any]
+    iterator: Iterator[Any] | AsyncIterator[Any]
+
+
+@final
+@dataclass(slots=True)
+class Finish:
+    """Close a user's iterator that is not needed any more, where it can be closed. Gives None."""
+
+    iterator: Iterator[Any] | AsyncIterator[Any]
 
 
 @final
@@ -136,7 +145,7 @@ class Close:
     peer: Peer
 
 
-Effect: TypeAlias = Send | Call | Next | Cancelled | Perform | Open | PerformOn | Close
+Effect: TypeAlias = Send | Call | Next | Finish | Cancelled | Perform | Open | PerformOn | Close
 Flow: TypeAlias = Generator[Effect, Any, None]
 
 

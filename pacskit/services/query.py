@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import DimseError
 from pacskit.core.status import Status
 from pacskit.encoding import decode, encode
-from pacskit.network.association import Association
-from pacskit.network.dimse import CFindRequest
-from pacskit.network.flow import END, Call, Cancelled, Flow, Next, Request, Send
+from pacskit.network.dimse import CFindRequest, ResponseMessage
+from pacskit.network.flow import END, Call, Cancelled, Finish, Flow, Next, Request, Send
 from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
 from pacskit.services.events import FindEvent
+from pacskit.services.link import Link
 from pacskit.services.sop_classes import MODEL_OF, MODELS, QueryModel
 from pacskit.storage import FindOptions, Match, Store
 
@@ -57,31 +58,32 @@ class QueryService(IdentifierService):
                     yield Send(command.response(Status.CANCEL))
                     return
         finally:
-            matches.close()
+            yield Finish(matches)
         yield Send(command.response())
 
 
 class AnsweringService(IdentifierService):
-    """Answers C-FIND from a handler.
+    """Answers C-FIND from handlers: ``handlers`` has one for each level that is answered.
 
-    ``handler(request, association, level, identifier)`` gives the event that the user sees, whose ``cancelled`` turns
-    True when the peer has had enough, and the data sets.
+    A handler is called with the `FindEvent`, whose ``cancelled`` turns True when the peer has had enough, and gives the
+    data sets.
     """
 
     sop_classes = _FIND
 
-    def __init__(
-        self,
-        handler: Callable[[Request, AssociationInfo, Level, Dataset], tuple[FindEvent, Iterable[Dataset]]],
-    ) -> None:
-        self._handler = handler
+    def __init__(self, handlers: Mapping[Level, Callable[[FindEvent], Any]]) -> None:
+        self._handlers = handlers
 
     def serve(self, request: Request, association: AssociationInfo) -> Flow:
         command, syntax = request.command, request.context.transfer_syntax
         identifier = read_identifier(request)
         level = level_of(identifier, MODEL_OF[command.affected_sop_class_uid].levels)
-        event, found = yield Call(self._handler, request, association, level, identifier)
-        answers = iter(found)
+        handler = self._handlers.get(level)
+        if handler is None:
+            raise DimseError(Status.DOES_NOT_MATCH_CLASS, f"no queries at level {level} here")
+        event = FindEvent(association, level, identifier)
+        found = yield Call(handler, event)
+        answers = found if isinstance(found, AsyncIterator) else iter(found)
         try:
             while (answer := (yield Next(answers))) is not END:
                 if event.cancelled:
@@ -92,28 +94,29 @@ class AnsweringService(IdentifierService):
                 yield Send(command.response(Status.PENDING, data=encode(answer, syntax)))
                 event.cancelled = yield Cancelled(command.message_id)
         finally:
-            close = getattr(answers, "close", None)
-            if close is not None:
-                close()
+            yield Finish(answers)
         yield Send(command.response(Status.CANCEL if event.cancelled else Status.SUCCESS))
 
 
-def find(
-    association: Association, sop_class: str, identifier: Dataset, *, priority: int = 0
-) -> Generator[Dataset, None, None]:
+async def find(
+    link: Link, sop_class: str, identifier: Dataset, *, priority: int = 0
+) -> AsyncGenerator[Dataset, None]:
     """Query as SCU: iterate over the answers. Leaving the iteration early cancels the query.
 
     Raises DimseError when the peer refuses or fails.
     """
-    context = association.info.context_for(sop_class)
+    context = link.info.context_for(sop_class)
     request = CFindRequest(affected_sop_class_uid=sop_class, priority=priority, context=context)
-    for response in association.perform_iter(request, encode(identifier, context.transfer_syntax)):
-        if response.is_pending:
-            if response.data is not None:
-                yield decode(response.data, context.transfer_syntax)
-            continue
-        status = Status(response.status)
-        if not status.is_success and not status.is_warning:
-            raise DimseError(
-                status, response.error_comment or status.describe("qr_find"), peer=association.info.peer_name
-            )
+    async with aclosing(link.exchange(request, encode(identifier, context.transfer_syntax))) as messages:
+        async for response in messages:
+            if not isinstance(response, ResponseMessage):
+                continue
+            if response.is_pending:
+                if response.data is not None:
+                    yield decode(response.data, context.transfer_syntax)
+                continue
+            status = Status(response.status)
+            if not status.is_success and not status.is_warning:
+                raise DimseError(
+                    status, response.error_comment or status.describe("qr_find"), peer=link.info.peer_name
+                )

@@ -1,13 +1,17 @@
-"""The services as SCU, on an association that somebody else opens: echo, store, move, get. (`find` is in query.)"""
+"""The services as SCU, on an association that somebody else opens: echo, store, move, get. (`find` is in query.)
+
+They are coroutines that wait for nothing but their `Link`, so that one text serves both drivers: over a blocking link they
+never suspend (see `pacskit.services.link`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from contextlib import AbstractContextManager, closing
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Priority
@@ -16,18 +20,17 @@ from pacskit.core.status import Status
 from pacskit.core.uids import Verification
 from pacskit.encoding import TransferSyntax, decode, encode
 from pacskit.encoding.head import FileHead, read_head
-from pacskit.network.association import Association
 from pacskit.network.dimse import (
     CEchoRequest,
     CGetRequest,
     CMoveRequest,
     CStoreRequest,
-    RequestMessage,
     ResponseMessage,
 )
 from pacskit.network.flow import Request
-from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext
+from pacskit.network.negotiation import AssociationInfo, PresentationContext
 from pacskit.services.events import StoreEvent
+from pacskit.services.link import Link, Port
 from pacskit.services.outgoing import batches, choose, payload
 from pacskit.services.storage import ReceivingService
 
@@ -79,41 +82,43 @@ class _Item:
         return self.sop_class_uid, self.transfer_syntax
 
 
-Lease = Callable[[list[ContextProposal]], AbstractContextManager[Association]]
-
-
-def echo(association: Association) -> Status:
+async def echo(link: Link) -> Status:
     """Verify (C-ECHO); raise DimseError unless the peer answers with success."""
-    response = association.perform(CEchoRequest(affected_sop_class_uid=Verification))
-    return _checked(response, None, association)
+    response = await link.perform(CEchoRequest(affected_sop_class_uid=Verification))
+    return _checked(response, None, link)
 
 
-def _checked(response: ResponseMessage, service: str | None, association: Association) -> Status:
+def _checked(response: ResponseMessage, service: str | None, link: Link) -> Status:
     status = Status(response.status)
     if status.is_failure:
-        raise DimseError(status, response.error_comment or status.describe(service), peer=association.info.peer_name)
+        raise DimseError(status, response.error_comment or status.describe(service), peer=link.info.peer_name)
     return status
 
 
 # Store
 
 
-def store(lease: Lease, sources: Iterable[Source], *, priority: int = Priority.MEDIUM) -> Generator[Sent, None, None]:
+async def store(
+    port: Port, sources: Iterable[Source], *, priority: int = Priority.MEDIUM
+) -> AsyncGenerator[Sent, None]:
     """Send instances, files as they are on disk; iterate over the outcomes, in the order of the sources where one
     association does for them. An outcome that is a failure does not end the iteration, a lost association does."""
     pending = iter(sources)
     while window := list(islice(pending, _AT_ONCE)):
         items: list[_Item] = []
-        for source in window:
-            found = _examine(source)
+        for found in await port.call(_examine_all, window):
             if isinstance(found, Sent):
                 yield found
             else:
                 items.append(found)
         for batch in batches(items, lambda item: item.kind):
-            with lease(batch.contexts) as association:
+            async with port.lease(batch.contexts) as link:
                 for item in batch.items:
-                    yield _send(association, item, priority)
+                    yield await _send(port, link, item, priority)
+
+
+def _examine_all(sources: list[Source]) -> list[_Item | Sent]:
+    return [_examine(source) for source in sources]
 
 
 def _examine(source: Source) -> _Item | Sent:
@@ -131,12 +136,12 @@ def _examine(source: Source) -> _Item | Sent:
     return _Item(source, str(head.sop_class_uid), str(head.sop_instance_uid), str(head.transfer_syntax), head)
 
 
-def _send(association: Association, item: _Item, priority: int) -> Sent:
+async def _send(port: Port, link: Link, item: _Item, priority: int) -> Sent:
     def unsent(status: Status, error: Exception) -> Sent:
         return Sent(item.source, status, item.sop_instance_uid, error=error)
 
     try:
-        context = choose(association.info, item.sop_class_uid, item.transfer_syntax)
+        context = choose(link.info, item.sop_class_uid, item.transfer_syntax)
     except NoPresentationContext as error:
         return unsent(Status.CLASS_NOT_SUPPORTED, error)
     request = CStoreRequest(
@@ -147,28 +152,45 @@ def _send(association: Association, item: _Item, priority: int) -> Sent:
     )
     try:
         if isinstance(item.source, Dataset):
-            data = encode(item.source, context.transfer_syntax)
-            response, size = association.perform(request, data), len(data)
+            data = await port.call(encode, item.source, context.transfer_syntax)
+            response, size = await link.perform(request, data), len(data)
         else:
-            response, size = _send_file(association, item, request, context)
+            with await port.call(_Outgoing, item, context) as outgoing:
+                response, size = await link.perform(request, outgoing.data), outgoing.size
     except NetworkError:
         raise
     except (EncodeError, DecodeError, OSError, EOFError) as error:
-        if not association.is_open:  # half of it was out
+        if not link.is_open:  # half of it was out
             raise
         return unsent(Status.CANNOT_UNDERSTAND, error)
     return Sent(item.source, Status(response.status), item.sop_instance_uid, size)
 
 
-def _send_file(
-    association: Association, item: _Item, request: CStoreRequest, context: PresentationContext
-) -> tuple[ResponseMessage, int]:
-    head = item.head
-    if head is None:
-        raise EOFError("there is no file")
-    with open(head.path, "rb", buffering=0) as file:
-        data = payload(file, head.offset, head.length, head.transfer_syntax, context)
-        return association.perform(request, data), head.length
+class _Outgoing:
+    """The data set of a file that is open for as long as it is sent."""
+
+    __slots__ = ("_file", "data", "size")
+
+    def __init__(self, item: _Item, context: PresentationContext) -> None:
+        head = item.head
+        if head is None:
+            raise EOFError("there is no file")
+        self.size = head.length
+        self._file = open(head.path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
+        try:
+            self.data = payload(self._file, head.offset, head.length, head.transfer_syntax, context)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
 
 # Retrieve
@@ -193,56 +215,43 @@ def _progress(response: ResponseMessage, syntax: str) -> Progress:
     )
 
 
-def move(
-    association: Association, sop_class: str, identifier: Dataset, *, to: str, priority: int = Priority.MEDIUM
-) -> Generator[Progress, None, None]:
+async def move(
+    link: Link, sop_class: str, identifier: Dataset, *, to: str, priority: int = Priority.MEDIUM
+) -> AsyncGenerator[Progress, None]:
     """Ask the peer to send to the AE ``to``; iterate over the progress, the final counts last.
 
     Leaving the iteration early cancels the move. Raises DimseError after the last step when it is a failure.
     """
-    context = association.info.context_for(sop_class)
+    context = link.info.context_for(sop_class)
     request = CMoveRequest(affected_sop_class_uid=sop_class, move_destination=to, priority=priority, context=context)
     data = encode(identifier, context.transfer_syntax)
-    with closing(association.exchange(request, data)) as messages:
-        for message in messages:
+    async with aclosing(link.exchange(request, data)) as messages:
+        async for message in messages:
             if isinstance(message, ResponseMessage):
                 yield _progress(message, context.transfer_syntax)
-                _checked(message, "qr_move", association)
+                _checked(message, "qr_move", link)
 
 
-def get(
-    association: Association,
+async def get(
+    link: Link,
     sop_class: str,
     identifier: Dataset,
     *,
     priority: int = Priority.MEDIUM,
     on_progress: Callable[[Progress], object] = lambda progress: None,
-) -> Generator[StoreEvent, None, None]:
+) -> AsyncGenerator[StoreEvent, None]:
     """Retrieve on this association; iterate over the instances. Each is answered when the next one is asked for.
 
     Leaving the iteration early cancels the retrieval. Raises DimseError when it fails.
     """
-    context = association.info.context_for(sop_class)
+    context = link.info.context_for(sop_class)
     request = CGetRequest(affected_sop_class_uid=sop_class, priority=priority, context=context)
-    service = ReceivingService(_accept)
+    service = ReceivingService()
     data = encode(identifier, context.transfer_syntax)
-    with closing(association.exchange(request, data, service=service)) as messages:
-        yield from _instances(messages, association, context, on_progress)
-
-
-def _instances(
-    messages: Generator[RequestMessage | ResponseMessage, None, None],
-    association: Association,
-    context: PresentationContext,
-    on_progress: Callable[[Progress], object],
-) -> Generator[StoreEvent, None, None]:
-    for message in messages:
-        if isinstance(message, ResponseMessage):
-            on_progress(_progress(message, context.transfer_syntax))
-            _checked(message, "qr_get", association)
-        elif isinstance(message, CStoreRequest) and message.context is not None and message.data is not None:
-            yield StoreEvent(Request(message, message.context, message.data), association.info)
-
-
-def _accept(request: Request, association: AssociationInfo) -> int:
-    return Status.SUCCESS
+    async with aclosing(link.exchange(request, data, service=service)) as messages:
+        async for message in messages:
+            if isinstance(message, ResponseMessage):
+                on_progress(_progress(message, context.transfer_syntax))
+                _checked(message, "qr_get", link)
+            elif isinstance(message, CStoreRequest) and message.context is not None and message.data is not None:
+                yield StoreEvent(Request(message, message.context, message.data), link.info)

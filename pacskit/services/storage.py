@@ -112,10 +112,10 @@ class StorageService:
 class ReceivingService:
     """Hands what it is sent to ``handler(request, association)``, which returns the status of the answer.
 
-    ``request.data`` is bytes for a small data set, an open binary file for a large one; it is closed afterwards.
+    None answers with success, a handler's as the lack of a handler.     ``request.data`` is bytes for a small data set, an open binary file for a large one; it is closed afterwards.
     """
 
-    handler: Callable[[Request, AssociationInfo], int]
+    handler: Callable[[Request, AssociationInfo], Any] | None = None
     sop_classes: tuple[str, ...] = STORAGE
     transfer_syntaxes: tuple[str, ...] = STORAGE_SYNTAXES
     memory: int = 1 << 20
@@ -129,8 +129,8 @@ class ReceivingService:
         if data is None:
             raise DimseError(Status.CANNOT_UNDERSTAND, "the data set is missing")
         try:
-            status: int = yield Call(self.handler, request, association)
+            status = None if self.handler is None else (yield Call(self.handler, request, association))
         finally:
             if not isinstance(data, bytes):
                 data.close()
-        yield Send(request.command.response(status))
+        yield Send(request.command.response(Status.SUCCESS if status is None else status))

@@ -1,0 +1,512 @@
+"""The asyncio driver's pump: a transport under a session, with every wait bounded and none of them polled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from math import inf
+from typing import Any, NoReturn, cast
+
+from pacskit.core.errors import AssociationAborted, AssociationReleased, DeadlineExceeded
+from pacskit.network.config import Limits, Timeouts
+from pacskit.network.dimse import CCancelRequest, Message, RequestMessage
+from pacskit.network.indications import Aborted, ReleaseConfirmation, ReleaseIndication
+from pacskit.network.machine import Machine, State
+from pacskit.network.session import Session, SessionEvent
+from pacskit.network.sink import FileSource
+from pacskit.network.transport import Pace
+
+__all__ = ["Connection"]
+
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+_WRITEV = getattr(os, "writev", None)
+_IOV_MAX = 1024
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One association over one transport, used by one task.
+
+    The loop reads on while a message is handled, so that a C-CANCEL is in ``cancelled`` at once and a lost connection is
+    known; beyond one message that waits it holds the peer back. ``busy`` is False only while the acceptor waits for the
+    next request.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_requestor: bool,
+        timeouts: Timeouts,
+        limits: Limits,
+        call: Callable[..., Awaitable[Any]],
+        on_connect: Callable[[Connection], object] | None = None,
+    ) -> None:
+        self.timeouts = timeouts
+        self.limits = limits
+        self.machine = Machine(is_requestor=is_requestor, limits=limits, timeouts=timeouts)
+        self.session = Session(self.machine, limits)
+        self.cancelled: set[int] = set()
+        self.busy = True
+        self.closed = False
+        self.address: tuple[str, int] = ("", 0)
+        self._call = call
+        self._on_connect = on_connect
+        self._loop = asyncio.get_running_loop()
+        self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._transport: asyncio.Transport | None = None
+        self._quickack: Callable[[int, int, int], object] | None = None
+        self._fd = -1  # of a socket into which we may write, past a transport that has nothing to write
+        self._events: deque[SessionEvent] = deque()
+        self._last_id = 0
+        self._held = False  # whether reading is paused
+        self._full = False  # whether the transport has something left to write
+        self._finished = False  # whether we have said that we say no more
+        self._interrupted = False
+        self._waiter: asyncio.Future[bool] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
+        self._until = inf
+        self._late = False
+        self._pace: Pace | None = None
+        self._pacing = (0.0, 0.0)  # the length of a stretch, and when the first one has begun (0: with its first byte)
+
+    @property
+    def peer(self) -> str | None:
+        """The peer's name for messages."""
+        return None if self.session.info is None else self.session.info.peer_name
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be exchanged."""
+        return not self.machine.is_over and not self.closed
+
+    def next_message_id(self) -> int:
+        """Return an ID that no recent message of ours had (PS3.7 9.1.1.1.1)."""
+        self._last_id = self._last_id % 0xFFFF + 1
+        return self._last_id
+
+    # What the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        made = self._transport = cast("asyncio.Transport", transport)
+        made.set_write_buffer_limits(high=0)  # a message has gone out when the system has taken all of it
+        peer = made.get_extra_info("peername")
+        if peer:
+            self.address = (peer[0], peer[1])
+        sock = made.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if _QUICKACK is not None:
+                self._quickack = sock.setsockopt
+            if _WRITEV is not None and made.get_extra_info("sslcontext") is None:
+                self._fd = sock.fileno()
+        if self._on_connect is not None:
+            self._on_connect(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.machine.framer.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._quickack is not None and _QUICKACK is not None:
+            # A peer with Nagle's algorithm waits for our ACK before it sends the rest of its message; the kernel falls
+            # back to delayed ACKs by itself, so this is said again each time.
+            self._quickack(socket.IPPROTO_TCP, _QUICKACK, 1)
+        self.machine.framer.feed(nbytes)
+        if self._events and not self._finished:
+            self._hold()
+            return
+        self._pump()
+        if self._waiter is not None and not self._events:
+            self._moved(nbytes)
+
+    def eof_received(self) -> bool:
+        self.machine.closed()
+        self._pump()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fd = -1
+        self._quickack = None
+        self.closed = True
+        self.machine.closed()
+        if not self._events:
+            self._pump()
+        self.session.discard()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._writer is not None and not self._writer.done():
+            self._writer.set_result(None)
+        self._wake()
+        if not self._gone.done():
+            self._gone.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self._writer is not None and not self._writer.done():
+            self._writer.set_result(None)
+
+    # Receiving
+
+    def _pump(self) -> None:
+        """Take in what has arrived: note C-CANCELs, and let one message or indication wait."""
+        while self._finished or not self._events:
+            event = self.session.next_event()
+            machine = self.machine
+            if machine.output or machine.close_wanted:
+                self.flush()
+            if event is None:
+                if machine.artim_deadline is not None:
+                    self._arm()
+                return
+            if self._finished:
+                continue
+            if isinstance(event, CCancelRequest):
+                self.cancelled.add(event.message_id_being_responded_to)
+                continue
+            if isinstance(event, RequestMessage):
+                self.cancelled.discard(event.message_id)
+            self._events.append(event)
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(True)
+
+    def _hold(self) -> None:
+        if not self._held and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._held = True
+
+    def _go_on(self) -> None:
+        if self._held and self._transport is not None and not self._transport.is_closing():
+            self._held = False
+            self._transport.resume_reading()
+
+    def _take(self) -> SessionEvent | None:
+        """Return what has arrived; what comes behind it is looked at already, for a C-CANCEL."""
+        if not self._events:
+            self._pump()
+        event = self._events.popleft() if self._events else None
+        if event is not None:
+            self._pump()
+        if self._held and not self._events:
+            self._go_on()
+        return event
+
+    def has_event(self) -> bool:
+        """Whether `wait` would return at once."""
+        return bool(self._events)
+
+    async def wait(self, seconds: float | None, what: str) -> SessionEvent:
+        """Return the next event; abort and raise DeadlineExceeded when it does not come in time.
+
+        A message that is under way has ``seconds`` (at most ``timeouts.dimse``), and goes on after that only while it
+        moves ``limits.min_rate`` bytes a second.
+        """
+        event = self._take()
+        if event is not None:
+            return event
+        if self.closed or self.machine.is_in(State.STA1):
+            return Aborted(None, None, False, "the connection is closed")
+        limit = self.timeouts.dimse if seconds is None else min(seconds, self.timeouts.dimse)
+        idle = seconds is None or seconds > limit  # then the time of a message begins with its first byte
+        left = limit if self.session.receiving else seconds
+        began = time.monotonic()
+        self._pace, self._late = None, False
+        self._pacing = limit, 0.0 if idle else began
+        self._until = inf if left is None else began + left
+        self._arm()
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            self._until = inf
+        if self._late:
+            peer = self.peer
+            await self.abort()
+            raise DeadlineExceeded(what, round(time.monotonic() - began, 3), peer=peer)
+        if self._interrupted and not self._events and not self.machine.is_over:
+            peer = self.peer
+            self.abort_now()
+            self.hang_up()  # without waiting for the peer to close
+            await self._gone
+            raise AssociationAborted("ended from our side", source=0, reason_code=0, peer=peer)
+        return self._take() or Aborted(None, None, False, "the connection is closed")
+
+    def interrupt(self) -> None:
+        """Wake the task that waits for the peer, if one does: it ends the association."""
+        self._interrupted = True
+        self._wake()
+
+    def is_cancelled(self, message_id: int) -> bool:
+        """Whether a C-CANCEL for ``message_id`` has arrived."""
+        return message_id in self.cancelled
+
+    # Time
+
+    def _moved(self, count: int) -> None:
+        """A part of what is waited for has come."""
+        seconds, began = self._pacing
+        if self._pace is None:
+            self._pace = Pace(seconds, self.limits.min_rate, began or time.monotonic())
+        try:
+            left = self._pace.left(count)
+        except TimeoutError:
+            self._give_up_waiting()
+            return
+        self._until = time.monotonic() + left
+        self._arm()
+
+    def _give_up_waiting(self) -> None:
+        self._late = True
+        self._wake()
+
+    def _arm(self) -> None:
+        """See to it that `_tick` is called in time; a timer that is due too early stays, and looks again then."""
+        artim = self.machine.artim_deadline
+        due = self._until if artim is None else min(self._until, artim)
+        if due >= self._timer_at or self.closed:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = due
+        self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._tick)
+
+    def _tick(self) -> None:
+        self._timer, self._timer_at = None, inf
+        now = time.monotonic() + 0.001
+        artim = self.machine.artim_deadline
+        if artim is not None and artim <= now:
+            self.machine.timer_expired()
+            self._reset()
+        elif self._waiter is not None and self._until <= now:
+            if self._pace is None:
+                self._give_up_waiting()
+            else:
+                self._moved(0)
+        self._arm()
+
+    def _reset(self) -> None:
+        """Close without waiting for anything more to go out or to come."""
+        self._pump()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # Sending
+
+    def flush(self) -> None:
+        """Send what the machine has to say, and close when it wants that."""
+        output = self.machine.take_output()
+        if output and not self.closed and not self._finished:
+            try:
+                self._write([b"".join(output)])
+            except OSError:
+                self.machine.closed()
+        if self.machine.close_wanted:
+            self.hang_up()
+
+    def _write(self, buffers: list[Any]) -> None:
+        """Hand ``buffers`` to the system, and what it does not take to the transport."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise ConnectionError("the connection is closed")
+        if self._fd >= 0 and _WRITEV is not None and not self._full:
+            # A transport joins its buffers first (before Python 3.12), a copy of the whole message.
+            try:
+                sent = _WRITEV(self._fd, buffers[:_IOV_MAX])
+            except BlockingIOError:
+                sent = 0
+            buffers = _unsent(buffers, sent)
+        if buffers:
+            transport.writelines(buffers)
+
+    async def send(self, message: Message) -> None:
+        """Send ``message`` whole, in one gathered write unless it streams from a file, which is read in a thread."""
+        if self.closed:
+            raise AssociationAborted("the connection is closed", peer=self.peer)
+        begun = False
+        pieces = self.session.buffers(message)
+        from_file = isinstance(message.data, FileSource)
+        try:
+            while True:
+                buffers = (await self._call(next, pieces, None)) if from_file else next(pieces, None)
+                if buffers is None:
+                    return
+                begun = True
+                self._write(buffers)
+                if self._full:
+                    await self._drain()
+        except TimeoutError:
+            peer = self.peer
+            self.give_up()
+            raise DeadlineExceeded("sending a message", self.timeouts.dimse, peer=peer) from None
+        except ConnectionError as exc:
+            peer = self.peer
+            self.give_up()
+            raise AssociationAborted(f"the connection was lost: {exc.strerror or exc}", peer=peer) from exc
+        except BaseException:
+            if begun:
+                self.abort_now()  # half a message is out: there is no other way to take it back
+            raise
+
+    async def _drain(self) -> None:
+        """Wait until the transport has got rid of everything; it must keep moving."""
+        transport = self._transport
+        if transport is None:
+            return
+        seconds = left = self.timeouts.dimse
+        pace: Pace | None = None
+        began, size = time.monotonic(), transport.get_write_buffer_size()
+        while self._full:
+            writer = self._writer = self._loop.create_future()
+            timer = self._loop.call_later(left, _resolve, writer)
+            try:
+                await writer
+            finally:
+                timer.cancel()
+                self._writer = None
+            if self.closed:
+                raise ConnectionError("the connection is closed")
+            if self._full:
+                now = transport.get_write_buffer_size()
+                pace = pace or Pace(seconds, self.limits.min_rate, began)
+                left = pace.left(size - now)
+                size = now
+
+    def give_up(self) -> None:
+        """End it at once, without a word: the peer does not read, or has no time left."""
+        self.machine.abort("the peer does not read")
+        self.machine.take_output()
+        self.machine.closed()
+        self.session.discard()
+        self.closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    # Ending
+
+    async def fail(self, event: SessionEvent) -> NoReturn:
+        """Raise what ``event`` means for somebody who was waiting for something else."""
+        if isinstance(event, Aborted):
+            await self.end()
+            who = "we" if event.by_us else "the peer"
+            text = event.detail or f"{who} aborted"
+            raise AssociationAborted(
+                f"association aborted: {text}", source=event.source, reason_code=event.reason, peer=self.peer
+            )
+        if isinstance(event, ReleaseIndication):
+            await self.respond_release()
+            raise AssociationReleased("the peer released the association", peer=self.peer)
+        await self.abort()
+        raise AssociationAborted(
+            f"association aborted by us: unexpected {type(event).__name__}", source=0, reason_code=0, peer=self.peer
+        )
+
+    async def release(self) -> None:
+        """Release in order (PS3.8 7.2), including the collision of two releases; abort when the peer does not agree."""
+        if not self.machine.is_in(State.STA6) or self.closed:
+            await self.close()
+            return
+        self.machine.release()
+        self.flush()
+        while not self.closed:
+            event = await self.wait(self.timeouts.release, "the release of the association")
+            if isinstance(event, ReleaseIndication):
+                if self.machine.is_in(State.STA9):
+                    self.machine.respond_release()
+                    self.flush()
+            elif isinstance(event, ReleaseConfirmation):
+                if self.machine.is_in(State.STA12):
+                    await self.respond_release()
+                break
+            elif isinstance(event, Aborted):
+                break
+        await self.close()
+
+    async def respond_release(self) -> None:
+        """Agree to the peer's release and wait for it to close the connection."""
+        self.machine.respond_release()
+        self.flush()
+        await self.end()
+
+    def abort_now(self) -> None:
+        """Send A-ABORT, unless the association is over already; the connection closes by itself, at ARTIM's latest."""
+        if self.machine.abort():
+            self.flush()
+        self._wind_up()
+
+    async def abort(self) -> None:
+        """Send A-ABORT, unless the association is over already, and close."""
+        self.abort_now()
+        await self._gone
+
+    async def end(self) -> None:
+        """Close the connection of an association that is over; what we sent last still arrives."""
+        self._wind_up()
+        await self._gone
+
+    async def close(self) -> None:
+        """Close the connection whatever the state."""
+        self.session.discard()
+        self.hang_up()
+        self.machine.closed()
+        await self._gone
+
+    def _wind_up(self) -> None:
+        """In Sta13, read on until the peer closes or ARTIM expires, so that our last PDU is not lost to a reset."""
+        self.session.discard()
+        transport = self._transport
+        if transport is None or not self.machine.is_in(State.STA13):
+            self.hang_up()
+            self.machine.closed()
+            return
+        if not self._finished and not self.closed:
+            self._finished = True
+            self._events.clear()
+            if transport.can_write_eof() and not transport.is_closing():
+                transport.write_eof()
+            self._pump()
+            self._go_on()
+        self._arm()
+
+    def hang_up(self) -> None:
+        """Close the transport; it has a while to get rid of what it still has to write."""
+        transport = self._transport
+        if transport is None:
+            if not self._gone.done():
+                self._gone.set_result(None)
+            return
+        if transport.is_closing():
+            return
+        self._fd = -1
+        transport.close()
+        if transport.get_write_buffer_size():
+            self._timer_at = -inf  # nothing else is due any more
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_later(self.timeouts.release, transport.abort)
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _unsent(buffers: Sequence[Any], sent: int) -> list[Any]:
+    """Return what is left of ``buffers`` after ``sent`` bytes."""
+    for index, buffer in enumerate(buffers):
+        length = len(buffer)
+        if sent < length:
+            return [memoryview(buffer)[sent:], *buffers[index + 1 :]]
+        sent -= length
+    return []
