@@ -1,7 +1,7 @@
 """The same names on asyncio: `connect`, `echo`, `Peer`, `SCP`, and the `Server` and `Association` below them.
 
-Nothing here starts a thread or a loop of its own: everything runs in the event loop that awaits it. What blocks (a plain
-function as a handler, files, queries of an index) goes to a bounded number of threads, which end with their server or peer.
+Everything runs in the event loop that awaits it. What blocks (a plain function as a handler, files, queries of an index)
+goes to a bounded number of threads, which end with their server or peer.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Peer:
     """A remote application entity. Belongs to one event loop; verbs may run in several tasks at once.
 
     Each verb opens an association with the contexts it needs, and the next one uses it again where they do for it.
-    Leaving the ``async with`` block ends verbs that have not come to their end. A task that is cancelled in the middle of
-    a verb sends C-CANCEL where there is one, and else aborts that association.
+    Leaving the ``async with`` block ends verbs that have not come to their end. A task that is cancelled in the middle
+    of a verb sends C-CANCEL where there is one, and else aborts that association.
     """
 
     def __init__(
@@ -209,8 +209,8 @@ class _Asynchronous(Verbs):
 class SCP(Handlers):
     """A server whose answers come from your functions, in the event loop that starts it.
 
-    ``async def`` handlers are awaited in the loop; plain ones are called in one of ``workers`` threads, so they may block.
-    Port 0 lets the system choose; ``port`` says which one it was. Listens on loopback unless told otherwise.
+    ``async def`` handlers are awaited in the loop; plain ones are called in one of ``workers`` threads, so they may
+    block. Port 0 lets the system choose; ``port`` says which one it was. Listens on loopback unless told otherwise.
 
     >>> scp = SCP("VENDOR", port=0)
     >>> @scp.on_store
@@ -218,7 +218,7 @@ class SCP(Handlers):
     ...     print(event.sop_instance_uid)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         ae: str,
         *,

@@ -102,9 +102,7 @@ class Peer:
 
         Patients are asked for in the Patient Root model, whatever ``model`` says.
         """
-        return iterate(
-            self._verbs.find(level, model=model, return_keys=return_keys, priority=priority, keys=keys)
-        )
+        return iterate(self._verbs.find(level, model=model, return_keys=return_keys, priority=priority, keys=keys))
 
     def move(
         self,

@@ -23,9 +23,7 @@ class Calls:
         self._name = name
         self._executor: ThreadPoolExecutor | None = None
 
-    async def call(
-        self, function: Callable[..., Any], *args: Any, orphaned: Callable[[], object] | None = None
-    ) -> Any:
+    async def call(self, function: Callable[..., Any], *args: Any, orphaned: Callable[[], object] | None = None) -> Any:
         """Return what ``function(*args)`` returns, called in a thread with the context variables of this task.
 
         A function that has begun cannot be taken back: when the task is cancelled meanwhile, ``orphaned`` is called at

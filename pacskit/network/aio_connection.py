@@ -30,9 +30,9 @@ _IOV_MAX = 1024
 class Connection(asyncio.BufferedProtocol):
     """One association over one transport, used by one task.
 
-    The loop reads on while a message is handled, so that a C-CANCEL is in ``cancelled`` at once and a lost connection is
-    known; beyond one message that waits it holds the peer back. ``busy`` is False only while the acceptor waits for the
-    next request.
+    The loop reads on while a message is handled, so that a C-CANCEL is in ``cancelled`` at once and a lost connection
+    is known; beyond one message that waits it holds the peer back. ``busy`` is False only while the acceptor waits for
+    the next request.
     """
 
     def __init__(

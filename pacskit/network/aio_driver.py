@@ -36,7 +36,7 @@ __all__ = ["FlowDriver", "PeerHandle"]
 # What one visit to a thread takes from a user's iterator: a visit costs as much as many small items.
 _AT_ONCE: Final = 64
 _AT_MOST: Final = 0.002  # seconds
-_NOT_BLOCKING: Final = (type(iter([])), type(iter(())), type(iter(range(0))))
+_NOT_BLOCKING: Final[tuple[type[Any], ...]] = (type(iter([])), type(iter(())), type(iter(range(0))))
 
 
 class PeerHandle(Protocol):
@@ -51,8 +51,8 @@ class PeerHandle(Protocol):
 class FlowDriver:
     """Answers requests on one connection by running services' flows.
 
-    Coroutine functions and asynchronous iterators are awaited in the loop; other functions and iterators run in threads,
-    since they may block. What a flow does itself runs in the loop.
+    Coroutine functions and asynchronous iterators are awaited in the loop; other functions and iterators run in
+    threads, since they may block. What a flow does itself runs in the loop.
     """
 
     __slots__ = ("_ahead", "_calls", "_connection", "_effects", "_flow", "_open", "_service_for", "answered")

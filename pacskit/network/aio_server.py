@@ -38,8 +38,8 @@ class Server:
 
     ``called`` are the AE titles that it answers to besides ``ae`` (None: any title), ``calling`` the patterns of the
     titles that may call (empty: anybody), ``transfer_syntaxes`` what it accepts, best first, where a service has no
-    list of its own. ``tls`` is the context of a TLS listener. ``workers`` threads do what blocks. Port 0 lets the system
-    choose; see ``address``.
+    list of its own. ``tls`` is the context of a TLS listener. ``workers`` threads do what blocks. Port 0 lets the
+    system choose; see ``address``.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only options

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FlowDriver", "PeerHandle"]
 
+
 class PeerHandle(Protocol):
     """What `Open` gives, as this driver needs it."""
 
@@ -139,7 +140,7 @@ def _call(effect: Call) -> Any:
 
 
 def _next(effect: Next) -> Any:
-    return next(effect.iterator, END)
+    return next(effect.iterator, END)  # type: ignore[arg-type]
 
 
 def _finish(effect: Finish) -> None:

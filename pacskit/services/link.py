@@ -118,7 +118,7 @@ def iterate(work: AsyncGenerator[T, None]) -> Generator[T, None, None]:
     try:
         while True:
             try:
-                item = run(work.__anext__())  # type: ignore[arg-type]
+                item = run(work.__anext__())
             except StopAsyncIteration:
                 return
             yield item

@@ -98,9 +98,7 @@ class AnsweringService(IdentifierService):
         yield Send(command.response(Status.CANCEL if event.cancelled else Status.SUCCESS))
 
 
-async def find(
-    link: Link, sop_class: str, identifier: Dataset, *, priority: int = 0
-) -> AsyncGenerator[Dataset, None]:
+async def find(link: Link, sop_class: str, identifier: Dataset, *, priority: int = 0) -> AsyncGenerator[Dataset, None]:
     """Query as SCU: iterate over the answers. Leaving the iteration early cancels the query.
 
     Raises DimseError when the peer refuses or fails.
@@ -117,6 +115,4 @@ async def find(
                 continue
             status = Status(response.status)
             if not status.is_success and not status.is_warning:
-                raise DimseError(
-                    status, response.error_comment or status.describe("qr_find"), peer=link.info.peer_name
-                )
+                raise DimseError(status, response.error_comment or status.describe("qr_find"), peer=link.info.peer_name)

@@ -1,7 +1,7 @@
 """The services as SCU, on an association that somebody else opens: echo, store, move, get. (`find` is in query.)
 
-They are coroutines that wait for nothing but their `Link`, so that one text serves both drivers: over a blocking link they
-never suspend (see `pacskit.services.link`).
+They are coroutines that wait for nothing but their `Link`, so that one text serves both drivers: over a blocking link
+they never suspend (see `pacskit.services.link`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pacskit.network.dimse import (
     ResponseMessage,
 )
 from pacskit.network.flow import Request
-from pacskit.network.negotiation import AssociationInfo, PresentationContext
+from pacskit.network.negotiation import PresentationContext
 from pacskit.services.events import StoreEvent
 from pacskit.services.link import Link, Port
 from pacskit.services.outgoing import batches, choose, payload

@@ -110,9 +110,9 @@ class StorageService:
 
 @dataclass(slots=True)
 class ReceivingService:
-    """Hands what it is sent to ``handler(request, association)``, which returns the status of the answer.
+    """Hands what it is sent to ``handler(request, association)``, which returns the status of the answer, None for success.
 
-    None answers with success, a handler's as the lack of a handler.     ``request.data`` is bytes for a small data set, an open binary file for a large one; it is closed afterwards.
+    ``request.data`` is bytes for a small data set, an open binary file for a large one; it is closed afterwards.
     """
 
     handler: Callable[[Request, AssociationInfo], Any] | None = None
