@@ -1,7 +1,7 @@
 """The same names on asyncio: `connect`, `echo`, `Peer`, `SCP`, and the `Server` and `Association` below them.
 
-Everything runs in the event loop that awaits it. What blocks (a plain function as a handler, files, queries of an index)
-goes to a bounded number of threads, which end with their server or peer.
+Everything runs in the event loop that awaits it. What blocks (a plain function as a handler, files, queries of an
+index) goes to a bounded number of threads, which end with their server or peer.
 """
 
 from __future__ import annotations

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any, NoReturn, cast
 
 from pacskit.core.errors import AssociationAborted, AssociationReleased, DeadlineExceeded
+from pacskit.network.aio_writer import Writer
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CCancelRequest, Message, RequestMessage
 from pacskit.network.indications import Aborted, ReleaseConfirmation, ReleaseIndication
@@ -23,8 +23,6 @@ from pacskit.network.transport import Pace
 __all__ = ["Connection"]
 
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
-_WRITEV = getattr(os, "writev", None)
-_IOV_MAX = 1024
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -58,15 +56,13 @@ class Connection(asyncio.BufferedProtocol):
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._quickack: Callable[[int, int, int], object] | None = None
-        self._fd = -1  # of a socket into which we may write, past a transport that has nothing to write
         self._events: deque[SessionEvent] = deque()
         self._last_id = 0
         self._held = False  # whether reading is paused
-        self._full = False  # whether the transport has something left to write
         self._finished = False  # whether we have said that we say no more
         self._interrupted = False
         self._waiter: asyncio.Future[bool] | None = None
-        self._writer: asyncio.Future[None] | None = None
+        self._writer: Writer | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self._until = inf
@@ -93,7 +89,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         made = self._transport = cast("asyncio.Transport", transport)
-        made.set_write_buffer_limits(high=0)  # a message has gone out when the system has taken all of it
+        self._writer = Writer(made)
         peer = made.get_extra_info("peername")
         if peer:
             self.address = (peer[0], peer[1])
@@ -103,8 +99,6 @@ class Connection(asyncio.BufferedProtocol):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if _QUICKACK is not None:
                 self._quickack = sock.setsockopt
-            if _WRITEV is not None and made.get_extra_info("sslcontext") is None:
-                self._fd = sock.fileno()
         if self._on_connect is not None:
             self._on_connect(self)
 
@@ -130,7 +124,6 @@ class Connection(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fd = -1
         self._quickack = None
         self.closed = True
         self.machine.closed()
@@ -140,19 +133,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._writer is not None and not self._writer.done():
-            self._writer.set_result(None)
+        if self._writer is not None:
+            self._writer.lost()
         self._wake()
         if not self._gone.done():
             self._gone.set_result(None)
 
     def pause_writing(self) -> None:
-        self._full = True
+        if self._writer is not None:
+            self._writer.paused()
 
     def resume_writing(self) -> None:
-        self._full = False
-        if self._writer is not None and not self._writer.done():
-            self._writer.set_result(None)
+        if self._writer is not None:
+            self._writer.resumed()
 
     # Receiving
 
@@ -307,32 +300,18 @@ class Connection(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Send what the machine has to say, and close when it wants that."""
         output = self.machine.take_output()
-        if output and not self.closed and not self._finished:
+        if output and self._writer is not None and not self.closed and not self._finished:
             try:
-                self._write([b"".join(output)])
+                self._writer.write([b"".join(output)])
             except OSError:
                 self.machine.closed()
         if self.machine.close_wanted:
             self.hang_up()
 
-    def _write(self, buffers: list[Any]) -> None:
-        """Hand ``buffers`` to the system, and what it does not take to the transport."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            raise ConnectionError("the connection is closed")
-        if self._fd >= 0 and _WRITEV is not None and not self._full:
-            # A transport joins its buffers first (before Python 3.12), a copy of the whole message.
-            try:
-                sent = _WRITEV(self._fd, buffers[:_IOV_MAX])
-            except BlockingIOError:
-                sent = 0
-            buffers = _unsent(buffers, sent)
-        if buffers:
-            transport.writelines(buffers)
-
     async def send(self, message: Message) -> None:
         """Send ``message`` whole, in one gathered write unless it streams from a file, which is read in a thread."""
-        if self.closed:
+        writer = self._writer
+        if self.closed or writer is None:
             raise AssociationAborted("the connection is closed", peer=self.peer)
         begun = False
         pieces = self.session.buffers(message)
@@ -343,9 +322,9 @@ class Connection(asyncio.BufferedProtocol):
                 if buffers is None:
                     return
                 begun = True
-                self._write(buffers)
-                if self._full:
-                    await self._drain()
+                writer.write(buffers)
+                if writer.full:
+                    await writer.drain(self.timeouts.dimse, self.limits.min_rate)
         except TimeoutError:
             peer = self.peer
             self.give_up()
@@ -358,30 +337,6 @@ class Connection(asyncio.BufferedProtocol):
             if begun:
                 self.abort_now()  # half a message is out: there is no other way to take it back
             raise
-
-    async def _drain(self) -> None:
-        """Wait until the transport has got rid of everything; it must keep moving."""
-        transport = self._transport
-        if transport is None:
-            return
-        seconds = left = self.timeouts.dimse
-        pace: Pace | None = None
-        began, size = time.monotonic(), transport.get_write_buffer_size()
-        while self._full:
-            writer = self._writer = self._loop.create_future()
-            timer = self._loop.call_later(left, _resolve, writer)
-            try:
-                await writer
-            finally:
-                timer.cancel()
-                self._writer = None
-            if self.closed:
-                raise ConnectionError("the connection is closed")
-            if self._full:
-                now = transport.get_write_buffer_size()
-                pace = pace or Pace(seconds, self.limits.min_rate, began)
-                left = pace.left(size - now)
-                size = now
 
     def give_up(self) -> None:
         """End it at once, without a word: the peer does not read, or has no time left."""
@@ -465,16 +420,14 @@ class Connection(asyncio.BufferedProtocol):
     def _wind_up(self) -> None:
         """In Sta13, read on until the peer closes or ARTIM expires, so that our last PDU is not lost to a reset."""
         self.session.discard()
-        transport = self._transport
-        if transport is None or not self.machine.is_in(State.STA13):
+        if self._writer is None or not self.machine.is_in(State.STA13):
             self.hang_up()
             self.machine.closed()
             return
         if not self._finished and not self.closed:
             self._finished = True
             self._events.clear()
-            if transport.can_write_eof() and not transport.is_closing():
-                transport.write_eof()
+            self._writer.finish()
             self._pump()
             self._go_on()
         self._arm()
@@ -488,25 +441,9 @@ class Connection(asyncio.BufferedProtocol):
             return
         if transport.is_closing():
             return
-        self._fd = -1
         transport.close()
         if transport.get_write_buffer_size():
             self._timer_at = -inf  # nothing else is due any more
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._loop.call_later(self.timeouts.release, transport.abort)
-
-
-def _resolve(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-def _unsent(buffers: Sequence[Any], sent: int) -> list[Any]:
-    """Return what is left of ``buffers`` after ``sent`` bytes."""
-    for index, buffer in enumerate(buffers):
-        length = len(buffer)
-        if sent < length:
-            return [memoryview(buffer)[sent:], *buffers[index + 1 :]]
-        sent -= length
-    return []

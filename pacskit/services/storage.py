@@ -110,9 +110,10 @@ class StorageService:
 
 @dataclass(slots=True)
 class ReceivingService:
-    """Hands what it is sent to ``handler(request, association)``, which returns the status of the answer, None for success.
+    """Hands what it is sent to ``handler(request, association)``, which returns the status of the answer.
 
     ``request.data`` is bytes for a small data set, an open binary file for a large one; it is closed afterwards.
+    A handler that returns None, or no handler, is success.
     """
 
     handler: Callable[[Request, AssociationInfo], Any] | None = None

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pacskit.network.threads import Server
-from tests.network.peers import Recorder, settle
+from tests.network.drivers import DRIVERS, Driver
+from tests.network.peers import CT, VERIFICATION, Recorder, settle
 
 
 def _descriptors() -> int:
@@ -27,13 +27,32 @@ def nothing_left_behind() -> Iterator[None]:
     assert settle(lambda: _descriptors() <= descriptors)
 
 
+@pytest.fixture(params=DRIVERS)
+def driver(request: pytest.FixtureRequest, nothing_left_behind: None) -> Iterator[Driver]:
+    """Our network code: on threads, and on asyncio."""
+    made = DRIVERS[request.param]()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
+def serve(driver: Driver) -> Iterator[Callable[..., Any]]:
     """Start servers that are stopped at the end."""
     with ExitStack() as stack:
 
-        def start(service: Any = None, **options: Any) -> Server:
+        def start(service: Any = None, **options: Any) -> Any:
             options.setdefault("ae", "SERVER")
-            return stack.enter_context(Server([service or Recorder()], **options))
+            return stack.enter_context(driver.server([service or Recorder()], **options))
 
         yield start
+
+
+@pytest.fixture
+def connect(driver: Driver) -> Callable[..., Any]:
+    """Open associations."""
+
+    def request(server: Any, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any) -> Any:
+        port = server if isinstance(server, int) else server.address[1]
+        return driver.request(f"{ae}@127.0.0.1:{port}", contexts, calling="CLIENT", **options)
+
+    return request

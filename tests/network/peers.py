@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pacskit.core.errors import DimseError
-from pacskit.network.association import Association
 from pacskit.network.config import Timeouts
 from pacskit.network.dimse import CEchoRequest, CStoreRequest, encode_message
-from pacskit.network.flow import Flow, Request, Send
+from pacskit.network.flow import Call, Flow, Request, Send
 from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.pdu import AssociateRequest, ContextItem, UserInformation
 from pacskit.network.sink import DiscardSink, Sink
-from pacskit.network.threads import Server
 from pacskit_ext._pdu import frame
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -50,7 +48,7 @@ class Recorder:
         self.seen.append(request)
         self.entered.set()
         if self.hold is not None:
-            self.hold.wait(20)
+            yield Call(self.hold.wait, 20)
         yield Send(request.command.response())
 
 
@@ -67,7 +65,7 @@ def settle(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
 class RawPeer:
     """A peer that says exactly the bytes that it is given."""
 
-    def __init__(self, server: Server | tuple[str, int]) -> None:
+    def __init__(self, server: Any) -> None:
         self.socket = socket.create_connection(server if isinstance(server, tuple) else server.address, timeout=10)
 
     def send(self, *parts: bytes) -> None:
@@ -126,13 +124,6 @@ def store_rq(message_id: int = 1, context: int = 3, sop_class: str = CT) -> byte
 
 RELEASE_RQ = bytes.fromhex("0500 00000004 00000000")
 RELEASE_RP = bytes.fromhex("0600 00000004 00000000")
-
-
-def connect(
-    server: Server | int, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any
-) -> Association:
-    port = server if isinstance(server, int) else server.address[1]
-    return Association.request(f"{ae}@127.0.0.1:{port}", contexts, calling="CLIENT", **options)
 
 
 def store(**options: Any) -> CStoreRequest:

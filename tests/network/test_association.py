@@ -20,7 +20,6 @@ from pacskit.core.errors import (
     DeadlineExceeded,
     NoPresentationContext,
 )
-from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import (
     CEchoRequest,
@@ -28,7 +27,7 @@ from pacskit.network.dimse import (
 from pacskit.network.negotiation import ContextProposal
 from pacskit.network.pdu import AssociateAccept, ContextResult
 from pacskit.network.sink import FileSink, FileSource, MemorySink, SpooledSink
-from pacskit.network.threads import Server
+from tests.network.drivers import Driver
 from tests.network.peers import (
     CT,
     EXPLICIT,
@@ -39,15 +38,15 @@ from tests.network.peers import (
     VERIFICATION,
     RawPeer,
     Recorder,
-    connect,
     store,
 )
 
-Serve = Callable[..., Server]
+Serve = Callable[..., Any]
+Connect = Callable[..., Any]
 
 
 @pytest.mark.parametrize("server_pdu", [0, 4096, 16384, 131072])
-def test_a_data_set_arrives_as_it_left(server_pdu: int, serve: Serve, tmp_path: Path) -> None:
+def test_a_data_set_arrives_as_it_left(server_pdu: int, serve: Serve, tmp_path: Path, connect: Connect) -> None:
     service = Recorder(sinks=MemorySink)
     server = serve(service, limits=Limits(max_pdu=server_pdu))
     data = bytes(range(256)) * 5000 + b"odd"
@@ -68,7 +67,9 @@ def test_a_data_set_arrives_as_it_left(server_pdu: int, serve: Serve, tmp_path: 
     assert [request.data for request in service.seen] == [data, data, data, data, b"", data]
 
 
-def test_a_file_that_ends_too_early_aborts_nothing_or_everything(serve: Serve, tmp_path: Path) -> None:
+def test_a_file_that_ends_too_early_aborts_nothing_or_everything(
+    serve: Serve, tmp_path: Path, connect: Connect
+) -> None:
     service = Recorder()
     path = tmp_path / "data"
     path.write_bytes(bytes(10))
@@ -81,7 +82,7 @@ def test_a_file_that_ends_too_early_aborts_nothing_or_everything(serve: Serve, t
     association.release()
 
 
-def test_sinks_to_file_and_spool(serve: Serve, tmp_path: Path) -> None:
+def test_sinks_to_file_and_spool(serve: Serve, tmp_path: Path, connect: Connect) -> None:
     paths = iter([tmp_path / "a", tmp_path / "b"])
     service = Recorder(sinks=lambda: FileSink(next(paths), prefix=b"DICM"))
     data = bytes(range(256)) * 1000
@@ -97,7 +98,7 @@ def test_sinks_to_file_and_spool(serve: Serve, tmp_path: Path) -> None:
     assert spooling.seen[1].data == data[:1000]
 
 
-def test_the_acceptor_prefers_by_its_own_list(serve: Serve) -> None:
+def test_the_acceptor_prefers_by_its_own_list(serve: Serve, connect: Connect) -> None:
     server = serve(transfer_syntaxes=[EXPLICIT, IMPLICIT])
     proposals = [
         ContextProposal(CT, (IMPLICIT, EXPLICIT)),
@@ -118,7 +119,7 @@ def test_the_acceptor_prefers_by_its_own_list(serve: Serve) -> None:
         assert empty.accepted == ()
 
 
-def test_128_contexts_go_into_one_association_and_129_do_not(serve: Serve) -> None:
+def test_128_contexts_go_into_one_association_and_129_do_not(serve: Serve, connect: Connect) -> None:
     server = serve()
     with connect(server, [VERIFICATION] * 128) as association:
         assert len(association.accepted) == 128
@@ -127,7 +128,7 @@ def test_128_contexts_go_into_one_association_and_129_do_not(serve: Serve) -> No
         connect(server, [VERIFICATION] * 129)
 
 
-def test_titles_are_enforced(serve: Serve) -> None:
+def test_titles_are_enforced(serve: Serve, connect: Connect, driver: Driver) -> None:
     server = serve(calling=["CLI*"], called=["ALIAS"])
     for ae in ("SERVER", "ALIAS"):
         connect(server, ae=ae).release()
@@ -137,12 +138,12 @@ def test_titles_are_enforced(serve: Serve) -> None:
     assert "called AE title not recognized" in str(caught.value)
     assert caught.value.peer == f"OTHER@127.0.0.1:{server.address[1]}"
     with pytest.raises(AssociationRejected) as caught:
-        Association.request(f"SERVER@127.0.0.1:{server.address[1]}", [CT], calling="STRANGER")
+        driver.request(f"SERVER@127.0.0.1:{server.address[1]}", [CT], calling="STRANGER")
     assert (caught.value.result, caught.value.source, caught.value.reason_code) == (1, 1, 3)
     connect(serve(called=None), ae="ANYTHING").release()
 
 
-def test_a_closed_port_is_a_connect_error() -> None:
+def test_a_closed_port_is_a_connect_error(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(ConnectError) as caught:
@@ -188,7 +189,7 @@ ACCEPT = AssociateAccept("SERVER", "CLIENT", (ContextResult(1, 0, IMPLICIT), Con
 Scripted = Callable[[Callable[[RawPeer], None]], int]
 
 
-def test_a_silent_acceptor_runs_into_the_deadline(scripted: Scripted) -> None:
+def test_a_silent_acceptor_runs_into_the_deadline(scripted: Scripted, connect: Connect) -> None:
     def script(peer: RawPeer) -> None:
         assert peer.pdu()[0] == 1
         assert peer.pdu()[0] == 7  # given up with an A-ABORT
@@ -197,7 +198,7 @@ def test_a_silent_acceptor_runs_into_the_deadline(scripted: Scripted) -> None:
         connect(scripted(script), timeouts=Timeouts(acse=0.2, release=0.5))
 
 
-def test_a_silent_server_runs_into_the_dimse_deadline(scripted: Scripted) -> None:
+def test_a_silent_server_runs_into_the_dimse_deadline(scripted: Scripted, connect: Connect) -> None:
     def script(peer: RawPeer) -> None:
         peer.pdu()
         peer.send(ACCEPT)
@@ -215,7 +216,7 @@ def test_a_silent_server_runs_into_the_dimse_deadline(scripted: Scripted) -> Non
     association.release()
 
 
-def test_a_peer_that_does_not_read_ends_a_send(scripted: Scripted) -> None:
+def test_a_peer_that_does_not_read_ends_a_send(scripted: Scripted, connect: Connect) -> None:
     done = threading.Event()
 
     def script(peer: RawPeer) -> None:
@@ -231,7 +232,7 @@ def test_a_peer_that_does_not_read_ends_a_send(scripted: Scripted) -> None:
 
 
 @pytest.mark.parametrize("crossing", [True, False])
-def test_release_collision_as_the_requestor(crossing: bool, scripted: Scripted) -> None:
+def test_release_collision_as_the_requestor(crossing: bool, scripted: Scripted, connect: Connect) -> None:
     """PS3.8 9.2.3: both send A-RELEASE-RQ; the requestor answers first."""
 
     def script(peer: RawPeer) -> None:
@@ -251,7 +252,7 @@ def test_release_collision_as_the_requestor(crossing: bool, scripted: Scripted) 
     assert not association.is_open
 
 
-def test_a_release_by_the_peer_is_told(scripted: Scripted) -> None:
+def test_a_release_by_the_peer_is_told(scripted: Scripted, connect: Connect) -> None:
     def script(peer: RawPeer) -> None:
         peer.pdu()
         peer.send(ACCEPT)
@@ -266,7 +267,9 @@ def test_a_release_by_the_peer_is_told(scripted: Scripted) -> None:
 @pytest.mark.parametrize(
     ("answer", "source"), [(bytes.fromhex("0700 00000004 00000200"), 2), (b"", None), (b"\x0b\0\0\0\0\0", 2)]
 )
-def test_an_abort_is_told_with_its_source(answer: bytes, source: int | None, scripted: Scripted) -> None:
+def test_an_abort_is_told_with_its_source(
+    answer: bytes, source: int | None, scripted: Scripted, connect: Connect
+) -> None:
     def script(peer: RawPeer) -> None:
         peer.pdu()
         peer.send(ACCEPT)
@@ -279,7 +282,7 @@ def test_an_abort_is_told_with_its_source(answer: bytes, source: int | None, scr
     assert caught.value.source == source
 
 
-def test_leaving_with_an_error_aborts(scripted: Scripted) -> None:
+def test_leaving_with_an_error_aborts(scripted: Scripted, connect: Connect) -> None:
     def script(peer: RawPeer) -> None:
         peer.pdu()
         peer.send(ACCEPT)

@@ -7,14 +7,14 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CEchoRequest
-from pacskit.network.threads import Server
 from pacskit_ext._pdu import frame
+from tests.network.drivers import Driver
 from tests.network.peers import (
     CT,
     FAST,
@@ -28,7 +28,7 @@ from tests.network.peers import (
     store_rq,
 )
 
-Serve = Callable[..., Server]
+Serve = Callable[..., Any]
 
 # After the association: what is sent, and the source and reason of the A-ABORT that comes back (PS3.8 9.3.8).
 FAULTS = {
@@ -192,7 +192,7 @@ def test_an_abort_in_the_middle_of_a_pdv_leaves_nothing(serve: Serve) -> None:
     assert service.seen == []
 
 
-def test_a_flood_of_associations_is_refused_and_served_again(serve: Serve) -> None:
+def test_a_flood_of_associations_is_refused_and_served_again(serve: Serve, driver: Driver) -> None:
     server = serve(limits=Limits(max_associations=2), timeouts=FAST)
     threads = threading.active_count()
     peers = [RawPeer(server) for _ in range(2)]
@@ -213,7 +213,7 @@ def test_a_flood_of_associations_is_refused_and_served_again(serve: Serve) -> No
         assert peer.pdu()[0] == 6
         peer.close()
     assert settle(lambda: server.associations == 0)
-    with Association.request(f"SERVER@127.0.0.1:{server.address[1]}", [VERIFICATION], calling="LATER") as again:
+    with driver.request(f"SERVER@127.0.0.1:{server.address[1]}", [VERIFICATION], calling="LATER") as again:
         assert again.perform(CEchoRequest()).status.is_success
     for peer in extra + silent:
         peer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,6 @@ from pacskit.network.dimse import (
 from pacskit.network.flow import END, Call, Cancelled, Close, Flow, Next, Open, Perform, PerformOn, Request, Send
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
 from pacskit.network.sink import MemorySink, Sink
-from pacskit.network.threads import Server
 from tests.network.peers import (
     CT,
     FIND,
@@ -32,11 +32,11 @@ from tests.network.peers import (
     MR,
     VERIFICATION,
     Recorder,
-    connect,
     store,
 )
 
-Serve = Callable[..., Server]
+Serve = Callable[..., Any]
+Connect = Callable[..., Any]
 
 
 class Finder:
@@ -66,19 +66,19 @@ def find() -> CFindRequest:
     return CFindRequest(affected_sop_class_uid=FIND)
 
 
-def test_many_responses_and_cancel(serve: Serve) -> None:
+def test_many_responses_and_cancel(serve: Serve, connect: Connect) -> None:
     service = Finder(100_000)
     with connect(serve(service), [FIND]) as association:
         responses = association.perform_iter(find(), b"key ")
         assert [next(responses).data for _ in range(3)] == [b"00000!", b"00001!", b"00002!"]
-        responses.close()  # type: ignore[attr-defined]
+        responses.close()
         assert service.sent < 100_000
         service.count = 2
         assert [int(r.status) for r in association.perform_iter(find(), b"key ")] == [0xFF00, 0xFF00, 0]
 
 
 @pytest.mark.parametrize("max_pdu", [4096, 131072])
-def test_the_peers_maximum_is_kept_in_responses(max_pdu: int, serve: Serve) -> None:
+def test_the_peers_maximum_is_kept_in_responses(max_pdu: int, serve: Serve, connect: Connect) -> None:
     class Big(Finder):
         def serve(self, request: Request, association: AssociationInfo) -> Flow:
             yield Send(request.command.response(0xFF00, data=bytes(300_000)))
@@ -106,7 +106,7 @@ class Getter:
         yield Send(request.command.response(number_of_completed_suboperations=done))
 
 
-def test_c_get_with_role_selection(serve: Serve) -> None:
+def test_c_get_with_role_selection(serve: Serve, connect: Connect) -> None:
     keeper = Recorder(sinks=MemorySink)
     with connect(serve(Getter()), [GET, CT, VERIFICATION], roles={CT: Role(scu=False, scp=True)}) as association:
         assert [(c.as_scu, c.as_scp) for c in association.accepted] == [(True, False), (False, True)]
@@ -141,7 +141,7 @@ class Mover:
         yield Send(request.command.response(doubled))
 
 
-def test_a_flow_opens_another_association(serve: Serve) -> None:
+def test_a_flow_opens_another_association(serve: Serve, connect: Connect) -> None:
     keeper = Recorder(sinks=MemorySink)
     target = Address("SERVER", *serve(keeper).address)
     with connect(serve(Mover(target)), [FIND]) as association:
@@ -153,7 +153,7 @@ def test_a_flow_opens_another_association(serve: Serve) -> None:
         assert (response.status, response.error_comment) == (0xA801, "cannot reach it")
 
 
-def test_what_goes_wrong_in_a_service_becomes_a_status(serve: Serve) -> None:
+def test_what_goes_wrong_in_a_service_becomes_a_status(serve: Serve, connect: Connect) -> None:
     class Broken(Recorder):
         def serve(self, request: Request, association: AssociationInfo) -> Flow:
             if request.command.sop_class_uid == CT:

@@ -15,11 +15,11 @@ import pytest
 import pacskit
 from pacskit.core.dataset import Dataset
 from pacskit.encoding import encode
-from pacskit.network.association import Association
 from pacskit.network.dimse import CFindRequest, CGetRequest, CMoveRequest, CStoreRequest, ResponseMessage
 from pacskit.network.negotiation import Role
 from pacskit.services.sop_classes import MODELS, is_unknown
 from pacskit.services.storage import ReceivingService
+from tests.network.drivers import Driver
 from tests.network.peers import settle
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -43,6 +43,11 @@ def instance(number: int = 1, *, sop_class: str = CT, size: int = 64, study: str
     )
 
 
+@pytest.fixture(autouse=True)
+def archives_use_the_driver(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pacskit.facade.archive.Server", driver.server)
+
+
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[pacskit.Archive]:
     with pacskit.Archive(tmp_path / "archive", ae="ARCHIVE") as made:
@@ -56,11 +61,15 @@ def study_identifier() -> bytes:
     return encode(Dataset(QueryRetrieveLevel="STUDY", StudyInstanceUID="1.2.3"), EXPLICIT)
 
 
-def associate(archive: pacskit.Archive, *contexts: str, **options: Any) -> Association:
-    return Association.request(archive.address, [(uid, [EXPLICIT]) for uid in contexts], calling="TEST", **options)
+@pytest.fixture
+def associate(driver: Driver) -> Callable[..., Any]:
+    def request(archive: pacskit.Archive, *contexts: str, **options: Any) -> Any:
+        return driver.request(archive.address, [(uid, [EXPLICIT]) for uid in contexts], calling="TEST", **options)
+
+    return request
 
 
-def test_get_is_cancelled_between_two_instances(archive: pacskit.Archive) -> None:
+def test_get_is_cancelled_between_two_instances(archive: pacskit.Archive, associate: Callable[..., Any]) -> None:
     service = ReceivingService(lambda request, association: 0)
     with associate(archive, MODEL.get, CT, roles={CT: Role(scu=False, scp=True)}) as association:
         request = CGetRequest(affected_sop_class_uid=MODEL.get)
@@ -81,10 +90,12 @@ def test_get_is_cancelled_between_two_instances(archive: pacskit.Archive) -> Non
         assert association.is_open
 
 
-def test_move_is_cancelled_between_two_instances(archive: pacskit.Archive) -> None:
+def test_move_is_cancelled_between_two_instances(
+    archive: pacskit.Archive, associate: Callable[..., Any], driver: Driver
+) -> None:
     go_on = threading.Event()
     received: list[str] = []
-    scp = pacskit.SCP("DEST")
+    scp = driver.scp("DEST")
 
     @scp.on_store
     def keep(event: pacskit.StoreEvent) -> None:
@@ -108,8 +119,8 @@ def test_move_is_cancelled_between_two_instances(archive: pacskit.Archive) -> No
         assert final.number_of_remaining_suboperations == COUNT - len(received)
 
 
-def test_a_destination_that_goes_away_fails_the_rest(archive: pacskit.Archive) -> None:
-    scp = pacskit.SCP("DEST")
+def test_a_destination_that_goes_away_fails_the_rest(archive: pacskit.Archive, driver: Driver) -> None:
+    scp = driver.scp("DEST")
     received: list[str] = []
 
     @scp.on_store
@@ -119,7 +130,7 @@ def test_a_destination_that_goes_away_fails_the_rest(archive: pacskit.Archive) -
             threading.Thread(target=scp.stop, args=(0.0,)).start()
             threading.Event().wait(0.5)
 
-    with scp, pacskit.connect(archive.address) as peer:
+    with scp, driver.peer(archive.address) as peer:
         archive.nodes.add(scp.address)
         steps = list(peer.move("STUDY", "1.2.3", to="DEST"))
     assert steps[-1].status == 0xB000
@@ -128,9 +139,9 @@ def test_a_destination_that_goes_away_fails_the_rest(archive: pacskit.Archive) -
     assert len(steps[-1].failed_uids) == steps[-1].failed
 
 
-def test_find_is_cancelled_by_leaving_it(archive: pacskit.Archive) -> None:
+def test_find_is_cancelled_by_leaving_it(archive: pacskit.Archive, driver: Driver) -> None:
     events: list[pacskit.FindEvent] = []
-    scp = pacskit.SCP("FINDER")
+    scp = driver.scp("FINDER")
 
     @scp.on_find("STUDY")
     def endless(event: pacskit.FindEvent) -> Iterator[Dataset]:
@@ -140,7 +151,7 @@ def test_find_is_cancelled_by_leaving_it(archive: pacskit.Archive) -> None:
             number += 1
             yield Dataset(StudyInstanceUID=f"1.2.{number}")
 
-    with scp, pacskit.connect(scp.address) as peer:
+    with scp, driver.peer(scp.address) as peer:
         answers = peer.find("STUDY")
         assert next(answers).QueryRetrieveLevel == "STUDY"
         answers.close()
@@ -148,7 +159,7 @@ def test_find_is_cancelled_by_leaving_it(archive: pacskit.Archive) -> None:
         assert next(peer.find("STUDY")).StudyInstanceUID == "1.2.1"
 
 
-def test_a_query_of_the_archive_is_cancelled(archive: pacskit.Archive) -> None:
+def test_a_query_of_the_archive_is_cancelled(archive: pacskit.Archive, associate: Callable[..., Any]) -> None:
     """The C-CANCEL goes out in one piece with the request, so it has arrived when the first answer has gone."""
     identifier = Dataset(
         QueryRetrieveLevel="IMAGE", StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.4", SOPInstanceUID=None
@@ -168,8 +179,8 @@ def test_a_query_of_the_archive_is_cancelled(archive: pacskit.Archive) -> None:
 
 
 @pytest.mark.parametrize("size", [10, 3 << 20])
-def test_a_handler_gets_the_bytes_as_they_came(size: int, tmp_path: Path) -> None:
-    scp = pacskit.SCP("KEEPER")
+def test_a_handler_gets_the_bytes_as_they_came(size: int, tmp_path: Path, driver: Driver) -> None:
+    scp = driver.scp("KEEPER")
     kept: list[tuple[Path, Dataset]] = []
 
     @scp.on_store
@@ -179,7 +190,7 @@ def test_a_handler_gets_the_bytes_as_they_came(size: int, tmp_path: Path) -> Non
         return pacskit.Status.COERCED
 
     sent = instance(size=size)
-    with scp, pacskit.connect(scp.address, calling="ME") as peer:
+    with scp, driver.peer(scp.address, calling="ME") as peer:
         (outcome,) = peer.store(sent)
     assert outcome.status == 0xB000
     path, dataset = kept[0]
@@ -189,8 +200,8 @@ def test_a_handler_gets_the_bytes_as_they_came(size: int, tmp_path: Path) -> Non
     assert len(dataset.PixelData) == size
 
 
-def test_a_handler_that_fails_is_a_status_and_the_association_goes_on(archive: pacskit.Archive) -> None:
-    scp = pacskit.SCP("BROKEN")
+def test_a_handler_that_fails_is_a_status_and_the_association_goes_on(archive: pacskit.Archive, driver: Driver) -> None:
+    scp = driver.scp("BROKEN")
 
     @scp.on_store
     def fail(event: pacskit.StoreEvent) -> None:
@@ -202,7 +213,7 @@ def test_a_handler_that_fails_is_a_status_and_the_association_goes_on(archive: p
     def echo(event: pacskit.EchoEvent) -> int:
         return 0x0122
 
-    with scp, pacskit.connect(scp.address) as peer:
+    with scp, driver.peer(scp.address) as peer:
         assert [sent.status for sent in peer.store([instance(1), instance(2)])] == [0x0110, 0xC123]
         with pytest.raises(pacskit.DimseError) as refused:
             peer.echo()
@@ -212,12 +223,12 @@ def test_a_handler_that_fails_is_a_status_and_the_association_goes_on(archive: p
 
 
 @pytest.mark.parametrize("accept", [False, True])
-def test_private_storage_classes_are_an_option(accept: bool, tmp_path: Path) -> None:
+def test_private_storage_classes_are_an_option(accept: bool, tmp_path: Path, driver: Driver) -> None:
     assert is_unknown(PRIVATE)
     settings = pacskit.ArchiveSettings(accept_unknown=accept)
     with pacskit.Archive(tmp_path, settings=settings) as archive:
         archive.serve(port=0)
-        with pacskit.connect(archive.address) as peer:
+        with driver.peer(archive.address) as peer:
             (outcome,) = peer.store(instance(sop_class=PRIVATE))
             assert outcome.status.is_success == accept
             got = [one.dataset.SOPClassUID for one in peer.get("STUDY", "1.2.3")]
@@ -232,7 +243,9 @@ def test_private_storage_classes_are_an_option(accept: bool, tmp_path: Path) -> 
         lambda ds: setattr(ds, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.4"),
     ],
 )
-def test_a_data_set_that_does_not_fit_is_refused(archive: pacskit.Archive, spoil: Callable[[Dataset], None]) -> None:
+def test_a_data_set_that_does_not_fit_is_refused(
+    archive: pacskit.Archive, spoil: Callable[[Dataset], None], associate: Callable[..., Any]
+) -> None:
     ds = instance(100)
     uid = str(ds.SOPInstanceUID)
     spoil(ds)
@@ -245,16 +258,16 @@ def test_a_data_set_that_does_not_fit_is_refused(archive: pacskit.Archive, spoil
     assert archive.counts().instances == COUNT
 
 
-def test_a_peer_that_has_hung_up_is_called_again() -> None:
-    scp = pacskit.SCP("SHORT", timeouts=pacskit.Timeouts(idle=0.2, release=0.2))
-    with scp, pacskit.connect(scp.address) as peer:
+def test_a_peer_that_has_hung_up_is_called_again(driver: Driver) -> None:
+    scp = driver.scp("SHORT", timeouts=pacskit.Timeouts(idle=0.2, release=0.2))
+    with scp, driver.peer(scp.address) as peer:
         assert peer.echo().is_success
         assert settle(lambda: scp._server is not None and scp._server.associations == 0)
         assert peer.echo().is_success
 
 
-def test_verbs_nest(archive: pacskit.Archive, tmp_path: Path) -> None:
-    with pacskit.connect(archive.address) as peer:
+def test_verbs_nest(archive: pacskit.Archive, tmp_path: Path, driver: Driver) -> None:
+    with driver.peer(archive.address) as peer:
         got = [
             one.save_into(tmp_path / "got")
             for study in peer.find("STUDY")
@@ -264,9 +277,9 @@ def test_verbs_nest(archive: pacskit.Archive, tmp_path: Path) -> None:
     assert len(got) == COUNT
 
 
-def test_leaving_a_get_early_cancels_it(archive: pacskit.Archive, tmp_path: Path) -> None:
+def test_leaving_a_get_early_cancels_it(archive: pacskit.Archive, tmp_path: Path, driver: Driver) -> None:
     progress: list[pacskit.Progress] = []
-    with pacskit.connect(archive.address) as peer:
+    with driver.peer(archive.address) as peer:
         for instance in peer.get("STUDY", "1.2.3", on_progress=progress.append):
             assert instance.dataset.InstanceNumber == 1
             break
@@ -277,8 +290,8 @@ def test_leaving_a_get_early_cancels_it(archive: pacskit.Archive, tmp_path: Path
     assert "CT Image Storage: Explicit VR Little Endian" in str(explanation)
 
 
-def test_deletion_meanwhile_fails_that_instance_alone(archive: pacskit.Archive) -> None:
-    with pacskit.connect(archive.address) as peer:
+def test_deletion_meanwhile_fails_that_instance_alone(archive: pacskit.Archive, driver: Driver) -> None:
+    with driver.peer(archive.address) as peer:
         steps: list[pacskit.Progress] = []
         instances = peer.get("STUDY", "1.2.3", on_progress=steps.append)
         next(instances)
@@ -299,7 +312,7 @@ def small_disk() -> Iterator[Callable[[], None]]:
 
 
 def test_a_disk_that_fills_up_under_a_big_object_is_a_status(
-    archive: pacskit.Archive, small_disk: Callable[[], None], tmp_path: Path
+    archive: pacskit.Archive, small_disk: Callable[[], None], tmp_path: Path, associate: Callable[..., Any]
 ) -> None:
     small_disk()
     with associate(archive, CT) as association:
@@ -316,7 +329,7 @@ def test_a_disk_that_fills_up_under_a_big_object_is_a_status(
 
 
 @pytest.mark.parametrize("max_pdu", [4096, 16384, 131072])
-def test_a_big_object_arrives_as_it_was_sent(max_pdu: int, tmp_path: Path) -> None:
+def test_a_big_object_arrives_as_it_was_sent(max_pdu: int, tmp_path: Path, associate: Callable[..., Any]) -> None:
     made = instance(200)
     made.PixelData = random.Random(3).randbytes(1_000_000)
     data = encode(made, EXPLICIT)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from pacskit.network.dimse import CEchoRequest
 from pacskit.network.sink import MemorySink
-from pacskit.network.threads import Server
 from tests.network.peers import (
     RawPeer,
     Recorder,
-    connect,
     echo_rq,
     settle,
     store,
 )
 
-Serve = Callable[..., Server]
+Serve = Callable[..., Any]
+Connect = Callable[..., Any]
 
 
 def test_stop_ends_idle_associations_at_once_with_an_abort(serve: Serve) -> None:
@@ -71,7 +71,7 @@ def test_stop_does_not_wait_longer_than_its_grace(serve: Serve) -> None:
         assert peer.pdu() == (0, b"")
 
 
-def test_stop_under_load_loses_nothing_that_was_acknowledged(serve: Serve) -> None:
+def test_stop_under_load_loses_nothing_that_was_acknowledged(serve: Serve, connect: Connect) -> None:
     service = Recorder(sinks=MemorySink)
     server = serve(service)
     acknowledged: list[int] = []
@@ -108,7 +108,7 @@ def test_idle_associations_cost_nothing(serve: Serve) -> None:
         peer.close()
 
 
-def test_many_associations_come_and_go(serve: Serve) -> None:
+def test_many_associations_come_and_go(serve: Serve, connect: Connect) -> None:
     """What is left behind is counted by the fixture."""
     server = serve(Recorder(sinks=MemorySink))
     for turn in range(150):
