@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_CONTEXTS", "Batch", "batches", "choose", "payload"]
 
 MAX_CONTEXTS: Final = 128  # of one association (PS3.8 9.3.2.2)
+_WHOLE: Final = 1 << 20  # bytes of a file that are sent from memory
 _COMMON = UNCOMPRESSED[:2]  # what is offered besides the stored syntax; Implicit LE is every peer's (PS3.5 10.1)
 
 
@@ -91,14 +92,15 @@ def choose(info: AssociationInfo, sop_class: str, transfer_syntax: str) -> Prese
 
 
 def payload(file: IO[bytes], offset: int, length: int, source: str, context: PresentationContext) -> Any:
-    """Return the data set bytes of an open file for ``context``: streamed from it as they are, or converted."""
-    if source == context.transfer_syntax:
+    """Return the data set bytes of an open file for ``context``: streamed from it as they are where they are many, read
+    here where they are few or have to be converted."""
+    as_it_is = source == context.transfer_syntax
+    if as_it_is and length > _WHOLE:
         return FileSource(file.fileno(), offset, length)
-    data = bytearray(length)
-    view, filled = memoryview(data), 0
-    while filled < length:
-        got = os.preadv(file.fileno(), [view[filled:]], offset + filled)
-        if not got:
+    data = os.pread(file.fileno(), length, offset)
+    while len(data) < length:  # a read may be short
+        more = os.pread(file.fileno(), length - len(data), offset + len(data))
+        if not more:
             raise EOFError("the file ends before the data set does")
-        filled += got
-    return transcode(data, source, context.transfer_syntax)
+        data += more
+    return data if as_it_is else transcode(data, source, context.transfer_syntax)
