@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pacskit._version import __version__
 
 if TYPE_CHECKING:
+    from pacskit import aio
     from pacskit.core.compare import Change, ChangeKind, Conflict, MergeConflict
     from pacskit.core.config import ReadOptions, Strictness
     from pacskit.core.dataset import Dataset
@@ -117,6 +118,7 @@ __all__ = [
     "TransferSyntax",
     "TruncatedError",
     "__version__",
+    "aio",
     "between",
     "connect",
     "dcmopen",
@@ -161,6 +163,8 @@ _MODULE_OF: Final = {name: module for module, names in _WHERE.items() for name i
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
+    if name == "aio":
+        return import_module("pacskit.aio")
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'pacskit' has no attribute {name!r}")

@@ -26,6 +26,7 @@ ARGUMENTS = {
     "private_data.py": ["{file}"],
     "read_modify_write.py": ["{file}", "out.dcm"],
     "scan_folder.py": ["files"],
+    "scp_asyncio.py": ["0", "0.1"],
     "scp_threads.py": ["0", "0.2"],
     "scu.py": ["{address}", "{file}"],
 }
@@ -37,6 +38,7 @@ EXPECTED = {
     "embedded_archive.py": r"stored: .* stored\nstudy: [\d.]+ 1\npatient: 1CT1",
     "read_modify_write.py": r"is:  DOE\^JANE 20260801",
     "scan_folder.py": r"  CT +1 files",
+    "scp_asyncio.py": r"listening at VENDOR@127\.0\.0\.1:\d+\necho from ME\nstored: 0x0000.*\nfound: 1\.2\.3",
     "scp_threads.py": r"listening at VENDOR@127\.0\.0\.1:\d+",
     "scu.py": r"echo: 0x0000 .*\nstore: .* 0x0000 .*\nfind: [\d.]+ 1\nget: inbox/.*Explicit VR Little Endian",
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -56,3 +58,37 @@ def connect(driver: Driver) -> Callable[..., Any]:
         return driver.request(f"{ae}@127.0.0.1:{port}", contexts, calling="CLIENT", **options)
 
     return request
+
+
+def _loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    found: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    try:
+        import uvloop
+    except ImportError:
+        return found
+    uvloop.new_event_loop().close()  # libuv opens two descriptors once, for good
+    return found | {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(params=_loops())
+def run(
+    request: pytest.FixtureRequest, nothing_left_behind: None
+) -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    """Run in a loop in which nothing may go wrong unseen, and nothing may be left at the end."""
+    trouble: list[Any] = []
+
+    def runs(work: Coroutine[Any, Any, Any]) -> Any:
+        async def checked() -> Any:
+            asyncio.get_running_loop().set_exception_handler(lambda loop, context: trouble.append(context))
+            result = await asyncio.wait_for(work, 30)
+            gc.collect()
+            for _ in range(3):  # for what closes in the next turns of the loop
+                await asyncio.sleep(0)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            return result
+
+        with asyncio.Runner(loop_factory=_loops()[request.param]) as runner:
+            return runner.run(checked())
+
+    yield runs
+    assert trouble == []

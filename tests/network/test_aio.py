@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import gc
 import socket
-import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -24,42 +22,10 @@ from pacskit.network.dimse import CEchoRequest, CFindRequest
 from pacskit.network.flow import Call, Flow, Request, Send
 from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.sink import MemorySink
-from tests.network.peers import CT, EXPLICIT, FAST, FIND, VERIFICATION, RawPeer, Recorder, echo_rq, settle, store
+from tests.network.peers import EXPLICIT, FIND, VERIFICATION, RawPeer, Recorder, echo_rq, settle
 from tests.network.test_services import instance
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-def _loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    found: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-    try:
-        import uvloop
-    except ImportError:
-        return found
-    uvloop.new_event_loop().close()  # libuv opens two descriptors once, for good
-    return found | {"uvloop": uvloop.new_event_loop}
-
-
-@pytest.fixture(params=_loops())
-def run(request: pytest.FixtureRequest, nothing_left_behind: None) -> Iterator[Run]:
-    """Run in a loop in which nothing may go wrong unseen, and nothing may be left at the end."""
-    trouble: list[Any] = []
-
-    def runs(work: Coroutine[Any, Any, Any]) -> Any:
-        async def checked() -> Any:
-            asyncio.get_running_loop().set_exception_handler(lambda loop, context: trouble.append(context))
-            result = await asyncio.wait_for(work, 30)
-            gc.collect()
-            for _ in range(3):  # for what closes in the next turns of the loop
-                await asyncio.sleep(0)
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-            return result
-
-        with asyncio.Runner(loop_factory=_loops()[request.param]) as runner:
-            return runner.run(checked())
-
-    yield runs
-    assert trouble == []
 
 
 async def _until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -275,7 +241,8 @@ def test_verbs_run_side_by_side(run: Run) -> None:
             await asyncio.sleep(0.05)
 
         async def send(peer: aio.Peer, number: int) -> int:
-            return [int(sent.status) async for sent in peer.store(instance(number))][0]
+            (sent,) = [one async for one in peer.store(instance(number))]
+            return int(sent.status)
 
         async with scp, aio.connect(scp.address) as peer:
             began = time.monotonic()

@@ -1,13 +1,13 @@
 """The API that others rely on, as far as it is there. It is type-checked; what it does is tested elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import date
 from pathlib import Path
 
 import pacskit as pk
 from pacskit import VR, Level, Status, TransferSyntax
 
-__all__ = ["embedded", "run"]
+__all__ = ["embedded", "main", "run"]
 
 # 1. Read, change, write: pydicom's words, typed, decoded on first touch.
 ds = pk.dcmread("ct.dcm")  # pixel data stays a view of the source
@@ -63,6 +63,25 @@ def search(event: pk.FindEvent) -> Iterator[pk.Dataset]:
 def run() -> None:
     with scp:
         scp.serve_forever()
+
+
+# 5. The same SCP on asyncio: same names, `async` where there is waiting.
+async def main() -> None:
+    server = pk.aio.SCP("VENDOR", port=11113)
+
+    @server.on_store
+    async def forward(event: pk.StoreEvent) -> Status:
+        async with pk.aio.connect("ARCHIVE@10.0.0.7:104") as up:
+            async for sent in up.store([event.dataset]):
+                return sent.status
+        return Status.OUT_OF_RESOURCES
+
+    @server.on_find(Level.STUDY)
+    async def matches(event: pk.FindEvent) -> AsyncIterator[pk.Dataset]:
+        yield header
+
+    async with server:
+        await server.serve_forever()
 
 
 # 6. An embedded archive in five lines: files, SQLite index, C-ECHO/STORE/FIND/MOVE/GET.
