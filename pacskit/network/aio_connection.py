@@ -15,7 +15,7 @@ from pacskit.network.aio_writer import Writer
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CCancelRequest, Message, RequestMessage
 from pacskit.network.indications import Aborted, ReleaseConfirmation, ReleaseIndication
-from pacskit.network.machine import Machine, State
+from pacskit.network.machine import InvalidStateError, Machine, State
 from pacskit.network.session import Session, SessionEvent
 from pacskit.network.sink import FileSource
 from pacskit.network.transport import Pace
@@ -210,6 +210,8 @@ class Connection(asyncio.BufferedProtocol):
             return event
         if self.closed or self.machine.is_in(State.STA1):
             return Aborted(None, None, False, "the connection is closed")
+        if self._waiter is not None:
+            raise InvalidStateError("another task waits for this association")
         limit = self.timeouts.dimse if seconds is None else min(seconds, self.timeouts.dimse)
         idle = seconds is None or seconds > limit  # then the time of a message begins with its first byte
         left = limit if self.session.receiving else seconds

@@ -25,6 +25,7 @@ from pacskit.network.flow import (
     Perform,
     PerformOn,
     Send,
+    Watch,
 )
 from pacskit.network.sink import Sink
 
@@ -77,6 +78,7 @@ class FlowDriver:
             Call: self._call,
             Next: self._next,
             Finish: self._finish,
+            Watch: self._watch,
             Perform: self._perform,
             Open: self._open_peer,
             PerformOn: _perform_on,
@@ -174,6 +176,10 @@ class FlowDriver:
             await iterator.aclose()
         elif hasattr(iterator, "close"):
             await self._in_thread(iterator.close)
+
+    async def _watch(self, effect: Watch) -> Callable[[], bool]:
+        connection, message_id = self._connection, effect.message_id
+        return lambda: connection.is_cancelled(message_id) or not connection.is_open
 
     async def _perform(self, effect: Perform) -> ResponseMessage:
         connection, request = self._connection, effect.request

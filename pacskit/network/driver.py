@@ -26,6 +26,7 @@ from pacskit.network.flow import (
     PerformOn,
     Send,
     Service,
+    Watch,
 )
 from pacskit.network.sink import Sink
 
@@ -66,6 +67,7 @@ class FlowDriver:
             Next: _next,
             Finish: _finish,
             Cancelled: self._cancelled,
+            Watch: self._watch,
             Perform: self._perform,
             Open: self._open_peer,
             PerformOn: _perform_on,
@@ -116,6 +118,10 @@ class FlowDriver:
 
     def _cancelled(self, effect: Cancelled) -> bool:
         return self._connection.is_cancelled(effect.message_id)
+
+    def _watch(self, effect: Watch) -> Callable[[], bool]:
+        connection, message_id = self._connection, effect.message_id
+        return lambda: connection.is_cancelled(message_id) or not connection.is_open
 
     def _perform(self, effect: Perform) -> ResponseMessage:
         connection, request = self._connection, effect.request

@@ -35,6 +35,7 @@ __all__ = [
     "Send",
     "Service",
     "ServiceRegistry",
+    "Watch",
 ]
 
 
@@ -104,6 +105,14 @@ class Cancelled:
 
 @final
 @dataclass(slots=True)
+class Watch:
+    """Give a function that says whether a C-CANCEL for this message has arrived, or the peer has gone; for handlers."""
+
+    message_id: int
+
+
+@final
+@dataclass(slots=True)
 class Perform:
     """Send a request on this same association (C-GET's C-STORE). Gives its response."""
 
@@ -145,7 +154,7 @@ class Close:
     peer: Peer
 
 
-Effect: TypeAlias = Send | Call | Next | Finish | Cancelled | Perform | Open | PerformOn | Close
+Effect: TypeAlias = Send | Call | Next | Finish | Cancelled | Watch | Perform | Open | PerformOn | Close
 Flow: TypeAlias = Generator[Effect, Any, None]
 
 

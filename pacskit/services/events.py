@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -35,15 +36,29 @@ class EchoEvent:
 
 
 class FindEvent:
-    """A C-FIND: ``dataset`` is the identifier, ``cancelled`` turns True when the peer wants no more answers."""
+    """A C-FIND: ``dataset`` is the identifier. ``is_cancelled`` is asked whether the peer wants no more answers."""
 
-    __slots__ = ("association", "cancelled", "dataset", "level")
+    __slots__ = ("_cancelled", "_is_cancelled", "association", "dataset", "level")
 
-    def __init__(self, association: AssociationInfo, level: Level, dataset: Dataset) -> None:
+    def __init__(
+        self,
+        association: AssociationInfo,
+        level: Level,
+        dataset: Dataset,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.association = association
         self.level = level
         self.dataset = dataset
-        self.cancelled = False
+        self._is_cancelled = is_cancelled
+        self._cancelled = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the peer wants no more answers, or has gone; looks each time, and stays True."""
+        if not self._cancelled:
+            self._cancelled = self._is_cancelled()
+        return self._cancelled
 
 
 class StoreEvent:

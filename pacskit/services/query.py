@@ -12,7 +12,7 @@ from pacskit.core.errors import DimseError
 from pacskit.core.status import Status
 from pacskit.encoding import decode, encode
 from pacskit.network.dimse import CFindRequest, ResponseMessage
-from pacskit.network.flow import END, Call, Cancelled, Finish, Flow, Next, Request, Send
+from pacskit.network.flow import END, Call, Cancelled, Finish, Flow, Next, Request, Send, Watch
 from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
 from pacskit.services.events import FindEvent
 from pacskit.services.link import Link
@@ -81,7 +81,8 @@ class AnsweringService(IdentifierService):
         handler = self._handlers.get(level)
         if handler is None:
             raise DimseError(Status.DOES_NOT_MATCH_CLASS, f"no queries at level {level} here")
-        event = FindEvent(association, level, identifier)
+        is_cancelled = yield Watch(command.message_id)
+        event = FindEvent(association, level, identifier, is_cancelled)
         found = yield Call(handler, event)
         answers = found if isinstance(found, AsyncIterator) else iter(found)
         try:
@@ -92,7 +93,6 @@ class AnsweringService(IdentifierService):
                     answer = answer.copy()
                     answer.QueryRetrieveLevel = level
                 yield Send(command.response(Status.PENDING, data=encode(answer, syntax)))
-                event.cancelled = yield Cancelled(command.message_id)
         finally:
             yield Finish(answers)
         yield Send(command.response(Status.CANCEL if event.cancelled else Status.SUCCESS))

@@ -15,6 +15,8 @@ import pytest
 from tests.network.drivers import DRIVERS, Driver
 from tests.network.peers import CT, VERIFICATION, Recorder, settle
 
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
 
 def _descriptors() -> int:
     return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
@@ -71,9 +73,7 @@ def _loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
 
 
 @pytest.fixture(params=_loops())
-def run(
-    request: pytest.FixtureRequest, nothing_left_behind: None
-) -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+def run(request: pytest.FixtureRequest, nothing_left_behind: None) -> Iterator[Run]:
     """Run in a loop in which nothing may go wrong unseen, and nothing may be left at the end."""
     trouble: list[Any] = []
 

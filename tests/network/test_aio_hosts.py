@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -55,7 +56,8 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.S
 
 def test_tls(run: Run, tls: tuple[ssl.SSLContext, ssl.SSLContext], tmp_path: Path) -> None:
     server_side, client_side = tls
-    made = instance(size=3_000_000)
+    made = instance()
+    made.PixelData = random.Random(5).randbytes(3_000_000)
 
     async def main() -> None:
         scp = aio.SCP("SECURE", tls=server_side)
