@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from itertools import count
 from tempfile import TemporaryDirectory
 from typing import ClassVar
 
+from pacskit import aio
 from pacskit.core.dataset import Dataset
 from pacskit.encoding import encode
 from pacskit.network.association import Association
@@ -78,6 +80,41 @@ class EchoSCP(Benchmark):
     def time_associate_echo_release(self) -> None:
         with Association.request(self.address, [VERIFICATION], calling="BENCH") as association:
             association.perform(CEchoRequest())
+
+
+class EchoAsyncioSCP(Benchmark):
+    """The same on asyncio; client and server share a loop."""
+
+    def setup(self) -> None:
+        self.runner = asyncio.Runner()
+        self.runner.run(self._begin())
+
+    async def _begin(self) -> None:
+        self.server = await aio.Server([VerificationService()], ae="BENCH").start()
+        self.address = f"BENCH@127.0.0.1:{self.server.address[1]}"
+        self.association = await aio.Association.request(self.address, [VERIFICATION], calling="BENCH")
+
+    def teardown(self) -> None:
+        self.runner.run(self._finish())
+        self.runner.close()
+
+    async def _finish(self) -> None:
+        await self.association.release()
+        await self.server.stop()
+
+    def time_hundred_echoes(self) -> None:
+        self.runner.run(self._echo())
+
+    async def _echo(self) -> None:
+        for _ in range(100):
+            await self.association.perform(CEchoRequest())
+
+    def time_associate_echo_release(self) -> None:
+        self.runner.run(self._associate())
+
+    async def _associate(self) -> None:
+        async with await aio.Association.request(self.address, [VERIFICATION], calling="BENCH") as association:
+            await association.perform(CEchoRequest())
 
 
 class StoreSCP(_Served):

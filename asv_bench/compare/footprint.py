@@ -19,7 +19,7 @@ from asv_bench.compare.processes import Server, archive, need, peer, storescp
 from asv_bench.compare.rows import Missing, Row, Scale, Subject
 from asv_bench.compare.wire import Wire
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "idle"]
 
 Begin: TypeAlias = "Callable[[], AbstractContextManager[Server]]"
 
@@ -31,7 +31,7 @@ def _cpu_seconds(pid: int) -> float:
     return times.user + times.system
 
 
-def _idle(server: Begin, associations: int, seconds: float) -> float:
+def idle(server: Begin, associations: int, seconds: float) -> float:
     """Percent of a core that a server uses while associations are open and nothing is said."""
     need("psutil")
     with server() as found, ExitStack() as stack:
@@ -138,8 +138,8 @@ def _import_pacskit(times: int) -> float:
 def _idles(scale: Scale, stack: ExitStack) -> list[Subject]:
     seconds = scale(3, 10)
     return [
-        Subject("pacskit, 100 associations", lambda: _idle(archive, 100, seconds)),
-        Subject("pynetdicom, 8 associations", lambda: _idle(partial(peer, "pynetdicom:tuned"), 8, seconds)),
+        Subject("pacskit, 100 associations", lambda: idle(archive, 100, seconds)),
+        Subject("pynetdicom, 8 associations", lambda: idle(partial(peer, "pynetdicom:tuned"), 8, seconds)),
     ]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from asv_bench.benchmarks import inputs
+from asv_bench.compare import aio
 from asv_bench.compare.wire import Wire
 
 Instances: TypeAlias = "list[tuple[str, bytes]]"
@@ -219,10 +220,14 @@ def main(arguments: list[str]) -> None:
     match role.split(":"):
         case ["serve", "pacskit"]:
             serve_pacskit()
+        case ["serve", ("threads" | "asyncio" | "uvloop") as driver]:
+            aio.serve(driver, rest[0])
         case ["serve", "pynetdicom", how]:
             serve_pynetdicom(how == "tuned", rest[0] if rest else "")
         case ["echo", "wire"]:
             echo_wire(int(rest[0]), rest[1], int(rest[2]))
+        case ["echo", "asyncio"]:
+            aio.echo_asyncio(int(rest[0]), rest[1], int(rest[2]))
         case ["echo", "pacskit"]:
             echo_pacskit(int(rest[0]), rest[1], int(rest[2]))
         case ["echo", "pynetdicom", how]:
@@ -231,6 +236,8 @@ def main(arguments: list[str]) -> None:
             port, called, first, count, size = int(rest[0]), rest[1], int(rest[2]), int(rest[3]), int(rest[4])
             if toolkit == "pynetdicom":
                 store_pynetdicom(port, called, first, count, size, how == ["tuned"])
+            elif toolkit == "asyncio":
+                aio.store_asyncio(port, called, _instances(first, count, size)[1:])
             else:
                 (store_wire if toolkit == "wire" else store_pacskit)(port, called, first, count, size)
         case _:

@@ -58,6 +58,7 @@ class Connection(asyncio.BufferedProtocol):
         self._quickack: Callable[[int, int, int], object] | None = None
         self._events: deque[SessionEvent] = deque()
         self._last_id = 0
+        self._dry = True  # whether nothing has come since `_pump` found no more
         self._held = False  # whether reading is paused
         self._finished = False  # whether we have said that we say no more
         self._interrupted = False
@@ -111,6 +112,7 @@ class Connection(asyncio.BufferedProtocol):
             # back to delayed ACKs by itself, so this is said again each time.
             self._quickack(socket.IPPROTO_TCP, _QUICKACK, 1)
         self.machine.framer.feed(nbytes)
+        self._dry = False
         if self._events and not self._finished:
             self._hold()
             return
@@ -157,6 +159,7 @@ class Connection(asyncio.BufferedProtocol):
             if machine.output or machine.close_wanted:
                 self.flush()
             if event is None:
+                self._dry = True
                 if machine.artim_deadline is not None:
                     self._arm()
                 return
@@ -186,10 +189,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take(self) -> SessionEvent | None:
         """Return what has arrived; what comes behind it is looked at already, for a C-CANCEL."""
-        if not self._events:
+        if not self._events and not self._dry:
             self._pump()
         event = self._events.popleft() if self._events else None
-        if event is not None:
+        if event is not None and not self._dry:
             self._pump()
         if self._held and not self._events:
             self._go_on()

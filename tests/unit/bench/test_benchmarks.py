@@ -18,7 +18,7 @@ import pytest
 
 from asv_bench.benchmarks import inputs
 from asv_bench.compare import __main__ as compare
-from asv_bench.compare import edits, footprint, network, parse
+from asv_bench.compare import aio, edits, footprint, network, parse
 from asv_bench.compare.rows import Missing, Row, Scale, Subject, measure, table
 from pacskit.encoding import dcmread
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 WANTED = {
     "dataset": ["ReadHeader", "ReadWhole", "WriteDataset", "Segmentation", "Contours", "ByteOrder", "MakeAndCopy"],
     "pdu": ["PduRoundTrip"],
-    "network": ["EchoSCP", "StoreSCP", "StoreSCU", "FindSCP"],
+    "network": ["EchoSCP", "EchoAsyncioSCP", "StoreSCP", "StoreSCU", "FindSCP"],
     "startup": ["ImportTime"],
     "codecs": ["Rle", "JpegBaseline", "JpegExtended", "JpegLossless", "JpegLs", "Jpeg2000", "Htj2k", "JpegXl"],
 }
@@ -132,6 +132,13 @@ def test_a_row_of_data_sets_runs(row: Row) -> None:
 
 def test_the_bare_client_speaks_with_our_server() -> None:
     assert network._echo(network._pacskit, "echo:wire", 5) > 0
+
+
+@pytest.mark.parametrize("driver", ["threads", "asyncio"])
+def test_the_drivers_are_measured_alike(driver: str) -> None:
+    assert aio._echo(driver, "echo:asyncio", 2, 5) > 0
+    assert aio._store(driver, "store:wire", 1, 2) > 0
+    assert aio._store(driver, "store:asyncio", 1, 2) > 0
 
 
 def test_a_client_that_fails_says_why() -> None:
