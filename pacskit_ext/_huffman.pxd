@@ -85,12 +85,12 @@ cdef inline void look_up_fill(uint32_t* look, uint32_t first, uint32_t count, ui
 cdef inline void look_up_build(uint32_t* look, const CodeTable* t) noexcept nogil:
     cdef uint32_t code = 0
     cdef uint32_t half, at
-    cdef int n, s, k
+    cdef int n, s
     cdef int next_symbol = 0
     memset(look, 0, LOOK_SIZE * sizeof(uint32_t))
     for n in range(1, LOOK_BITS + 1):
         code <<= 1
-        for k in range(t.counts[n]):
+        for _ in range(t.counts[n]):
             s = t.symbols[next_symbol]
             next_symbol += 1
             at = code << (LOOK_BITS - n)
@@ -163,11 +163,11 @@ cdef struct Code:
 cdef inline void codes_assign(Code* codes, const CodeTable* t) noexcept nogil:
     cdef uint32_t code = 0
     cdef int at = 0
-    cdef int n, k, s, extra
+    cdef int n, s, extra
     memset(codes, 0, (MAX_CATEGORY + 1) * sizeof(Code))
     for n in range(1, 17):
         code <<= 1
-        for k in range(t.counts[n]):
+        for _ in range(t.counts[n]):
             s = t.symbols[at]
             extra = s if s < 16 else 0
             codes[s].bits = code << extra

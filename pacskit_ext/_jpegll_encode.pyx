@@ -11,7 +11,8 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memcpy, memset
 
 from pacskit_ext._errors import EncodeError
-from pacskit_ext._huffman cimport MAX_CATEGORY, Code, CodeTable, bit_length, codes_assign
+from pacskit_ext._huffman cimport Code, CodeTable, bit_length, codes_assign
+from pacskit_ext._huffman_best cimport best_table
 from pacskit_ext._predict cimport difference_row
 from pacskit_ext._span cimport store_u16, store_u64
 
@@ -152,76 +153,6 @@ cdef int count_all(Image* image, Rows* rows, int64_t* bad) noexcept nogil:
 
 
 # -- the best codes ------------------------------------------------------------------------------------------------
-
-
-cdef void limit_lengths(int* of_length) noexcept nogil:
-    """Figure K.3: no code longer than 16 bits; the lengths stay a full tree."""
-    cdef int i = CATEGORIES + 1
-    cdef int j
-    while i > 16:
-        if of_length[i] == 0:
-            i -= 1
-            continue
-        j = i - 2
-        while of_length[j] == 0:
-            j -= 1
-        of_length[i] -= 2
-        of_length[i - 1] += 1
-        of_length[j + 1] += 2
-        of_length[j] -= 1
-
-
-cdef void join_least(uint64_t* frequency, int* length, int* group) noexcept nogil:
-    """Figure K.1: code lengths, by joining the two rarest groups until one is left; all are one bit longer then."""
-    cdef int i, first, second
-    while True:
-        first = second = -1
-        for i in range(CATEGORIES + 1):
-            if frequency[i] == 0:
-                continue
-            if first < 0 or frequency[i] <= frequency[first]:
-                second = first
-                first = i
-            elif second < 0 or frequency[i] <= frequency[second]:
-                second = i
-        if second < 0:
-            return
-        frequency[second] += frequency[first]
-        frequency[first] = 0
-        for i in range(CATEGORIES + 1):
-            if group[i] == first or group[i] == second:
-                group[i] = second
-                length[i] += 1
-
-
-cdef void best_table(CodeTable* table, const uint64_t* counts) noexcept nogil:
-    """K.2: one symbol more than there are, the rarest, keeps the code of ones alone free."""
-    cdef uint64_t frequency[CATEGORIES + 1]
-    cdef int length[CATEGORIES + 1]
-    cdef int group[CATEGORIES + 1]
-    cdef int of_length[CATEGORIES + 2]
-    cdef int i, n
-    memset(table, 0, sizeof(CodeTable))
-    memset(of_length, 0, sizeof(of_length))
-    for i in range(CATEGORIES + 1):
-        frequency[i] = counts[i] if i < CATEGORIES else 1
-        length[i] = 0
-        group[i] = i
-    join_least(frequency, length, group)
-    for i in range(CATEGORIES + 1):
-        of_length[length[i]] += length[i] > 0
-    limit_lengths(of_length)
-    n = 16
-    while of_length[n] == 0:
-        n -= 1
-    of_length[n] -= 1
-    for n in range(1, 17):
-        table.counts[n] = <uint8_t> of_length[n]
-    for n in range(1, CATEGORIES + 1):
-        for i in range(CATEGORIES):
-            if length[i] == n:
-                table.symbols[table.total] = <uint8_t> i
-                table.total += 1
 
 
 cdef uint64_t bits_with(const uint64_t* counts, const Code* codes) noexcept nogil:
@@ -447,7 +378,7 @@ cdef int check_image(const Image* image, int64_t restart_rows, ids) except -1:
         raise EncodeError(f"a point transform of {image.shift} bits leaves none of {image.precision}")
     if not 0 <= restart_rows * image.columns <= 0xFFFF:
         raise EncodeError(f"a restart interval of {restart_rows} rows of {image.columns} samples is beyond 65535")
-    if len(ids) != image.samples or len(set(ids)) != image.samples:
+    if len(ids) != image.samples or len(set(ids) & set(range(256))) != image.samples:
         raise EncodeError(f"component identifiers {ids} for {image.samples} components")
     return 0
 
@@ -492,6 +423,8 @@ def encode(
         check_image(&image, restart_rows, ids)
         if image.itemsize not in (1, 2) or data.len != rows * columns * samples * image.itemsize:
             raise ValueError(f"{data.len} bytes of {data.itemsize} each for {rows} x {columns} x {samples} samples")
+        if <size_t> data.buf % image.itemsize:
+            raise ValueError("the samples are not aligned")
         for i in range(samples):
             image.ids[i] = ids[i]
         with nogil:
