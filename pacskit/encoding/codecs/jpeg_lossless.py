@@ -20,11 +20,12 @@ _SELECTION_VALUE_1: Final = "1.2.840.10008.1.2.4.70"
 class JpegLosslessCodec:
     """Decodes and encodes process 14 with the GIL released: 2 to 16 bits, signed or not, in 8-bit or 16-bit cells.
 
-    The precision of a code stream is Bits Stored. It has no APPn segment and components 1, 2, 3: what they mean is
-    told by Photometric Interpretation alone, and no decoder converts them.
+    The precision of a code stream is Bits Stored; of signed samples it is Bits Allocated, the copies of the sign with
+    them: decoders that forget the sign read them right, and from -1 to 0 is a small difference. There is no APPn
+    segment and components are 1, 2, 3: what they mean is told by Photometric Interpretation alone.
     """
 
-    name: ClassVar[str] = "pacskit-jpeg-lossless"
+    name: ClassVar[str] = "pacskit.jpeg-lossless"
     licence: ClassVar[str] = "BSD-3-Clause"
     decodes: ClassVar[tuple[str, ...]] = (_PROCESS_14, _SELECTION_VALUE_1)
     encodes: ClassVar[tuple[str, ...]] = (_PROCESS_14, _SELECTION_VALUE_1)
@@ -73,7 +74,7 @@ class JpegLosslessCodec:
             format.rows,
             format.columns,
             format.samples,
-            precision=format.bits_stored,
+            precision=format.bits_allocated if format.signed else format.bits_stored,
             signed=format.signed,
             predictor=predictor,
             point_transform=options.point_transform or 0,
