@@ -40,7 +40,7 @@ class JpegLosslessCodec:
 
     def can_encode(self, syntax: str, format: PixelFormat) -> bool:
         """Whether frames of this format can be encoded: 2 bits at least, sides of 65535 at most (T.81 B.2.2)."""
-        fits = 2 <= format.bits_stored and max(format.rows, format.columns) <= 65535
+        fits = format.bits_stored >= 2 and max(format.rows, format.columns) <= 65535
         return fits and syntax in self.encodes and format.bits_allocated in {8, 16} and format.samples in {1, 3, 4}
 
     def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
@@ -51,7 +51,7 @@ class JpegLosslessCodec:
         from pacskit_ext._jpegll_decode import decode
 
         sign_bits = format.bits_stored if format.signed else 0
-        decode(frame, out, format.rows, format.columns, format.samples, sign_bits=sign_bits)
+        decode(frame, out.data, format.rows, format.columns, format.samples, sign_bits=sign_bits)
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
         """Return the code stream; ``options`` has predictor (1), point transform (0) and restart interval (none).
@@ -67,10 +67,10 @@ class JpegLosslessCodec:
         restart_rows, rest = divmod(options.restart_interval or 0, format.columns)
         if rest:
             raise EncodeError(
-                f"a restart interval of {options.restart_interval} is no multiple of {format.columns} columns (T.81 H.1.1)"
+                f"a restart interval of {options.restart_interval} is no number of rows of {format.columns} (T.81 H.1.1)"
             )
         return encode(
-            array,
+            array.data,
             format.rows,
             format.columns,
             format.samples,

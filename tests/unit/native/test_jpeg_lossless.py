@@ -42,7 +42,9 @@ def images(draw: st.DrawFn, components: int = 4) -> Image:
     precision = draw(st.integers(2, 16))
     rows, columns, count = draw(st.integers(1, 7)), draw(st.integers(1, 9)), draw(st.integers(1, components))
     top = (1 << precision) - 1
-    value = draw(st.sampled_from([st.integers(0, top), st.sampled_from([0, top]), st.integers(top // 2, min(top, top // 2 + 3))]))
+    value = draw(
+        st.sampled_from([st.integers(0, top), st.sampled_from([0, top]), st.integers(top // 2, min(top, top // 2 + 3))])
+    )
     row = st.lists(value, min_size=columns, max_size=columns)
     plane = st.lists(row, min_size=rows, max_size=rows)
     return Image(draw(st.lists(plane, min_size=count, max_size=count)), precision)
