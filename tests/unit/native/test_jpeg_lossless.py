@@ -15,7 +15,7 @@ from pacskit_ext._jpegll_decode import decode
 from pacskit_ext._jpegll_encode import encode
 from tests.oracles import jpeg_lossless as twin
 
-FLAT = {category: 5 for category in range(17)}
+FLAT = dict.fromkeys(range(17), 5)
 STEEP = {category: min(category + 1, 16) if category < 14 else 16 for category in range(17)}
 
 
