@@ -11,16 +11,16 @@ import sys
 import time
 from pathlib import Path
 
-from asv_bench.compare import footprint, network, parse, scan, textforms
+from asv_bench.compare import footprint, jpeg_lossless, network, parse, scan, textforms
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
 
-ROWS = [*parse.ROWS, *textforms.ROWS, *scan.ROWS, *network.ROWS, *footprint.ROWS]
+ROWS = [*parse.ROWS, *textforms.ROWS, *jpeg_lossless.ROWS, *scan.ROWS, *network.ROWS, *footprint.ROWS]
 
 
 def _versions() -> str:
     found = [f"Python {platform.python_version()}"]
-    for name in ("pydicom", "pynetdicom", "dicomsdl", "fastdicom"):
+    for name in ("pydicom", "pynetdicom", "dicomsdl", "fastdicom", "imagecodecs", "pylibjpeg-libjpeg"):
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:

@@ -67,7 +67,7 @@ class JpegLosslessCodec:
         restart_rows, rest = divmod(options.restart_interval or 0, format.columns)
         if rest:
             raise EncodeError(
-                f"a restart interval of {options.restart_interval} is no number of rows of {format.columns} (T.81 H.1.1)"
+                f"a restart interval of {options.restart_interval} is no number of rows of {format.columns} (H.1.1)"
             )
         return encode(
             array.data,
