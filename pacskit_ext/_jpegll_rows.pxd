@@ -113,6 +113,10 @@ cdef inline void put_bytes(const Scan* scan, const uint16_t* row, uint8_t* to) n
     cdef uint32_t sign = scan.sign
     cdef uint32_t mask = 2 * sign - 1 if sign else 0xFFFF
     cdef int64_t x
+    if shift == 0 and sign == 0:
+        for x in range(scan.columns):
+            to[x * step] = <uint8_t> row[x]
+        return
     for x in range(scan.columns):
         to[x * step] = <uint8_t> ((((<uint32_t> row[x] << shift) & mask) ^ sign) - sign)
 
