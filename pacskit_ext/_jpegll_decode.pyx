@@ -93,18 +93,18 @@ cdef int read_rows(
     cdef Reservoir r
     cdef uint16_t* swap
     cdef int64_t used = 0
-    cdef int64_t taken
+    cdef bint whole
     cdef int64_t first = y
     cdef int rc
     reservoir_open(&r, bytes_)
     for y in range(first, last):
         at[0] = used >> 3
-        taken = take_row(&r, scan, lines[0])
+        whole = take_row(&r, scan, lines[0])
         used = reservoir_used(&r, bytes_)
         if used > 8 * size:
             at[0] = size
             return SCAN_SHORT
-        if taken < scan.columns:
+        if not whole:
             at[0] = used >> 3
             return SCAN_CODE
         rc = finish_row(scan, lines[0], lines[1], y, y == first)
@@ -331,9 +331,13 @@ cdef int decode_scan(Stream* s, Scan* scan, uint32_t* looks) except -1:
         raise DecodeError(f"a restart interval of {s.interval} is not a number of rows", offset=s.pos)
     scan.rows_between = s.interval // s.columns
     scan.precision = s.precision
+    scan.one_table = True
+    scan.in_order = scan.count == scan.samples
     for i in range(scan.count):
         table = s.components[scan.components[i]].table
         scan.looks[i] = looks + table * LOOK_SIZE
+        scan.one_table = scan.one_table and scan.looks[i] == scan.looks[0]
+        scan.in_order = scan.in_order and scan.components[i] == i
         for k in range(i):
             if s.components[scan.components[k]].table == table:
                 break

@@ -13,7 +13,7 @@ from libc.string cimport memchr, memcpy, memset
 from pacskit_ext._errors import EncodeError
 from pacskit_ext._huffman cimport Code, CodeTable, bit_length, codes_assign
 from pacskit_ext._huffman_best cimport best_table
-from pacskit_ext._predict cimport difference_row
+from pacskit_ext._predict cimport differ_first_row, differ_row
 from pacskit_ext._span cimport store_u16, store_u64
 
 cdef enum:
@@ -49,7 +49,7 @@ cdef struct Image:
 
 
 cdef struct Rows:
-    uint16_t* now            # samples, component by component
+    uint16_t* now            # samples, those of the components in turn
     uint16_t* above
     uint16_t* differences
 
@@ -63,58 +63,42 @@ cdef struct Output:
 # -- rows ----------------------------------------------------------------------------------------------------------
 
 
-cdef inline uint32_t load_bytes(const Image* image, const uint8_t* p, uint16_t* to, uint32_t bias) noexcept nogil:
-    cdef uint32_t mask = (<uint32_t> 1 << image.precision) - 1
-    cdef uint32_t over = 0
-    cdef int64_t step = image.samples
-    cdef int64_t x
-    for x in range(image.columns):
-        over |= (p[x * step] + bias) & 0xFF
-        to[x] = <uint16_t> ((p[x * step] & mask) >> image.shift)
-    return over
-
-
-cdef inline uint32_t load_words(const Image* image, const uint8_t* p, uint16_t* to, uint32_t bias) noexcept nogil:
-    cdef const uint16_t* words = <const uint16_t*> p
-    cdef uint32_t mask = (<uint32_t> 1 << image.precision) - 1
-    cdef uint32_t over = 0
-    cdef int64_t step = image.samples
-    cdef int64_t x
-    for x in range(image.columns):
-        over |= (words[x * step] + bias) & 0xFFFF
-        to[x] = <uint16_t> ((words[x * step] & mask) >> image.shift)
-    return over
-
-
 cdef inline bint load_row(const Image* image, int64_t y, uint16_t* to) noexcept nogil:
     """The samples of a row; whether all fit in the precision. Moved up by half the range, signed ones fit alike."""
-    cdef const uint8_t* p = image.base + y * image.columns * image.samples * image.itemsize
-    cdef uint32_t bias = <uint32_t> 1 << (image.precision - 1) if image.has_sign else 0
-    cdef uint32_t over = 0
-    cdef int c
-    for c in range(image.samples):
-        if image.itemsize == 1:
-            over |= load_bytes(image, p + c, to + c * image.columns, bias)
-        else:
-            over |= load_words(image, p + 2 * c, to + c * image.columns, bias)
+    cdef int64_t n = image.columns * image.samples
+    cdef const uint8_t* p = image.base + y * n * image.itemsize
+    cdef const uint16_t* words = <const uint16_t*> p
+    cdef uint16_t bias = <uint16_t> (1 << (image.precision - 1)) if image.has_sign else 0
+    cdef uint16_t mask = <uint16_t> ((<uint32_t> 1 << image.precision) - 1)
+    cdef uint16_t over = 0
+    cdef int shift = image.shift
+    cdef int64_t x
+    if image.itemsize == 1:
+        for x in range(n):
+            over |= <uint8_t> (p[x] + bias)
+            to[x] = (p[x] & mask) >> shift
+    else:
+        for x in range(n):
+            over |= <uint16_t> (words[x] + bias)
+            to[x] = (words[x] & mask) >> shift
     return not over >> image.precision
 
 
 cdef inline bint next_row(const Image* image, int64_t y, Rows* rows) noexcept nogil:
-    """The differences of the next row (T.81 H.1.2.1: 1 predicts the first row and the first one after a restart)."""
+    """The differences of the next row (T.81 H.1.2.1); whether its samples fit."""
     cdef bint first = y % image.rows_between == 0 if image.rows_between else y == 0
-    cdef int64_t n = image.columns
+    cdef int64_t n = image.columns * image.samples
     cdef uint16_t* swap = rows.above
-    cdef int c
     rows.above = rows.now
     rows.now = swap
     if not load_row(image, y, rows.now):
         return False
-    for c in range(image.samples):
-        difference_row(
-            1 if first else image.predictor, rows.differences + c * n, rows.now + c * n, rows.above + c * n, n,
-            <uint32_t> 1 << (image.precision - image.shift - 1) if first else rows.above[c * n],
+    if first:
+        differ_first_row(
+            rows.differences, rows.now, n, image.samples, <uint32_t> 1 << (image.precision - image.shift - 1)
         )
+    else:
+        differ_row(image.predictor, rows.differences, rows.now, rows.above, n, image.samples)
     return True
 
 
@@ -124,18 +108,19 @@ cdef inline uint32_t category(uint16_t difference) noexcept nogil:
     return bit_length(<uint32_t> (-d if d < 0 else d))
 
 
-cdef inline void count_row(const uint16_t* d, int64_t n, uint64_t* counts) noexcept nogil:
+cdef inline void count_row(const uint16_t* d, int64_t n, int64_t step, uint64_t* counts) noexcept nogil:
     cdef uint32_t a[CATEGORIES]
-    cdef uint32_t b[CATEGORIES]
-    cdef int64_t x
+    cdef uint32_t b[CATEGORIES]      # so that equal neighbours do not wait for each other
+    cdef int64_t x = 0
     cdef int s
     memset(a, 0, sizeof(a))
     memset(b, 0, sizeof(b))
-    for x in range(0, n - 1, 2):
+    while x + step < n:
         a[category(d[x])] += 1
-        b[category(d[x + 1])] += 1
-    if n & 1:
-        a[category(d[n - 1])] += 1
+        b[category(d[x + step])] += 1
+        x += 2 * step
+    if x < n:
+        a[category(d[x])] += 1
     for s in range(CATEGORIES):
         counts[s] += a[s] + b[s]
 
@@ -148,7 +133,7 @@ cdef int count_all(Image* image, Rows* rows, int64_t* bad) noexcept nogil:
             bad[0] = y
             return WRITE_RANGE
         for c in range(image.samples):
-            count_row(rows.differences + c * image.columns, image.columns, image.counts[c])
+            count_row(rows.differences + c, image.columns * image.samples - c, image.samples, image.counts[c])
     return WRITE_OK
 
 
@@ -286,18 +271,18 @@ cdef inline void write_row(const Image* image, Writer* writer, const uint16_t* d
     cdef int64_t n = image.columns
     cdef int64_t x
     cdef int c
-    if image.samples == 1:
-        for x in range(n):
+    if image.table_count == 1:
+        for x in range(n * image.samples):
             write_one(&w, codes0, d[x])
     elif image.samples == 3:
         for x in range(n):
-            write_one(&w, codes0, d[x])
-            write_one(&w, codes1, d[n + x])
-            write_one(&w, codes2, d[2 * n + x])
+            write_one(&w, codes0, d[3 * x])
+            write_one(&w, codes1, d[3 * x + 1])
+            write_one(&w, codes2, d[3 * x + 2])
     else:
         for x in range(n):
             for c in range(image.samples):
-                write_one(&w, image.codes[c], d[c * n + x])
+                write_one(&w, image.codes[c], d[x * image.samples + c])
     writer[0] = w
 
 

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
 from pacskit_ext._huffman cimport BAD_CODE, CodeTable, Reservoir, reservoir_fill, take
-from pacskit_ext._predict cimport any_bits, undo_row
+from pacskit_ext._predict cimport any_bits, undo_first_row, undo_row
 
 cdef enum:
     MAX_COMPONENTS = 4
@@ -24,6 +24,8 @@ cdef struct Scan:
     int components[MAX_COMPONENTS]
     const CodeTable* tables[MAX_COMPONENTS]
     const uint32_t* looks[MAX_COMPONENTS]
+    bint one_table           # for all components
+    bint in_order            # the scan has all components as the image has them
     int predictor
     int shift                # the point transform
     int precision            # of the samples before it
@@ -39,7 +41,7 @@ cdef struct Scan:
 cdef inline int64_t take_row_of_one(
     Reservoir* r, const uint32_t* look, const CodeTable* table, uint16_t* d, int64_t n
 ) noexcept nogil:
-    """One component; how many differences were read."""
+    """All with the same table; how many differences were read."""
     cdef Reservoir q = r[0]
     cdef uint32_t a, b
     cdef int64_t x = 0
@@ -62,9 +64,8 @@ cdef inline int64_t take_row_of_one(
     return x
 
 
-cdef inline int64_t take_row_of_three(
-    Reservoir* r, const Scan* scan, uint16_t* d0, uint16_t* d1, uint16_t* d2, int64_t n
-) noexcept nogil:
+cdef inline int64_t take_row_of_three(Reservoir* r, const Scan* scan, uint16_t* d, int64_t n) noexcept nogil:
+    """Three components with tables of their own; how many of each were read."""
     cdef Reservoir q = r[0]
     cdef const uint32_t* look0 = scan.looks[0]
     cdef const uint32_t* look1 = scan.looks[1]
@@ -80,79 +81,78 @@ cdef inline int64_t take_row_of_three(
         if (a | b | c) & BAD_CODE:
             r[0] = q
             return x
-        d0[x] = <uint16_t> a
-        d1[x] = <uint16_t> b
-        d2[x] = <uint16_t> c
+        d[3 * x] = <uint16_t> a
+        d[3 * x + 1] = <uint16_t> b
+        d[3 * x + 2] = <uint16_t> c
     r[0] = q
     return n
 
 
-cdef inline int64_t take_row(Reservoir* r, const Scan* scan, uint16_t* d) noexcept nogil:
-    """The differences of a row, component by component; how many of each were read."""
+cdef inline bint take_row(Reservoir* r, const Scan* scan, uint16_t* d) noexcept nogil:
+    """The differences of a row, those of its components in turn; whether all were read."""
     cdef int64_t n = scan.columns
     cdef uint32_t value
     cdef int64_t x
     cdef int c
-    if scan.count == 1:
-        return take_row_of_one(r, scan.looks[0], scan.tables[0], d, n)
+    if scan.one_table:
+        return take_row_of_one(r, scan.looks[0], scan.tables[0], d, n * scan.count) == n * scan.count
     if scan.count == 3:
-        return take_row_of_three(r, scan, d, d + n, d + 2 * n, n)
+        return take_row_of_three(r, scan, d, n) == n
     for x in range(n):
         for c in range(scan.count):
             reservoir_fill(r)
             value = take(r, scan.looks[c], scan.tables[c])
             if value & BAD_CODE:
-                return x
-            d[c * n + x] = <uint16_t> value
-    return n
+                return False
+            d[x * scan.count + c] = <uint16_t> value
+    return True
 
 
-cdef inline void put_bytes(const Scan* scan, const uint16_t* row, uint8_t* to) noexcept nogil:
-    cdef int64_t step = scan.samples
-    cdef int shift = scan.shift
-    cdef uint32_t sign = scan.sign
-    cdef uint32_t mask = 2 * sign - 1 if sign else 0xFFFF
-    cdef int64_t x
-    if shift == 0 and sign == 0:
-        for x in range(scan.columns):
-            to[x * step] = <uint8_t> row[x]
-        return
-    for x in range(scan.columns):
-        to[x * step] = <uint8_t> ((((<uint32_t> row[x] << shift) & mask) ^ sign) - sign)
-
-
-cdef inline void put_words(const Scan* scan, const uint16_t* row, uint8_t* to) noexcept nogil:
+cdef inline void put_samples(
+    const Scan* scan, const uint16_t* row, int64_t from_step, uint8_t* to, int64_t to_step, int64_t n
+) noexcept nogil:
+    """Each sample to its cell, with the point transform undone and the copies of its sign."""
     cdef uint16_t* words = <uint16_t*> to
-    cdef int64_t step = scan.samples
     cdef int shift = scan.shift
     cdef uint32_t sign = scan.sign
     cdef uint32_t mask = 2 * sign - 1 if sign else 0xFFFF
     cdef int64_t x
-    if step == 1 and shift == 0 and sign == 0:
-        memcpy(to, row, 2 * scan.columns)
-        return
-    for x in range(scan.columns):
-        words[x * step] = <uint16_t> ((((<uint32_t> row[x] << shift) & mask) ^ sign) - sign)
+    if scan.itemsize == 1:
+        for x in range(n):
+            to[x * to_step] = <uint8_t> ((((<uint32_t> row[x * from_step] << shift) & mask) ^ sign) - sign)
+    else:
+        for x in range(n):
+            words[x * to_step] = <uint16_t> ((((<uint32_t> row[x * from_step] << shift) & mask) ^ sign) - sign)
 
 
-cdef inline int finish_row(const Scan* scan, uint16_t* rows, uint16_t* above, int64_t y, bint first) noexcept nogil:
-    """Differences to samples, and these to their places in the image."""
+cdef inline void put_row(const Scan* scan, const uint16_t* row, int64_t y) noexcept nogil:
     cdef int64_t n = scan.columns
-    cdef uint32_t limit = (<uint32_t> 1 << (scan.precision - scan.shift)) - 1
-    cdef uint16_t* row
-    cdef uint8_t* to
+    cdef uint8_t* to = scan.out + y * n * scan.samples * scan.itemsize
+    cdef int64_t x
     cdef int c
-    for c in range(scan.count):
-        row = rows + c * n
-        if first:
-            undo_row(1, row, above, n, <uint32_t> 1 << (scan.precision - scan.shift - 1))
-        else:
-            undo_row(scan.predictor, row, above + c * n, n, above[c * n])
-        if any_bits(row, n) > limit:
-            return SCAN_RANGE
-        to = scan.out + (y * n * scan.samples + scan.components[c]) * scan.itemsize
-        if scan.itemsize == 1:
-            put_bytes(scan, row, to)
-        else:
-            put_words(scan, row, to)
+    if not scan.in_order:
+        for c in range(scan.count):
+            put_samples(scan, row + c, scan.count, to + scan.components[c] * scan.itemsize, scan.samples, n)
+    elif scan.shift or scan.sign:
+        put_samples(scan, row, 1, to, 1, n * scan.samples)
+    elif scan.itemsize == 2:
+        memcpy(to, row, 2 * n * scan.samples)
+    else:
+        for x in range(n * scan.samples):
+            to[x] = <uint8_t> row[x]
+
+
+cdef inline int finish_row(const Scan* scan, uint16_t* row, const uint16_t* up, int64_t y, bint first) noexcept nogil:
+    """Differences to samples, and these to their places in the image."""
+    cdef int64_t n = scan.columns * scan.count
+    cdef int bits = scan.precision - scan.shift
+    if first:
+        undo_first_row(row, n, scan.count, <uint32_t> 1 << (bits - 1))
+    elif scan.count == 1:
+        undo_row(scan.predictor, row, up, n, 1)     # a constant: loops without strides
+    else:
+        undo_row(scan.predictor, row, up, n, scan.count)
+    if any_bits(row, n) >> bits:
+        return SCAN_RANGE
+    put_row(scan, row, y)
     return SCAN_OK
