@@ -29,26 +29,19 @@ cdef inline void undo_plane(uint16_t* d, const uint16_t* up, int64_t n, int64_t 
     undo_left(d, n, step)
 
 
-cdef inline void undo_six(uint16_t* d, const uint16_t* up, int64_t n, int64_t step) noexcept nogil:
+cdef inline void undo_half(uint16_t* d, const uint16_t* up, int64_t n, int64_t step, int predictor) noexcept nogil:
+    # 6 and 7: all that does not depend on the sample to the left is put into the half.
     cdef int64_t c, x
-    cdef uint32_t a
+    cdef int32_t a, more
     for c in range(step):
         a = d[c]
         x = c + step
         while x < n:
-            a = (<uint32_t> up[x] + <uint32_t> (<int32_t> (a - up[x - step]) >> 1) + d[x]) & 0xFFFF
-            d[x] = <uint16_t> a
-            x += step
-
-
-cdef inline void undo_mean(uint16_t* d, const uint16_t* up, int64_t n, int64_t step) noexcept nogil:
-    cdef int64_t c, x
-    cdef uint32_t a
-    for c in range(step):
-        a = d[c]
-        x = c + step
-        while x < n:
-            a = (((a + up[x]) >> 1) + d[x]) & 0xFFFF
+            if predictor == 6:
+                more = 2 * (<int32_t> up[x] + <int32_t> d[x]) - <int32_t> up[x - step]
+            else:
+                more = <int32_t> up[x] + 2 * <int32_t> d[x]
+            a = ((a + more) >> 1) & 0xFFFF
             d[x] = <uint16_t> a
             x += step
 
@@ -79,9 +72,9 @@ cdef inline void undo_row(int predictor, uint16_t* d, const uint16_t* up, int64_
     elif predictor == 5:
         undo_plane(d, up, n, step, 1)
     elif predictor == 6:
-        undo_six(d, up, n, step)
+        undo_half(d, up, n, step, 6)
     else:
-        undo_mean(d, up, n, step)
+        undo_half(d, up, n, step, 7)
 
 
 cdef inline void differ_first_row(
