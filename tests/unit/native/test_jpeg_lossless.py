@@ -159,6 +159,15 @@ def test_components_that_differ_get_tables_of_their_own() -> None:
         assert out == cells
 
 
+@given(image=images())
+def test_predictor_0_is_the_one_with_the_fewest_bits(image: Image) -> None:
+    """But for the first row, which all predict alike and which is not looked at."""
+    streams = [encode(image.cells(), *image.size, precision=image.precision, predictor=n) for n in range(8)]
+    first_row = 4 * image.size[1] * image.size[2]
+    assert streams[0] in streams[1:]
+    assert len(streams[0]) <= min(map(len, streams)) + first_row
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 PLANE = [[(x * x * 3 + y * 29) % 256 for x in range(8)] for y in range(6)]
@@ -295,7 +304,7 @@ def test_a_missing_or_repeated_scan_is_refused() -> None:
     [
         {"precision": 1},
         {"precision": 9},
-        {"predictor": 0},
+        {"predictor": -1},
         {"predictor": 8},
         {"point_transform": 8},
         {"point_transform": -1},
