@@ -1,4 +1,4 @@
-"""JPEG Lossless frames: a CT slice, a mammogram and a colour frame, made from seeds with the noise that real ones have."""
+"""JPEG Lossless: a CT slice, a mammogram and a colour frame, made from seeds with the noise that real ones have."""
 
 from __future__ import annotations
 

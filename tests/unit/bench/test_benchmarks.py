@@ -28,6 +28,7 @@ WANTED = {
     "pdu": ["PduRoundTrip"],
     "network": ["EchoSCP", "StoreSCP", "StoreSCU", "FindSCP"],
     "startup": ["ImportTime"],
+    "jpeg_lossless": ["DecodeJpegLossless", "EncodeJpegLossless"],
 }
 
 
