@@ -190,6 +190,8 @@ cdef int choose_predictor(Image* image, Rows* rows) noexcept nogil:
     cdef int p
     cdef CodeTable table
     cdef Code codes[CATEGORIES]
+    if image.rows == 1:          # which all predict alike
+        return 1
     for p in range(1, 8):
         memset(counts, 0, sizeof(counts))
         y = 1
