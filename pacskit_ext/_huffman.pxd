@@ -21,8 +21,8 @@ cdef extern from *:
 
 cdef enum:
     MAX_CATEGORY = 16
-    LOOK_BITS = 12           # as many bits are looked up at once
-    LOOK_SIZE = 4096
+    LOOK_BITS = 11           # as many bits are looked up at once
+    LOOK_SIZE = 2048
     BAD_CODE = 0x10000       # no difference: the bits are no code of the table
 
 
@@ -46,9 +46,12 @@ cdef inline bint table_is_prefix_free(const CodeTable* t) noexcept nogil:
 
 # -- decoding ------------------------------------------------------------------------------------------------------
 #
-# An entry of the look-up table has, below, the bits of a code with those of its difference, and above what must be
-# added to these bits to give the difference, modulo 2**16: the code and the first bit of the difference (its sign)
-# tell both. 0 stands for a code that is longer or none.
+# The next LOOK_BITS bits find an entry. It has the bits of a code with those of its difference, and what must be added
+# to these bits to give the difference, modulo 2**16: the code and the first bit of the difference (its sign) tell both.
+# Where another code and all of its difference are within the LOOK_BITS too, it has that difference, and the bits of
+# both. 0 stands for a code that is longer or none.
+#
+#     0-7: bits   8-15: bits of all   16-31: to be added   32-47: the second difference   48-: differences, 1 or 2
 
 cdef struct Reservoir:
     uint64_t word            # bits not yet used, from the highest
@@ -76,18 +79,36 @@ cdef inline int64_t reservoir_used(const Reservoir* r, const uint8_t* begin) noe
     return 8 * <int64_t> (r.p - begin) - r.left
 
 
-cdef inline void look_up_fill(uint32_t* look, uint32_t first, uint32_t count, uint32_t entry) noexcept nogil:
+cdef inline void look_up_fill(uint64_t* look, uint32_t first, uint32_t count, uint32_t add, int bits) noexcept nogil:
+    cdef uint64_t entry = (<uint64_t> 1 << 48) | (<uint64_t> (add & 0xFFFF) << 16) | <uint64_t> (bits * 0x101)
     cdef uint32_t i
     for i in range(first, first + count):
         look[i] = entry
 
 
-cdef inline void look_up_build(uint32_t* look, const CodeTable* t) noexcept nogil:
+cdef inline void look_up_pair(uint64_t* look) noexcept nogil:
+    """To each entry the second difference, where it is within the bits too."""
+    cdef uint64_t second
+    cdef uint32_t i, rest, bits, more
+    for i in range(<uint32_t> LOOK_SIZE):
+        bits = look[i] & 0xFF
+        if bits == 0 or bits >= LOOK_BITS:
+            continue
+        rest = (i << bits) & (LOOK_SIZE - 1)
+        second = look[rest]
+        more = second & 0xFF
+        if more == 0 or bits + more > LOOK_BITS:
+            continue
+        rest = ((rest >> (LOOK_BITS - more)) + <uint32_t> (second >> 16)) & 0xFFFF
+        look[i] += (<uint64_t> 1 << 48) + (<uint64_t> rest << 32) + (<uint64_t> more << 8)
+
+
+cdef inline void look_up_build(uint64_t* look, const CodeTable* t) noexcept nogil:
     cdef uint32_t code = 0
     cdef uint32_t half, at
     cdef int n, s
     cdef int next_symbol = 0
-    memset(look, 0, LOOK_SIZE * sizeof(uint32_t))
+    memset(look, 0, LOOK_SIZE * sizeof(uint64_t))
     for n in range(1, LOOK_BITS + 1):
         code <<= 1
         for _ in range(t.counts[n]):
@@ -95,14 +116,15 @@ cdef inline void look_up_build(uint32_t* look, const CodeTable* t) noexcept nogi
             next_symbol += 1
             at = code << (LOOK_BITS - n)
             if s == 0:
-                look_up_fill(look, at, 1 << (LOOK_BITS - n), ((-code & 0xFFFF) << 16) | n)
+                look_up_fill(look, at, 1 << (LOOK_BITS - n), -code, n)
             elif s == 16:
-                look_up_fill(look, at, 1 << (LOOK_BITS - n), (((32768 - code) & 0xFFFF) << 16) | n)
+                look_up_fill(look, at, 1 << (LOOK_BITS - n), 32768 - code, n)
             elif n < LOOK_BITS:
                 half = 1 << (LOOK_BITS - n - 1)
-                look_up_fill(look, at, half, (((1 - (1 << s) - (code << s)) & 0xFFFF) << 16) | (n + s))
-                look_up_fill(look, at + half, half, ((-(code << s) & 0xFFFF) << 16) | (n + s))
+                look_up_fill(look, at, half, 1 - (<uint32_t> 1 << s) - (code << s), n + s)
+                look_up_fill(look, at + half, half, -(code << s), n + s)
             code += 1
+    look_up_pair(look)
 
 
 cdef inline uint32_t take_slowly(Reservoir* r, const CodeTable* t) noexcept nogil:
@@ -136,9 +158,9 @@ cdef inline uint32_t take_slowly(Reservoir* r, const CodeTable* t) noexcept nogi
     return bits
 
 
-cdef inline uint32_t take(Reservoir* r, const uint32_t* look, const CodeTable* t) noexcept nogil:
+cdef inline uint32_t take(Reservoir* r, const uint64_t* look, const CodeTable* t) noexcept nogil:
     """The next difference; only its 16 lower bits count, unless it is BAD_CODE. At most 28 bits are used."""
-    cdef uint32_t entry = look[r.word >> (64 - LOOK_BITS)]
+    cdef uint64_t entry = look[r.word >> (64 - LOOK_BITS)]
     cdef uint32_t difference
     cdef Reservoir copy
     if entry == 0:
@@ -146,10 +168,28 @@ cdef inline uint32_t take(Reservoir* r, const uint32_t* look, const CodeTable* t
         difference = take_slowly(&copy, t)
         r[0] = copy
         return difference
-    difference = (<uint32_t> (r.word >> (-entry & 63)) + (entry >> 16)) & 0xFFFF
+    difference = <uint32_t> ((r.word >> (-entry & 63)) + (entry >> 16)) & 0xFFFF
     r.word <<= entry & 63
     r.left -= entry & 63
     return difference
+
+
+cdef inline int64_t take_some(Reservoir* r, const uint64_t* look, const CodeTable* t, uint16_t* d) noexcept nogil:
+    """The next difference, or the next two: how many; 0 where there is no code. ``d`` has room for two."""
+    cdef uint64_t entry = look[r.word >> (64 - LOOK_BITS)]
+    cdef uint32_t difference
+    cdef Reservoir copy
+    if entry == 0:
+        copy = r[0]
+        difference = take_slowly(&copy, t)
+        r[0] = copy
+        d[0] = <uint16_t> difference
+        return not difference & BAD_CODE
+    d[0] = <uint16_t> ((r.word >> (-entry & 63)) + (entry >> 16))
+    d[1] = <uint16_t> (entry >> 32)
+    r.word <<= (entry >> 8) & 63
+    r.left -= (entry >> 8) & 63
+    return entry >> 48
 
 
 # -- encoding ------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ whether so many bits were there.
 """
 
 from cpython.buffer cimport PyBUF_CONTIG, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcpy, memset
 
@@ -324,7 +324,7 @@ cdef int raise_scan(int rc, int64_t offset) except -1:
     raise DecodeError("entropy-coded data goes on behind the last sample", offset=offset)
 
 
-cdef int decode_scan(Stream* s, Scan* scan, uint32_t* looks) except -1:
+cdef int decode_scan(Stream* s, Scan* scan, uint64_t* looks) except -1:
     cdef int64_t at = 0
     cdef int rc, i, k, table
     if s.interval % s.columns:
@@ -374,7 +374,7 @@ cdef int other_marker(Stream* s, int code) except -1:
     return 0
 
 
-cdef int64_t decode_stream(Stream* s, Scan* scan, uint32_t* looks) except -1:
+cdef int64_t decode_stream(Stream* s, Scan* scan, uint64_t* looks) except -1:
     """All scans; returns the position behind the last one, or behind the EOI that follows it."""
     cdef int missing = MAX_COMPONENTS
     cdef int code
@@ -424,7 +424,7 @@ def decode(source, out, int64_t rows, int64_t columns, int samples=1, *, int sig
     cdef Stream s
     cdef Scan scan
     cdef Py_buffer data, target
-    cdef uint32_t* looks
+    cdef uint64_t* looks
     memset(&s, 0, sizeof(Stream))
     memset(&scan, 0, sizeof(Scan))
     if not (1 <= rows <= MAX_SIDE and 1 <= columns <= MAX_SIDE and 1 <= samples <= MAX_COMPONENTS):
@@ -438,7 +438,7 @@ def decode(source, out, int64_t rows, int64_t columns, int samples=1, *, int sig
         if <size_t> target.buf % target.itemsize:
             raise ValueError("out is not aligned")
         PyObject_GetBuffer(source, &data, PyBUF_SIMPLE)
-        looks = <uint32_t*> malloc(4 * LOOK_SIZE * sizeof(uint32_t))
+        looks = <uint64_t*> malloc(4 * LOOK_SIZE * sizeof(uint64_t))
         try:
             if looks == NULL:
                 raise MemoryError

@@ -1,8 +1,8 @@
 # Rows of a JPEG Lossless scan: differences out of bits, samples out of differences, samples into the image.
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from pacskit_ext._huffman cimport BAD_CODE, CodeTable, Reservoir, reservoir_fill, take
+from pacskit_ext._huffman cimport BAD_CODE, CodeTable, Reservoir, reservoir_fill, take, take_some
 from pacskit_ext._predict cimport any_bits, undo_first_row, undo_row
 
 cdef enum:
@@ -23,7 +23,7 @@ cdef struct Scan:
     int count
     int components[MAX_COMPONENTS]
     const CodeTable* tables[MAX_COMPONENTS]
-    const uint32_t* looks[MAX_COMPONENTS]
+    const uint64_t* looks[MAX_COMPONENTS]
     bint one_table           # for all components
     bint in_order            # the scan has all components as the image has them
     int predictor
@@ -39,37 +39,40 @@ cdef struct Scan:
 
 
 cdef inline int64_t take_row_of_one(
-    Reservoir* r, const uint32_t* look, const CodeTable* table, uint16_t* d, int64_t n
+    Reservoir* r, const uint64_t* look, const CodeTable* table, uint16_t* d, int64_t n
 ) noexcept nogil:
     """All with the same table; how many differences were read."""
     cdef Reservoir q = r[0]
-    cdef uint32_t a, b
+    cdef uint32_t a
+    cdef int64_t count, more
     cdef int64_t x = 0
-    while x + 2 <= n:
+    while x + 4 <= n:
+        reservoir_fill(&q)
+        count = take_some(&q, look, table, d + x)
+        x += count
+        more = take_some(&q, look, table, d + x)
+        x += more
+        if not (count and more):
+            r[0] = q
+            return -1
+    while x < n:
         reservoir_fill(&q)
         a = take(&q, look, table)
-        b = take(&q, look, table)
-        if (a | b) & BAD_CODE:
-            break
+        if a & BAD_CODE:
+            r[0] = q
+            return -1
         d[x] = <uint16_t> a
-        d[x + 1] = <uint16_t> b
-        x += 2
-    if x + 1 == n:
-        reservoir_fill(&q)
-        a = take(&q, look, table)
-        d[x] = <uint16_t> a
-        if not a & BAD_CODE:
-            x += 1
+        x += 1
     r[0] = q
-    return x
+    return n
 
 
 cdef inline int64_t take_row_of_three(Reservoir* r, const Scan* scan, uint16_t* d, int64_t n) noexcept nogil:
     """Three components with tables of their own; how many of each were read."""
     cdef Reservoir q = r[0]
-    cdef const uint32_t* look0 = scan.looks[0]
-    cdef const uint32_t* look1 = scan.looks[1]
-    cdef const uint32_t* look2 = scan.looks[2]
+    cdef const uint64_t* look0 = scan.looks[0]
+    cdef const uint64_t* look1 = scan.looks[1]
+    cdef const uint64_t* look2 = scan.looks[2]
     cdef uint32_t a, b, c
     cdef int64_t x
     for x in range(n):
