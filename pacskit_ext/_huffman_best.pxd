@@ -52,7 +52,7 @@ cdef inline void join_least(uint64_t* frequency, int* length, int* group) noexce
 
 
 cdef inline void best_table(CodeTable* table, const uint64_t* counts) noexcept nogil:
-    """K.2: one symbol more than there are, the rarest, keeps the code of ones alone free. One count at least is not 0."""
+    """K.2: one symbol more than there are, the rarest, keeps the code of ones alone free. Some count is not 0."""
     cdef uint64_t frequency[SYMBOLS + 1]
     cdef int length[SYMBOLS + 1]
     cdef int group[SYMBOLS + 1]

@@ -28,7 +28,8 @@ WANTED = {
     "pdu": ["PduRoundTrip"],
     "network": ["EchoSCP", "StoreSCP", "StoreSCU", "FindSCP"],
     "startup": ["ImportTime"],
-    "jpeg_lossless": ["DecodeJpegLossless", "EncodeJpegLossless"],
+    "codecs": ["Rle", "JpegBaseline", "JpegExtended", "JpegLossless", "JpegLs", "Jpeg2000", "Htj2k", "JpegXl"],
+    "jpeg_lossless": ["JpegLosslessPredictors"],
 }
 
 
