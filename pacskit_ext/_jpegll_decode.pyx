@@ -448,7 +448,7 @@ def decode(source, out, int64_t rows, int64_t columns, int samples=1, *, int sig
             scan.rows, scan.columns, scan.samples = rows, columns, samples
             scan.itemsize = <int> target.itemsize
             scan.out = <uint8_t*> target.buf
-            scan.sign = <uint32_t> 1 << (sign_bits - 1) if sign_bits else 0
+            scan.sign = <uint32_t> 1 << (sign_bits - 1) if 0 < sign_bits < 8 * target.itemsize else 0
             return decode_stream(&s, &scan, looks)
         finally:
             free(looks)

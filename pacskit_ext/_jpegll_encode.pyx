@@ -395,7 +395,7 @@ cdef int check_image(const Image* image, int64_t restart_rows, ids) except -1:
         raise EncodeError(f"predictor {image.predictor} is not 1 to 7, nor 0 for the best of them")
     if not 0 <= image.shift < image.precision:
         raise EncodeError(f"a point transform of {image.shift} bits leaves none of {image.precision}")
-    if not 0 <= restart_rows * image.columns <= 0xFFFF:
+    if not 0 <= restart_rows <= 0xFFFF or restart_rows * image.columns > 0xFFFF:
         raise EncodeError(f"a restart interval of {restart_rows} rows of {image.columns} samples is beyond 65535")
     if len(ids) != image.samples or len(set(ids) & set(range(256))) != image.samples:
         raise EncodeError(f"component identifiers {ids} for {image.samples} components")

@@ -38,10 +38,10 @@ cdef struct Scan:
     uint32_t sign            # the sign bit, 0 where values have none
 
 
-cdef inline int64_t take_row_of_one(
+cdef inline bint take_row_of_one(
     Reservoir* r, const uint64_t* look, const CodeTable* table, uint16_t* d, int64_t n
 ) noexcept nogil:
-    """All with the same table; how many differences were read."""
+    """All with the same table; whether all were read."""
     cdef Reservoir q = r[0]
     cdef uint32_t a
     cdef int64_t count, more
@@ -54,21 +54,21 @@ cdef inline int64_t take_row_of_one(
         x += more
         if not (count and more):
             r[0] = q
-            return -1
+            return False
     while x < n:
         reservoir_fill(&q)
         a = take(&q, look, table)
         if a & BAD_CODE:
             r[0] = q
-            return -1
+            return False
         d[x] = <uint16_t> a
         x += 1
     r[0] = q
-    return n
+    return True
 
 
-cdef inline int64_t take_row_of_three(Reservoir* r, const Scan* scan, uint16_t* d, int64_t n) noexcept nogil:
-    """Three components with tables of their own; how many of each were read."""
+cdef inline bint take_row_of_three(Reservoir* r, const Scan* scan, uint16_t* d, int64_t n) noexcept nogil:
+    """Three components with tables of their own; whether all were read."""
     cdef Reservoir q = r[0]
     cdef const uint64_t* look0 = scan.looks[0]
     cdef const uint64_t* look1 = scan.looks[1]
@@ -83,12 +83,12 @@ cdef inline int64_t take_row_of_three(Reservoir* r, const Scan* scan, uint16_t* 
         c = take(&q, look2, scan.tables[2])
         if (a | b | c) & BAD_CODE:
             r[0] = q
-            return x
+            return False
         d[3 * x] = <uint16_t> a
         d[3 * x + 1] = <uint16_t> b
         d[3 * x + 2] = <uint16_t> c
     r[0] = q
-    return n
+    return True
 
 
 cdef inline bint take_row(Reservoir* r, const Scan* scan, uint16_t* d) noexcept nogil:
@@ -98,9 +98,9 @@ cdef inline bint take_row(Reservoir* r, const Scan* scan, uint16_t* d) noexcept 
     cdef int64_t x
     cdef int c
     if scan.one_table:
-        return take_row_of_one(r, scan.looks[0], scan.tables[0], d, n * scan.count) == n * scan.count
+        return take_row_of_one(r, scan.looks[0], scan.tables[0], d, n * scan.count)
     if scan.count == 3:
-        return take_row_of_three(r, scan, d, n) == n
+        return take_row_of_three(r, scan, d, n)
     for x in range(n):
         for c in range(scan.count):
             reservoir_fill(r)
