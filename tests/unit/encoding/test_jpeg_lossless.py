@@ -33,9 +33,10 @@ class TestJpegLossless(CodecTests):
 
 
 class TestWithRestarts(CodecTests):
-    """Every row of a multiple of the widths that the suite has."""
+    """After every second row."""
 
-    options = EncodeOptions(restart_interval=48 * 13)
+    def options(self, syntax: str, format: PixelFormat) -> EncodeOptions:
+        return EncodeOptions(restart_interval=2 * format.columns, predictor=1 if syntax == SV1 else 7)
 
     def codec(self) -> Codec:
         return JpegLosslessCodec()
