@@ -51,7 +51,7 @@ cdef inline bint table_is_prefix_free(const CodeTable* t) noexcept nogil:
 # Where another code and all of its difference are within the LOOK_BITS too, it has that difference, and the bits of
 # both. 0 stands for a code that is longer or none.
 #
-#     0-7: bits   8-15: bits of all   16-31: to be added   32-47: the second difference   48-: differences, 1 or 2
+#     0-7: bits of all   8-15: of the first   16-31: to be added   32-47: the second difference   48-: how many, 1 or 2
 
 cdef struct Reservoir:
     uint64_t word            # bits not yet used, from the highest
@@ -91,16 +91,16 @@ cdef inline void look_up_pair(uint64_t* look) noexcept nogil:
     cdef uint64_t second
     cdef uint32_t i, rest, bits, more
     for i in range(<uint32_t> LOOK_SIZE):
-        bits = look[i] & 0xFF
+        bits = (look[i] >> 8) & 0xFF
         if bits == 0 or bits >= LOOK_BITS:
             continue
         rest = (i << bits) & (LOOK_SIZE - 1)
         second = look[rest]
-        more = second & 0xFF
+        more = (second >> 8) & 0xFF
         if more == 0 or bits + more > LOOK_BITS:
             continue
         rest = ((rest >> (LOOK_BITS - more)) + <uint32_t> (second >> 16)) & 0xFFFF
-        look[i] += (<uint64_t> 1 << 48) + (<uint64_t> rest << 32) + (<uint64_t> more << 8)
+        look[i] += (<uint64_t> 1 << 48) + (<uint64_t> rest << 32) + more
 
 
 cdef inline void look_up_build(uint64_t* look, const CodeTable* t) noexcept nogil:
@@ -168,9 +168,9 @@ cdef inline uint32_t take(Reservoir* r, const uint64_t* look, const CodeTable* t
         difference = take_slowly(&copy, t)
         r[0] = copy
         return difference
-    difference = <uint32_t> ((r.word >> (-entry & 63)) + (entry >> 16)) & 0xFFFF
-    r.word <<= entry & 63
-    r.left -= entry & 63
+    difference = <uint32_t> ((r.word >> (-(entry >> 8) & 63)) + (entry >> 16)) & 0xFFFF
+    r.word <<= (entry >> 8) & 63
+    r.left -= (entry >> 8) & 63
     return difference
 
 
@@ -185,10 +185,10 @@ cdef inline int64_t take_some(Reservoir* r, const uint64_t* look, const CodeTabl
         r[0] = copy
         d[0] = <uint16_t> difference
         return not difference & BAD_CODE
-    d[0] = <uint16_t> ((r.word >> (-entry & 63)) + (entry >> 16))
+    d[0] = <uint16_t> ((r.word >> (-(entry >> 8) & 63)) + (entry >> 16))
     d[1] = <uint16_t> (entry >> 32)
-    r.word <<= (entry >> 8) & 63
-    r.left -= (entry >> 8) & 63
+    r.word <<= entry & 63
+    r.left -= entry & 63
     return entry >> 48
 
 
