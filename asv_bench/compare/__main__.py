@@ -11,16 +11,25 @@ import sys
 import time
 from pathlib import Path
 
-from asv_bench.compare import codecs, edits, footprint, network, parse, scan, textforms
+from asv_bench.compare import codecs, edits, footprint, jpeg_lossless, network, parse, scan, textforms
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
 
-ROWS = [*parse.ROWS, *edits.ROWS, *textforms.ROWS, *scan.ROWS, *network.ROWS, *codecs.ROWS, *footprint.ROWS]
+ROWS = [
+    *parse.ROWS,
+    *edits.ROWS,
+    *textforms.ROWS,
+    *scan.ROWS,
+    *network.ROWS,
+    *codecs.ROWS,
+    *jpeg_lossless.ROWS,
+    *footprint.ROWS,
+]
 
 
 def _versions() -> str:
     found = [f"Python {platform.python_version()}"]
-    for name in ("pydicom", "pynetdicom", "dicomsdl", "fastdicom"):
+    for name in ("pydicom", "pynetdicom", "dicomsdl", "fastdicom", "imagecodecs", "pylibjpeg-libjpeg"):
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:

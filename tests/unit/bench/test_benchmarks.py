@@ -29,6 +29,7 @@ WANTED = {
     "network": ["EchoSCP", "StoreSCP", "StoreSCU", "FindSCP"],
     "startup": ["ImportTime"],
     "codecs": ["Rle", "JpegBaseline", "JpegExtended", "JpegLossless", "JpegLs", "Jpeg2000", "Htj2k", "JpegXl"],
+    "jpeg_lossless": ["JpegLosslessPredictors"],
 }
 
 
