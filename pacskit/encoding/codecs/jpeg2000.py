@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pacskit.core.errors import EncodeError
-from pacskit.encoding.codecs.base import EncodeOptions, LibraryCodec, PixelFormat
+from pacskit.core.errors import CodecError, EncodeError
+from pacskit.encoding.codecs.base import TRANSFORMED_BITS, EncodeOptions, LibraryCodec, PixelFormat
 from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
 from pacskit.encoding.codecs.samples import direct, extend, place
 
@@ -25,7 +25,6 @@ DEFAULT_RATIO: Final = 10.0
 """How many times smaller a lossy frame becomes where nothing is asked."""
 
 _MAX_BITS: Final = 24
-_MAX_BITS_TRANSFORMED: Final = 16  # above 23 the transform overflows within OpenJPEG
 
 
 class _Jpeg2000(LibraryCodec):
@@ -58,10 +57,13 @@ class Jpeg2kCodec(_Jpeg2000):
 
         header = _header(frame, syntax)
         target = direct(out, header.bits, header.signed)
-        if target is None:
-            place(imagecodecs.jpeg2k_decode(frame, numthreads=1), out)
-        else:
-            imagecodecs.jpeg2k_decode(frame, numthreads=1, out=target)
+        try:
+            if target is None:
+                place(imagecodecs.jpeg2k_decode(frame, numthreads=1), out)
+            else:
+                imagecodecs.jpeg2k_decode(frame, numthreads=1, out=target)
+        except imagecodecs.Jpeg2kError as error:
+            raise CodecError(str(error)) from error
         extend(out, header.bits, header.signed, format)
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
@@ -120,7 +122,7 @@ def has_transform(format: PixelFormat) -> bool:
     """Whether an encoder uses the multiple component transform: for RGB, whose photometric interpretation becomes
     YBR_RCT or YBR_ICT; YBR_FULL stays as it is (PS3.5 8.2.4)."""
     rgb = format.photometric in {"RGB", "YBR_RCT", "YBR_ICT"}
-    return format.samples == 3 and rgb and format.bits_stored <= _MAX_BITS_TRANSFORMED
+    return format.samples == 3 and rgb and format.bits_stored <= TRANSFORMED_BITS
 
 
 def check_options(syntax: str, lossless: bool, options: EncodeOptions) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pacskit.core.errors import EncodeError
-from pacskit.encoding.codecs.base import EncodeOptions, LibraryCodec, PixelFormat
+from pacskit.core.errors import CodecError, EncodeError
+from pacskit.encoding.codecs.base import EncodeOptions, LibraryCodec, PixelFormat, unsigned_bits
 from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
-from pacskit.encoding.codecs.samples import as_unsigned, direct, extend, place
+from pacskit.encoding.codecs.samples import direct, extend, place
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,10 +56,13 @@ class CharlsCodec(_JpegLs):
         header = _header(frame, syntax)
         data = with_end(frame)
         target = direct(out, header.bits)
-        if target is not None and (format.samples == 1 or _interleave(frame, header) != _NONE):
-            imagecodecs.jpegls_decode(data, out=target)
-        else:
-            place(imagecodecs.jpegls_decode(data), out)
+        try:
+            if target is not None and (format.samples == 1 or _interleave(frame, header) != _NONE):
+                imagecodecs.jpegls_decode(data, out=target)
+            else:
+                place(imagecodecs.jpegls_decode(data), out)
+        except imagecodecs.JpeglsError as error:
+            raise CodecError(str(error)) from error
         extend(out, header.bits, False, format)
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
@@ -70,7 +73,7 @@ class CharlsCodec(_JpegLs):
         if options.interleave not in {None, _SAMPLE if format.samples > 1 else _NONE}:
             raise NotImplementedError(f"{self.name} writes colour interleaved by sample only")
         room = 2 * array.nbytes + 4096  # what the library reserves itself is too small for noise
-        return bytes(imagecodecs.jpegls_encode(as_unsigned(array, format), level=near, out=room))
+        return bytes(imagecodecs.jpegls_encode(unsigned_bits(array, format.bits_stored), level=near, out=room))
 
 
 class PyJpeglsCodec(_JpegLs):
@@ -99,7 +102,7 @@ class PyJpeglsCodec(_JpegLs):
 
         near = near_of(array, syntax, format, options)
         mode = interleave_of(format, options)
-        samples = as_unsigned(array, format)
+        samples = unsigned_bits(array, format.bits_stored)
         if format.bits_stored <= 8:
             samples = samples.astype("u1", copy=False)
         if format.samples > 1 and mode == _NONE:

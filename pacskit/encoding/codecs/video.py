@@ -55,12 +55,8 @@ class _Profile(NamedTuple):
 
 _MAIN_LEVEL = _Profile("mpeg2video", (), 8, (720, 576), 720 * 576, 10_368_000)
 _HIGH_LEVEL = _Profile("mpeg2video", (), 8, (1920, 1152), 1920 * 1152, 62_668_800)
-_AVC_41 = _Profile(
-    "libx264", (("profile", "high"), ("level", "4.1")), 8, (2880, 2880), 8192 * 256, 245_760 * 256
-)
-_AVC_42 = _Profile(
-    "libx264", (("profile", "high"), ("level", "4.2")), 8, (2944, 2944), 8704 * 256, 522_240 * 256
-)
+_AVC_41 = _Profile("libx264", (("profile", "high"), ("level", "4.1")), 8, (2880, 2880), 8192 * 256, 245_760 * 256)
+_AVC_42 = _Profile("libx264", (("profile", "high"), ("level", "4.2")), 8, (2944, 2944), 8704 * 256, 522_240 * 256)
 _HEVC = _Profile(
     "libx265", (("x265-params", "profile=main:level-idc=51:log-level=none"),), 8, (8444, 8444), 8_912_896, 534_773_760
 )
@@ -133,9 +129,7 @@ def decode_video(
     return _frames(av, bytes(memoryview(stream).cast("B")), format, pixel_format, number_of_frames)
 
 
-def _frames(
-    av: Any, data: bytes, format: PixelFormat, pixel_format: str, wanted: int | None
-) -> Iterator[NDArray[Any]]:
+def _frames(av: Any, data: bytes, format: PixelFormat, pixel_format: str, wanted: int | None) -> Iterator[NDArray[Any]]:
     found = 0
     with _opened(av, data) as container:
         _compare(container.streams.video[0].codec_context, format)
