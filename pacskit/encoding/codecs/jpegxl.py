@@ -76,6 +76,9 @@ class JpegXlCodec(LibraryCodec):
 
         distance = _distance(syntax, options)
         lossless = not distance
+        effort = options.effort if options.effort is not None else _FASTEST if lossless else _LOSSY_EFFORT
+        if not 1 <= effort <= 9:
+            raise EncodeError(f"a JPEG XL effort of {effort} is not within 1 to 9")
         samples = unsigned_bits(array, format.bits_stored)
         samples = samples.astype("u1" if format.bits_stored <= 8 else "u2", copy=False)
         return bytes(
@@ -83,7 +86,7 @@ class JpegXlCodec(LibraryCodec):
                 samples,
                 lossless=lossless,
                 distance=None if lossless else distance,
-                effort=options.effort or (_FASTEST if lossless else _LOSSY_EFFORT),
+                effort=effort,
                 bitspersample=format.bits_stored,
                 usecontainer=False,
                 numthreads=1,
