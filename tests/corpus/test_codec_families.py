@@ -152,4 +152,4 @@ def _format(array: NDArray[Any]) -> PixelFormat:
     bits = 8 * array.itemsize
     samples = 1 if array.ndim == 2 else array.shape[2]
     colour = "MONOCHROME2" if samples == 1 else "RGB"
-    return PixelFormat(*array.shape[:2], samples, bits, bits, array.dtype.kind == "i", colour)
+    return PixelFormat(array.shape[0], array.shape[1], samples, bits, bits, array.dtype.kind == "i", colour)

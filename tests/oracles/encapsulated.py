@@ -41,8 +41,10 @@ def part10(path: Path, frames: list[bytes], syntax: str, format: PixelFormat) ->
     data_set = pydicom.Dataset()
     data_set.file_meta = FileMetaDataset()
     data_set.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
-    data_set.SOPClassUID = data_set.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    data_set.SOPInstanceUID = data_set.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    data_set.SOPClassUID = pydicom.uid.UID("1.2.840.10008.5.1.4.1.1.7")
+    data_set.SOPInstanceUID = pydicom.uid.UID("1.2.3.4")
+    data_set.file_meta.MediaStorageSOPClassUID = data_set.SOPClassUID
+    data_set.file_meta.MediaStorageSOPInstanceUID = data_set.SOPInstanceUID
     data_set.StudyInstanceUID, data_set.SeriesInstanceUID = "1.2.3.2", "1.2.3.3"
     data_set.Modality, data_set.PatientID, data_set.PatientName = "OT", "1", "A"
     data_set.Rows, data_set.Columns, data_set.SamplesPerPixel = format.rows, format.columns, format.samples

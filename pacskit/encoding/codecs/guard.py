@@ -92,7 +92,7 @@ def decode_frame(
         return target
     if not failures:
         raise CodecUnavailable(_nobody(registry, syntax, format, "decode"), syntax=syntax)
-    message = "; ".join(f"{codec.name}: {error or type(error).__name__}" for codec, error in failures)
+    message = "; ".join(f"{codec.name}: {str(error) or type(error).__name__}" for codec, error in failures)
     raise CodecError(message, syntax=syntax) from failures[0][1]
 
 
@@ -216,7 +216,7 @@ def encode_frame(
         return frame
     if not failures:
         raise EncodeError(_nobody(registry, syntax, format, "encode"))
-    message = "; ".join(f"{codec.name}: {error or type(error).__name__}" for codec, error in failures)
+    message = "; ".join(f"{codec.name}: {str(error) or type(error).__name__}" for codec, error in failures)
     raise EncodeError(message) from failures[0][1]
 
 

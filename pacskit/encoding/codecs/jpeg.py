@@ -19,7 +19,7 @@ __all__ = ["JpegCodec"]
 
 _JPEG = "1.2.840.10008.1.2.4."
 _BASELINE, _EXTENDED, _LOSSLESS, _SV1 = (_JPEG + number for number in ("50", "51", "57", "70"))
-_AS_STORED = {"colorspace": "YCBCR", "outcolorspace": "YCBCR"}
+_AS_STORED: dict[str, Any] = {"colorspace": "YCBCR", "outcolorspace": "YCBCR"}
 
 
 class JpegCodec(LibraryCodec):
@@ -57,8 +57,9 @@ class JpegCodec(LibraryCodec):
         plain = out.view(f"u{out.itemsize}")
         width = 1 if header.bits <= 8 else 2
         target = plain if out.itemsize == width else np.empty(format.shape, f"u{width}")
+        stream: Any = frame  # its stub does not know that it takes views
         try:
-            imagecodecs.jpeg8_decode(frame, out=target, **(_AS_STORED if format.samples == 3 else {}))
+            imagecodecs.jpeg8_decode(stream, out=target, **(_AS_STORED if format.samples == 3 else {}))
         except imagecodecs.Jpeg8Error as error:
             if "nsupported" in str(error) or "not supported" in str(error):
                 raise  # another back end may know it
