@@ -5,9 +5,12 @@ OpenJPEG (see ``jpeg2000``) decodes the streams that OpenJPH would get wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from struct import error as StructError
 from struct import unpack_from
+from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import CodecTruncatedError
@@ -31,6 +34,47 @@ _LEVELS: Final = 5
 _TRIES: Final = 12
 
 
+class SwallowedErrors:
+    """Raises what a library loses: errors of a callback that end in ``sys.unraisablehook``.
+
+    imagecodecs decodes HTJ2K in such a callback; a damaged stream leaves zeros from some row on and no error. The
+    hook is ours only while a frame is decoded, in however many threads, and passes on what is not meant for it.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._lock = Lock()
+        self._inside = 0
+        self._before: Callable[[Any], object] = sys.unraisablehook
+        self._lost: dict[int, BaseException | None] = {}
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Within the block, note such an error of this thread, and raise it at the end."""
+        me = get_ident()
+        with self._lock:
+            if not self._inside:
+                self._before = sys.unraisablehook
+                sys.unraisablehook = self._note
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside and sys.unraisablehook == self._note:
+                    sys.unraisablehook = self._before
+                lost = self._lost.pop(me, None)
+        if lost is not None:
+            raise RuntimeError(str(lost)) from lost
+
+    def _note(self, unraisable: Any) -> None:
+        if self._inside and self._module in str(unraisable.object):
+            self._lost[get_ident()] = unraisable.exc_value
+        else:
+            self._before(unraisable)
+
+
 class OpenJphCodec(LibraryCodec):
     """OpenJPH in imagecodecs: releases the GIL, several times as fast as OpenJPEG; decodes reversible streams only.
 
@@ -46,6 +90,9 @@ class OpenJphCodec(LibraryCodec):
     decodes = (_LOSSLESS, _RPCL, _ANY)
     encodes = (_LOSSLESS, _RPCL, _ANY)
 
+    def __init__(self) -> None:
+        self._swallowed = SwallowedErrors("imagecodecs._htj2k")
+
     def can_encode(self, syntax: str, format: PixelFormat) -> bool:
         """Whether frames of this format can be encoded: up to 16 bits; above, OpenJPEG could not read them."""
         return syntax in self.encodes and format.bits_stored <= 16 and format.samples in {1, 3}
@@ -60,10 +107,11 @@ class OpenJphCodec(LibraryCodec):
         check_tile_parts(frame, header)
         target = direct(out, header.bits, header.signed)
         planar = format.samples > 1 and not header.transform  # without one the library gives planes
-        if target is None or planar:
-            place(imagecodecs.htj2k_decode(frame), out, planar=planar)
-        else:
-            imagecodecs.htj2k_decode(frame, out=target)
+        with self._swallowed.raised():
+            if target is None or planar:
+                place(imagecodecs.htj2k_decode(frame), out, planar=planar)
+            else:
+                imagecodecs.htj2k_decode(frame, out=target)
         extend(out, header.bits, header.signed, format)
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:

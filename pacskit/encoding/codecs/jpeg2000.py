@@ -25,6 +25,8 @@ DEFAULT_RATIO: Final = 10.0
 """How many times smaller a lossy frame becomes where nothing is asked."""
 
 _MAX_BITS: Final = 24
+_TRIES: Final = 8
+_SMALLEST: Final = 32  # pylibjpeg-openjpeg encodes no frame that is narrower or lower
 
 
 class _Jpeg2000(LibraryCodec):
@@ -69,10 +71,12 @@ class Jpeg2kCodec(_Jpeg2000):
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
         """Return the code stream."""
         lossless = check_options(syntax, syntax == _LOSSLESS, options)
-        if not lossless and options.psnr is None:
-            raise NotImplementedError(f"{self.name} encodes to a PSNR, not to a ratio")
-        level = None if lossless else options.psnr
         samples = _cells(array, format)
+        if not lossless and options.psnr is None:
+            if min(format.rows, format.columns) >= _SMALLEST:
+                raise NotImplementedError(f"{self.name} encodes to a PSNR, not to a ratio")
+            return _to_ratio(samples, format, options.ratio or DEFAULT_RATIO)
+        level = None if lossless else options.psnr
         try:
             return _encode(samples, format, level)
         except RuntimeError:
@@ -153,6 +157,21 @@ def _encode(array: NDArray[Any], format: PixelFormat, level: float | None, resol
             numthreads=1,
         )
     )
+
+
+def _to_ratio(array: NDArray[Any], format: PixelFormat, ratio: float) -> bytes:
+    """Encode a small frame with the most of PSNR that makes it ``ratio`` times smaller, the least where none does."""
+    room = array.size * format.bits_stored / 8 / ratio
+    low, high = 1.0, 6.0 * format.bits_stored + 20
+    best = _encode(array, format, low)
+    for _ in range(_TRIES):
+        middle = (low + high) / 2
+        stream = _encode(array, format, middle)
+        if len(stream) <= room:
+            best, low = stream, middle
+        else:
+            high = middle
+    return best
 
 
 def _cells(array: NDArray[Any], format: PixelFormat) -> NDArray[Any]:
