@@ -29,6 +29,7 @@ _SOI, _EOI, _SOS, _DRI, _APP0, _APP14, _SOF_LS = 0xD8, 0xD9, 0xDA, 0xDD, 0xE0, 0
 _NO_FRAME = {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, _SOI, *range(0xD0, 0xD8)}
 _SOC, _SIZ, _COD, _SOT = 0xFF4F, 0xFF51, 0xFF52, 0xFF90
+_MAX_TILES = 65535  # Isot has 16 bits
 _JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
 _JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
 _END = b"\xff\xd9"
@@ -234,6 +235,7 @@ def _jpeg_2000(view: memoryview) -> CodeStreamHeader:
         raise CodecError("a JPEG 2000 image size segment of a wrong length", offset=start + 4)
     if right <= left or bottom <= top:
         raise CodecError("a JPEG 2000 image without pixels", offset=start + 8)
+    _check_tiles(unpack_from(">8I", view, start + 8), start + 24)
     parts = [unpack_from(">BBB", view, start + 42 + 3 * n) for n in range(count)]
     if any(0 in part[1:] for part in parts):
         raise CodecError("a JPEG 2000 component without a sample separation", offset=start + 42)
@@ -248,6 +250,15 @@ def _jpeg_2000(view: memoryview) -> CodeStreamHeader:
         subsampled=len({part[1:] for part in parts}) > 1,
     )
     return _with_coding(header, view, start + 4 + length)
+
+
+def _check_tiles(sizes: tuple[int, ...], at: int) -> None:
+    """Refuse a grid of tiles that does not cover the image (15444-1 B.3): OpenJPH divides by it."""
+    right, bottom, left, top, wide, high, first, upper = sizes
+    if not wide or not high or not first <= left < first + wide or not upper <= top < upper + high:
+        raise CodecError("the tiles of a JPEG 2000 image do not cover it", offset=at)
+    if -(-(right - first) // wide) * -(-(bottom - upper) // high) > _MAX_TILES:
+        raise CodecError(f"a JPEG 2000 image of more than {_MAX_TILES} tiles", offset=at)
 
 
 def _with_coding(header: CodeStreamHeader, view: memoryview, at: int) -> CodeStreamHeader:

@@ -191,9 +191,23 @@ def test_trap_5_a_small_frame_that_claims_to_be_huge_costs_nothing(syntax: str) 
         big = encode_frame(foreign.pixels(PixelFormat(2000, 8)), JXL, PixelFormat(2000, 8))
         frame[:] = big
     else:
-        frame[8:16] = b"\x00\x00\xea\x60" * 2
+        frame[8:16] = frame[24:32] = b"\x00\x00\xea\x60" * 2  # the image and its one tile
     with pytest.raises(CodecError, match="the code stream has"):
         decode_frame(bytes(frame), syntax, GRAY)
+
+
+@pytest.mark.parametrize("syntax", [J2K, HTJ2K])
+def test_tiles_that_do_not_cover_the_image_are_refused(syntax: str) -> None:
+    # found while mutating: OpenJPH divides by a tile size of 0 (SIGFPE), and does not end with a tile offset too large
+    frame = encode_frame(foreign.pixels(GRAY), syntax, GRAY)
+    for at, value, message in ((24, 0, "cover"), (28, 0, "cover"), (32, 1, "cover"), (36, 99, "cover")):
+        damaged = frame[:at] + value.to_bytes(4, "big") + frame[at + 4 :]
+        with pytest.raises(CodecError, match=message):
+            decode_frame(damaged, syntax, GRAY)
+    big = PixelFormat(300, 300)
+    frame = encode_frame(foreign.pixels(big), syntax, big)
+    with pytest.raises(CodecError, match="more than 65535 tiles"):
+        decode_frame(frame[:24] + b"\0\0\0\1\0\0\0\1" + frame[32:], syntax, big)
 
 
 def test_trap_5_a_frame_over_the_budget_is_not_made() -> None:
