@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 FOLDER = ROOT / "examples"
 # What each is called with; ``{address}`` is a running archive, ``{file}`` a DICOM file, ``{frames}`` one of two frames.
 ARGUMENTS = {
+    "custom_codec.py": [],
     "dicom_json.py": ["{file}", "json"],
     "dicomdir.py": ["media", "{file}"],
     "dictionary_lookup.py": ["PatientName"],
@@ -29,6 +30,7 @@ ARGUMENTS = {
     "scu.py": ["{address}", "{file}"],
 }
 EXPECTED = {
+    "custom_codec.py": r"131072 bytes in \d+ by acme\.zlib, same pixels: True\n10 conformance tests passed",
     "dicomdir.py": r"1CT1 \d+ CT 1 instances",
     "frames.py": r"2 frames",
     "private_data.py": r"Dose Index",

@@ -13,6 +13,7 @@ from pacskit.encoding.codecs.base import (
     PixelFormat,
     decoded_photometric,
     encoded_photometric,
+    is_lossless,
 )
 from pacskit.encoding.codecs.guard import decode_frame, encode_frame
 from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
@@ -34,6 +35,7 @@ __all__ = [
     "decoded_photometric",
     "encode_frame",
     "encoded_photometric",
+    "is_lossless",
     "parse_header",
     "registry",
 ]

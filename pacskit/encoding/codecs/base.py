@@ -25,6 +25,7 @@ __all__ = [
     "decoded_photometric",
     "encoded_photometric",
     "extend_sign",
+    "is_lossless",
     "unsigned_bits",
 ]
 
@@ -38,6 +39,11 @@ TRANSFORMED_BITS = 16
 _CELLS = frozenset(_UID + suffix for suffix in (".1.98", ".8.1"))
 _JPEG_DCT = frozenset(_UID + suffix for suffix in (".4.50", ".4.51"))
 _JPEG_XL_LOSSLESS = _UID + ".4.110"
+_LOSSY = frozenset(
+    f"{_UID}.4.{number}{suffix}"
+    for number in (50, 51, 81, 91, 93, *range(100, 109), 112, 203)
+    for suffix in ("", ".1")  # .1: fragmentable video
+)
 _JPEG_XL = frozenset(_UID + suffix for suffix in (".4.110", ".4.111", ".4.112"))
 
 
@@ -251,6 +257,11 @@ class LibraryCodec:
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
         """Return the code stream; for a back end that decodes only, refuse."""
         raise NotImplementedError(f"{self.name} does not encode")
+
+
+def is_lossless(syntax: str) -> bool:
+    """Whether a transfer syntax always gives the same pixels back; one that may lose some is not."""
+    return str(syntax) not in _LOSSY
 
 
 def extend_sign(out: NDArray[Any], bits: int) -> None:

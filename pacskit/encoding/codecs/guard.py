@@ -15,7 +15,7 @@ from pacskit.core.errors import (
     TruncatedError,
 )
 from pacskit.core.uid import UID
-from pacskit.encoding.codecs.base import Codec, DecodeLimits, Direction, EncodeOptions, PixelFormat
+from pacskit.encoding.codecs.base import Codec, DecodeLimits, Direction, EncodeOptions, PixelFormat, is_lossless
 from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
 from pacskit.encoding.codecs.registry import CodecRegistry
 from pacskit.encoding.codecs.registry import registry as default_registry
@@ -29,9 +29,6 @@ __all__ = ["check_frame", "decode_frame", "encode_frame"]
 _UID = "1.2.840.10008.1.2"
 _WHOLE_CELLS = frozenset(_UID + suffix for suffix in (".5", ".1.98", ".8.1"))
 """Syntaxes that keep every bit of a cell, also those above Bits Stored."""
-_LOSSLESS = _WHOLE_CELLS | {
-    _UID + ".4." + number for number in ("57", "70", "80", "90", "92", "110", "111", "201", "202")
-}
 _LIMITS = DecodeLimits()
 _OPTIONS = EncodeOptions()
 
@@ -252,5 +249,5 @@ def _verify(
         again = decode_frame(frame, syntax, format, registry=registry)
     except CodecError as error:
         raise EncodeError(f"{codec.name} made a frame that cannot be read: {error}") from error
-    if syntax in _LOSSLESS and not options.point_transform and again.tobytes() != pixels.tobytes():
+    if is_lossless(syntax) and not options.point_transform and again.tobytes() != pixels.tobytes():
         raise EncodeError(f"{codec.name} made a frame that does not give the same pixels")

@@ -51,11 +51,12 @@ class JpegCodec(LibraryCodec):
         import imagecodecs
         import numpy as np
 
-        header = parse_header(frame, syntax)
-        if header is None or header.samples != format.samples:
-            raise CodecError("no JPEG frame of such samples")
+        bits = format.bits_stored
+        if format.bits_allocated > 8 or format.signed:  # else it has 8 bits, as the guard has seen
+            header = parse_header(frame, syntax)
+            bits = 0 if header is None else header.bits
         plain = out.view(f"u{out.itemsize}")
-        width = 1 if header.bits <= 8 else 2
+        width = 1 if bits <= 8 else 2
         target = plain if out.itemsize == width else np.empty(format.shape, f"u{width}")
         stream: Any = frame  # its stub does not know that it takes views
         try:
@@ -67,7 +68,7 @@ class JpegCodec(LibraryCodec):
         if target is not plain:
             plain[...] = target
         if format.signed:
-            extend_sign(out, min(header.bits, format.bits_stored))
+            extend_sign(out, min(bits, format.bits_stored))
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
         """Return a code stream whose components are those of ``array``."""
