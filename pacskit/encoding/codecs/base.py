@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pacskit.encoding.codecs.headers import CodeStreamHeader
 
 __all__ = [
+    "CodeStreamCodec",
     "Codec",
     "DecodeLimits",
     "Direction",
@@ -262,6 +263,25 @@ class LibraryCodec:
 def is_lossless(syntax: str) -> bool:
     """Whether a transfer syntax always gives the same pixels back; one that may lose some is not."""
     return str(syntax) not in _LOSSY
+
+
+class CodeStreamCodec(LibraryCodec):
+    """A back end that wants the header which the guard has read anyway: a subclass adds ``decode_parsed``."""
+
+    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+        """Fill ``out``."""
+        from pacskit.encoding.codecs.headers import parse_header
+
+        header = parse_header(frame, syntax)
+        if header is None:
+            raise NotImplementedError(f"frames of transfer syntax {syntax} have no header")
+        self.decode_parsed(frame, header, format, out)
+
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
+        """Fill ``out`` from a frame whose header this is; for a back end that encodes only, refuse."""
+        raise NotImplementedError(f"{self.name} does not decode")
 
 
 def extend_sign(out: NDArray[Any], bits: int) -> None:

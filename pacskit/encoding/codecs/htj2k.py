@@ -14,8 +14,8 @@ from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import CodecTruncatedError
-from pacskit.encoding.codecs.base import EncodeOptions, LibraryCodec, PixelFormat
-from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
+from pacskit.encoding.codecs.base import CodeStreamCodec, EncodeOptions, PixelFormat
+from pacskit.encoding.codecs.headers import CodeStreamHeader
 from pacskit.encoding.codecs.jpeg2000 import DEFAULT_RATIO, check_options, has_transform
 from pacskit.encoding.codecs.samples import direct, extend, place
 
@@ -75,7 +75,7 @@ class SwallowedErrors:
             self._before(unraisable)
 
 
-class OpenJphCodec(LibraryCodec):
+class OpenJphCodec(CodeStreamCodec):
     """OpenJPH in imagecodecs: releases the GIL, several times as fast as OpenJPEG; decodes reversible streams only.
 
     It does not clamp what an irreversible wavelet overshoots: 0 becomes the largest value. Such streams are left to
@@ -97,12 +97,13 @@ class OpenJphCodec(LibraryCodec):
         """Whether frames of this format can be encoded: up to 16 bits; above, OpenJPEG could not read them."""
         return syntax in self.encodes and format.bits_stored <= 16 and format.samples in {1, 3}
 
-    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
         """Fill ``out``."""
         import imagecodecs
 
-        header = parse_header(frame, syntax)
-        if header is None or not (header.high_throughput and header.reversible):
+        if not (header.high_throughput and header.reversible):
             raise NotImplementedError("only reversible HTJ2K streams")
         check_tile_parts(frame, header)
         target = direct(out, header.bits, header.signed)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import CodecError, EncodeError
-from pacskit.encoding.codecs.base import TRANSFORMED_BITS, EncodeOptions, LibraryCodec, PixelFormat
-from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
+from pacskit.encoding.codecs.base import TRANSFORMED_BITS, CodeStreamCodec, EncodeOptions, PixelFormat
+from pacskit.encoding.codecs.headers import CodeStreamHeader
 from pacskit.encoding.codecs.samples import direct, extend, place
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _TRIES: Final = 8
 _SMALLEST: Final = 32  # pylibjpeg-openjpeg encodes no frame that is narrower or lower
 
 
-class _Jpeg2000(LibraryCodec):
+class _Jpeg2000(CodeStreamCodec):
     """What both bindings of OpenJPEG share: 1 to 24 bits, signed or not."""
 
     decodes = (_LOSSLESS, _LOSSY, *_HIGH_THROUGHPUT)
@@ -53,11 +53,12 @@ class Jpeg2kCodec(_Jpeg2000):
     distribution = "imagecodecs"
     hint = "imagecodecs"
 
-    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
         """Fill ``out``."""
         import imagecodecs
 
-        header = _header(frame, syntax)
         target = direct(out, header.bits, header.signed)
         try:
             if target is None:
@@ -93,11 +94,12 @@ class OpenJpegCodec(_Jpeg2000):
     distribution = "pylibjpeg-openjpeg"
     hint = "pylibjpeg-openjpeg"
 
-    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
         """Fill ``out``."""
         import openjpeg
 
-        header = _header(frame, syntax)
         place(openjpeg.decode(bytes(frame)), out)
         extend(out, header.bits, header.signed, format)
 
@@ -178,10 +180,3 @@ def _cells(array: NDArray[Any], format: PixelFormat) -> NDArray[Any]:
     """Samples in the narrowest cell that holds them, which is what the libraries take."""
     width = 1 if format.bits_stored <= 8 else 2 if format.bits_stored <= 16 else 4
     return array.astype(f"{array.dtype.kind}{width}", copy=False)
-
-
-def _header(frame: memoryview, syntax: str) -> CodeStreamHeader:
-    header = parse_header(frame, syntax)
-    if header is None or header.kind != "jpeg2000":
-        raise ValueError("not a JPEG 2000 code stream")
-    return header

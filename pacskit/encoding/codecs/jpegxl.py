@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import CodecError, CodecTruncatedError, CodecUnavailable, EncodeError
-from pacskit.encoding.codecs.base import EncodeOptions, LibraryCodec, PixelFormat, unsigned_bits
-from pacskit.encoding.codecs.headers import parse_header
+from pacskit.encoding.codecs.base import CodeStreamCodec, EncodeOptions, PixelFormat, unsigned_bits
+from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
 from pacskit.encoding.codecs.samples import direct, extend, place
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _DEFAULT_DISTANCE: Final = 1.0
 _MAX_DISTANCE: Final = 25.0
 
 
-class JpegXlCodec(LibraryCodec):
+class JpegXlCodec(CodeStreamCodec):
     """libjxl in imagecodecs: releases the GIL, decodes in place."""
 
     name = "imagecodecs (libjxl)"
@@ -53,13 +53,14 @@ class JpegXlCodec(LibraryCodec):
             return False
         return syntax == _LOSSLESS or not (format.signed or format.photometric.startswith(("YBR", "PALETTE")))
 
-    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
         """Fill ``out``."""
         import imagecodecs
 
-        header = parse_header(frame, syntax)
         _check_boxes(frame)
-        bits = header.bits if header is not None and header.bits else format.bits_stored
+        bits = header.bits or format.bits_stored
         target = direct(out, bits)
         try:
             if target is None:
