@@ -151,9 +151,9 @@ def test_other_lost_errors_go_where_they_went() -> None:
     before, sys.unraisablehook = sys.unraisablehook, lambda unraisable: lost.append(unraisable.exc_value)
     try:
         errors = SwallowedErrors("imagecodecs._htj2k")
-        with errors.raised():
+        with errors:
             Sulky()
-            with errors.raised():  # as of another thread
+            with errors:  # as of another thread
                 Sulky()
     finally:
         sys.unraisablehook = before
