@@ -27,7 +27,7 @@ def picture(format: PixelFormat) -> np.ndarray:
 
 def case(name: str, syntax: str, format: PixelFormat, *, lossy: bool = False, quality: int | None = None) -> Case:
     frame = encode_frame(picture(format), syntax, format, EncodeOptions(quality=quality))
-    return Case(name, syntax, format, frame, knows_cuts=not lossy, end=b"\xff\xd9" if lossy else b"")
+    return Case(name, syntax, format, frame, end=b"\xff\xd9" if lossy else b"")
 
 
 def rle_cases() -> list[Case]:

@@ -27,6 +27,7 @@ from pacskit.encoding.codecs.base import (
 from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
 from pacskit.encoding.codecs.registry import CodecRegistry
 from pacskit.encoding.codecs.registry import registry as default_registry
+from pacskit_ext import _jpegscan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,6 +118,11 @@ def check_frame(view: memoryview, syntax: str, format: PixelFormat, limits: Deco
     if header.end is None and header.kind != "jpegxl" and not limits.allow_missing_end:
         marker = "EOC" if header.kind == "jpeg2000" else "EOI"
         raise CodecTruncatedError(f"the code stream has no end marker ({marker})", offset=len(view), syntax=syntax)
+    if header.process in {0, 1} and header.end is not None and limits.check_scans:
+        try:
+            _jpegscan.check_scans(view[: header.end])
+        except DecodeError as error:
+            raise _verdict(error, None, syntax) from error
     return header
 
 
@@ -148,7 +154,7 @@ def _target(out: NDArray[Any] | None, format: PixelFormat) -> NDArray[Any]:
     return out
 
 
-def _verdict(error: DecodeError, codec: Codec, syntax: str) -> CodecError:
+def _verdict(error: DecodeError, codec: Codec | None, syntax: str) -> CodecError:
     kind: type[CodecError] = CodecError
     if isinstance(error, CodecError):
         kind = type(error)
@@ -156,7 +162,8 @@ def _verdict(error: DecodeError, codec: Codec, syntax: str) -> CodecError:
         kind = CodecTruncatedError
     elif isinstance(error, LimitError):
         kind = CodecLimitError
-    return kind(error.message, codec=codec.name, syntax=syntax, offset=error.offset, tag=error.tag, path=error.path)
+    name = codec.name if codec is not None else None
+    return kind(error.message, codec=name, syntax=syntax, offset=error.offset, tag=error.tag, path=error.path)
 
 
 def _nobody(registry: CodecRegistry, syntax: str, format: PixelFormat, direction: Direction) -> str:
