@@ -79,7 +79,7 @@ class OpenJphCodec(CodeStreamCodec):
     OpenJPEG.
     """
 
-    name = "imagecodecs (OpenJPH)"
+    name = "imagecodecs.htj2k"
     licence = "BSD-3-Clause AND BSD-2-Clause"
     module = "imagecodecs"
     distribution = "imagecodecs"

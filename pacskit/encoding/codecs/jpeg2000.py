@@ -47,7 +47,7 @@ class _Jpeg2000(CodeStreamCodec):
 class Jpeg2kCodec(_Jpeg2000):
     """OpenJPEG in imagecodecs: releases the GIL, decodes in place; encodes lossless or to a PSNR."""
 
-    name = "imagecodecs (OpenJPEG)"
+    name = "imagecodecs.jpeg2k"
     licence = "BSD-3-Clause AND BSD-2-Clause"
     module = "imagecodecs"
     distribution = "imagecodecs"

@@ -39,7 +39,7 @@ class _JpegLs(CodeStreamCodec):
 class CharlsCodec(_JpegLs):
     """CharLS in imagecodecs: releases the GIL, decodes in place; encodes 8 and 16 bits stored."""
 
-    name = "imagecodecs (CharLS)"
+    name = "imagecodecs.jpegls"
     licence = "BSD-3-Clause"
     module = "imagecodecs"
     distribution = "imagecodecs"
@@ -81,7 +81,7 @@ class CharlsCodec(_JpegLs):
 class PyJpeglsCodec(_JpegLs):
     """CharLS in pyjpegls: holds the GIL; encodes any precision from 2 to 16 bits and every interleave mode."""
 
-    name = "pyjpegls (CharLS)"
+    name = "pyjpegls"
     licence = "MIT AND BSD-3-Clause"
     module = "jpeg_ls"
     distribution = "pyjpegls"
