@@ -94,6 +94,10 @@ class OpenJpegCodec(_Jpeg2000):
     distribution = "pylibjpeg-openjpeg"
     hint = "pylibjpeg-openjpeg"
 
+    def can_encode(self, syntax: str, format: PixelFormat) -> bool:
+        """Whether frames of this format can be encoded: it has six resolutions, so none that are narrower or lower."""
+        return super().can_encode(syntax, format) and min(format.rows, format.columns) >= _SMALLEST
+
     def decode_parsed(
         self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
     ) -> None:
