@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,35 @@ def test_override_holds_within_the_block() -> None:
         assert registry.codecs(RLE, "decode") == (codec,)
         assert np.array_equal(decode_frame(PIXELS.tobytes(), RLE, GRAY), PIXELS)
     assert registry.codecs(RLE, "decode") == before
+
+
+def plug_in(folder: Path, target: str) -> None:
+    """An installed distribution with a codec."""
+    (folder / "acme_codec.py").write_text(
+        "from pacskit.encoding.codecs import LibraryCodec\n"
+        "class Fast(LibraryCodec):\n"
+        "    name, licence, module, distribution, priority = 'acme', 'MIT', 'acme_codec', 'acme', 3\n"
+        f"    decodes = ({RLE!r},)\n"
+    )
+    about = folder / "acme-1.5.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.5\n")
+    (about / "entry_points.txt").write_text(f"[acme.codecs]\nfast = {target}\n")
+
+
+def test_a_codec_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plug_in(tmp_path, "acme_codec:Fast")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    ((codec, priority, version),) = CodecRegistry(entry_points="acme.codecs").entries()
+    assert (codec.name, priority, version) == ("acme", 3, "1.5")
+
+
+@pytest.mark.parametrize("target", ["acme_codec:Slow", "no_such_module:Fast", "acme_codec:LibraryCodec"])
+def test_a_plug_in_that_does_not_work_is_named(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plug_in(tmp_path, target)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigurationError, match="entry point fast"):
+        CodecRegistry(entry_points="acme.codecs").entries()
 
 
 def test_the_gpl_back_end_is_last() -> None:
