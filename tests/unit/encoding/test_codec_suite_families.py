@@ -24,7 +24,8 @@ class Small(CodecTests):
 class SignedNear(Small):
     """Near-lossless encoding of signed samples at both ends of the range is refused, so it is not asked for."""
 
-    options = EncodeOptions(near=0)
+    def options(self, syntax: str, format: PixelFormat) -> EncodeOptions:
+        return EncodeOptions(near=0)
 
 
 class TestCharls(SignedNear):
@@ -38,11 +39,13 @@ class TestPyJpegls(SignedNear):
 
 
 class TestJpeg2k(Small):
-    class Lossless(Jpeg2kCodec):  # it leaves ratios to the other binding
-        encodes = Jpeg2kCodec.encodes[:1]
+    tolerance = 1  # noise at a tenth of its size
 
     def codec(self) -> Codec:
-        return self.Lossless()
+        return Jpeg2kCodec()
+
+    def options(self, syntax: str, format: PixelFormat) -> EncodeOptions:
+        return EncodeOptions(psnr=45 if syntax.endswith("91") else None)  # it leaves ratios to the other binding
 
 
 class TestOpenJpeg(Small):
@@ -54,7 +57,8 @@ class TestOpenJpeg(Small):
 
 class TestOpenJph(Small):
     class Reversible(OpenJphCodec):  # it leaves irreversible streams to OpenJPEG
-        decodes = encodes = OpenJphCodec.encodes[:2]
+        def can_encode(self, syntax: str, format: PixelFormat) -> bool:
+            return super().can_encode(syntax, format) and not syntax.endswith("203")
 
     def codec(self) -> Codec:
         return self.Reversible()
