@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ from pacskit.encoding.codecs import (
     parse_header,
     registry,
 )
+from tests.conftest import ROOT
 
 UID = "1.2.840.10008.1.2"
 RLE, BASELINE, LOSSLESS, LS, J2K = (UID + suffix for suffix in (".5", ".4.50", ".4.70", ".4.80", ".4.90"))
@@ -248,6 +250,14 @@ def test_trap_header_bomb_is_refused_before_a_decoder_sees_it() -> None:
     with registry.override(Plain(AssertionError("asked"))), pytest.raises(CodecError, match="60000x60000"):
         decode_frame(bomb, BASELINE, GRAY)
     assert parse_header(bytes(bomb), BASELINE).rows == 60_000  # type: ignore[union-attr]
+
+
+def test_trap_decoders_that_crash_on_damage_are_not_used() -> None:
+    """imagecodecs has others for JPEG Lossless and RLE, and a flipped bit ends the process in each of them."""
+    folder = ROOT / "pacskit" / "encoding" / "codecs"
+    text = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    assert "jpeg8_decode" in text
+    assert not re.search(r"jpegsof3|ljpeg_|dicomrle|import (gdcm|dicomsdl)", text)
 
 
 def test_trap_truncated_data_is_never_accepted_in_silence() -> None:
