@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from struct import error as StructError
 from struct import unpack_from
 from threading import Lock, get_ident
@@ -45,6 +46,7 @@ class SwallowedErrors:
         self._lock = Lock()
         self._inside = 0
         self._before: Callable[[Any], object] = sys.unraisablehook
+        self._hook: Callable[[Any], object] = sys.unraisablehook
         self._lost: dict[int, BaseException | None] = {}
 
     def __enter__(self) -> None:
@@ -52,24 +54,24 @@ class SwallowedErrors:
         with self._lock:
             if not self._inside:
                 self._before = sys.unraisablehook
-                sys.unraisablehook = self._note
+                self._hook = sys.unraisablehook = partial(self._note, self._before)
             self._inside += 1
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Raise the one of this thread, where there was one."""
         with self._lock:
             self._inside -= 1
-            if not self._inside and sys.unraisablehook == self._note:
+            if not self._inside and sys.unraisablehook is self._hook:
                 sys.unraisablehook = self._before
             lost = self._lost.pop(get_ident(), None) if self._lost else None
         if lost is not None and error is None:
             raise RuntimeError(str(lost)) from lost
 
-    def _note(self, unraisable: Any) -> None:
+    def _note(self, before: Callable[[Any], object], unraisable: Any) -> None:
         if self._inside and self._module in str(unraisable.object):
             self._lost[get_ident()] = unraisable.exc_value
         else:
-            self._before(unraisable)
+            before(unraisable)
 
 
 class OpenJphCodec(CodeStreamCodec):
