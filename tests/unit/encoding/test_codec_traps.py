@@ -172,12 +172,12 @@ def test_a_hook_that_comes_while_a_frame_is_decoded_stays() -> None:
             within = sys.unraisablehook
 
             def theirs(unraisable: object) -> None:
-                within(unraisable)  # type: ignore[arg-type]
+                within(unraisable)
 
             sys.unraisablehook = theirs
         assert sys.unraisablehook is theirs
         with errors:
-            sys.unraisablehook(one)  # type: ignore[arg-type]
+            sys.unraisablehook(one)
         assert sys.unraisablehook is theirs
     finally:
         sys.unraisablehook = before
