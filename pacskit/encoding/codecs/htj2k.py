@@ -219,19 +219,17 @@ def check_tile_parts(frame: memoryview, header: CodeStreamHeader) -> None:
     Raises CodecTruncatedError where they do not end at EOC; NotImplementedError where a component or tile has a
     coding style of its own, perhaps an irreversible one.
     """
+    if header.own_styles:
+        raise NotImplementedError("a component with a coding style of its own")
     end = len(frame) if header.end is None else header.end - 2
     try:
-        at = header.start + 4 + unpack_from(">H", frame, header.start + 4)[0]
-        while at < header.data:  # the rest of the main header
-            if unpack_from(">H", frame, at)[0] == _COC:
-                raise NotImplementedError("a component with a coding style of its own")
-            at += 2 + unpack_from(">H", frame, at + 2)[0]
         at = header.data
         while at < end:
-            marker, _, _, length = unpack_from(">HHHI", frame, at)
+            marker, length, first = unpack_from(">H4xI2xH", frame, at)
             if marker != _SOT or (length and length < 14):
                 raise CodecTruncatedError("tile-parts do not follow one another", offset=at)
-            _check_tile_header(frame, at + 12)
+            if first != _SOD:
+                _check_tile_header(frame, at + 12)
             at = at + length if length else end
     except StructError as error:
         raise CodecTruncatedError("the code stream ends within a tile-part header", offset=len(frame)) from error
