@@ -49,7 +49,7 @@ cdef tuple _TEXTS = (
 cdef struct Table:
     bint present
     uint16_t[1 << LOOK] fast     # length << 8 | symbol; 0 where the code is longer
-    uint32_t[1 << LOOK] several  # of AC symbols that are whole in these bits: END | coefficients << 8 | bits; 0 for none
+    uint32_t[1 << LOOK] several  # AC symbols that are whole in these bits: END | coefficients << 8 | bits; 0: none
     int32_t[LONGEST + 2] end     # one past the last code of each length
     int32_t[LONGEST + 2] shift   # from a code to the number of its symbol
     uint8_t[256] symbols
