@@ -11,7 +11,17 @@ import sys
 import time
 from pathlib import Path
 
-from asv_bench.compare import codecs, edits, footprint, jpeg_lossless, network, parse, scan, textforms
+from asv_bench.compare import (
+    codec_families,
+    codecs,
+    edits,
+    footprint,
+    jpeg_lossless,
+    network,
+    parse,
+    scan,
+    textforms,
+)
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
 
@@ -23,6 +33,7 @@ ROWS = [
     *network.ROWS,
     *codecs.ROWS,
     *jpeg_lossless.ROWS,
+    *codec_families.ROWS,
     *footprint.ROWS,
 ]
 
