@@ -60,21 +60,20 @@ cdef inline word stored(word v, int shift, word mask, word sign) noexcept nogil:
 
 
 cdef bint clean(const uint8_t* p, int64_t n, Cell* cell, word kind) noexcept nogil:
-    """Whether every cell of ``n`` is the stored value already."""
-    cdef int shift = cell.shift
-    cdef word mask = <word> cell.mask
+    """Whether every cell of ``n`` is the stored value already: nothing but sign bits above it."""
     cdef word sign = <word> cell.sign
-    cdef word differs
-    cdef word v
+    cdef word mask = <word> cell.mask
+    cdef word found
     cdef int64_t i
     cdef int64_t part
+    if cell.shift:
+        return False
     while n > 0:
-        part = n if n < 8192 else 8192
-        differs = 0
+        part = n if n < 16384 else 16384
+        found = 0
         for i in range(part):
-            v = load(p + i * <int64_t> sizeof(word), kind)
-            differs |= v ^ stored(v, shift, mask, sign)
-        if differs:
+            found |= <word> (load(p + i * <int64_t> sizeof(word), kind) + sign)
+        if found & <word> ~mask:
             return False
         p += part * <int64_t> sizeof(word)
         n -= part

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pacskit.core.dataset import Dataset
-from pacskit.core.dictionary import tag_for_keyword
+from pacskit.core.dictionary import tag_for
 from pacskit.core.errors import DecodeError
 from pacskit.encoding.codecs.base import PixelFormat
 from pacskit.encoding.frames import FrameIndex
@@ -41,20 +41,11 @@ class FloatPixelFormat(PixelFormat):
         return np.dtype(f"f{self.itemsize}")
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """How stored values stand in their cells, besides the format of a frame (PS3.5 8.1.1 and 8.2).
 
-    Parameters
-    ----------
-    format
-        The format of a frame.
-    tag
-        The attribute that has the pixels.
-    high_bit
-        The place of the highest stored bit in its cell.
-    swap
-        Whether native cells of several bytes are in the order that is not the machine's.
+    ``tag`` is the attribute that has the pixels, ``high_bit`` the place of the highest stored bit in its cell; with
+    ``swap`` native cells of several bytes are in the order that is not the machine's.
     """
 
     format: PixelFormat
@@ -74,7 +65,7 @@ class Layout:
 
 
 def _fail(keyword: str, message: str) -> DecodeError:
-    return DecodeError(message, tag=tag_for_keyword(keyword))
+    return DecodeError(message, tag=tag_for(keyword))
 
 
 def _count(dataset: Dataset, keyword: str, least: int = 0, most: int = 0xFFFF) -> int:
@@ -144,11 +135,15 @@ def layout_of(dataset: Dataset) -> Layout:
     """Return how the pixels of a data set are laid out; DecodeError with the tag of what is missing or wrong."""
     tag = _pixel_tag(dataset)
     format = _format(dataset, tag)
+    return Layout(format, tag, _high_bit(dataset, format), format.bits_allocated > 8 and _is_swapped(dataset, tag))
+
+
+def _is_swapped(dataset: Dataset, tag: int) -> bool:
+    """Whether cells are big endian; a value that was assigned is not, whatever the data set was read in."""
     syntax = dataset.transfer_syntax
-    # A value that was assigned is in the machine's order, whatever the data set was read in.
-    read = syntax is not None and tag in dataset and dataset[tag].raw is not None
-    swap = read and (grammar(str(syntax)).big or syntax == _GE_PRIVATE) and format.bits_allocated > 8
-    return Layout(format, tag, _high_bit(dataset, format), swap)
+    if syntax is None or not (grammar(syntax).big or syntax == _GE_PRIVATE):
+        return False
+    return tag in dataset and dataset[tag].raw is not None
 
 
 def _is_native(dataset: Dataset) -> bool:
