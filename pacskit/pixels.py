@@ -24,6 +24,7 @@ from pacskit.encoding.pixels import (
     overlay_of,
     palette_of,
     pixel_array,
+    pixel_diagnostics,
     pixel_format,
 )
 
@@ -44,5 +45,6 @@ __all__ = [
     "overlay_of",
     "palette_of",
     "pixel_array",
+    "pixel_diagnostics",
     "pixel_format",
 ]
