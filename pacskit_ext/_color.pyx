@@ -33,7 +33,8 @@ cdef inline int64_t held(double v, double low, double high) noexcept nogil:
         return <int64_t> low
     if v >= high:
         return <int64_t> high
-    return <int64_t> (v - low + 0.5) + <int64_t> low  # to the nearest, halves up
+    # To the nearest, halves up: they are exact halves of sums of thousandths, and may come out a little less.
+    return <int64_t> (v - low + 0.500000001) + <int64_t> low
 
 
 cdef void change_all(const sample* p, sample* out, int64_t pixels, Change* change) noexcept nogil:

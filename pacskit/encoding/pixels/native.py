@@ -108,7 +108,7 @@ class NativePixels:
 
 def _unswapped(data: memoryview) -> memoryview:
     """Words of two bytes in the other order."""
-    return memoryview(np.frombuffer(data[: len(data) // 2 * 2], "u2").byteswap()).cast("B")
+    return np.frombuffer(data[: len(data) // 2 * 2], "u2").byteswap().data.cast("B")
 
 
 def values_in_place(array: NDArray[Any], layout: Layout) -> None:

@@ -130,13 +130,15 @@ class PixelReader:
         if out is not None:
             _check_out(out, self.format.shape, self.dtype)
         if self._native is not None:
-            return self._native.values(number, 1, None if out is None else out[np.newaxis])[0]
+            found: NDArray[Any] = self._native.values(number, 1, None if out is None else out[np.newaxis])[0]
+            return found
         if self._video is None:
             return self._decode(number, out)
-        (found,) = self._video.frames([number])
-        if out is not None:
-            out[...] = found
-        return found if out is None else out
+        (shown,) = self._video.frames([number])
+        if out is None:
+            return shown
+        out[...] = shown
+        return out
 
     def cells(self, number: int) -> NDArray[Any]:
         """Return the cells of one frame with every bit, as unsigned numbers in one dimension.
