@@ -22,6 +22,7 @@ ARGUMENTS = {
     "dictionary_lookup.py": ["PatientName"],
     "embedded_archive.py": ["archive", "{file}"],
     "frames.py": ["{frames}", "1", "frame.bin"],
+    "pixels.py": ["{frames}"],
     "private_data.py": ["{file}"],
     "read_modify_write.py": ["{file}", "out.dcm"],
     "scan_folder.py": ["files"],
@@ -31,6 +32,7 @@ ARGUMENTS = {
 EXPECTED = {
     "dicomdir.py": r"1CT1 \d+ CT 1 instances",
     "frames.py": r"2 frames",
+    "pixels.py": r"2 frame\(s\) of 100x100x3.*RGB\nframe 0: uint8, 0 to 255",
     "private_data.py": r"Dose Index",
     "embedded_archive.py": r"stored: .* stored\nstudy: [\d.]+ 1\npatient: 1CT1",
     "read_modify_write.py": r"is:  DOE\^JANE 20260801",

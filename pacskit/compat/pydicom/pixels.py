@@ -14,9 +14,9 @@ __all__ = ["kept_pixel_array", "overlay_array"]
 
 _PIXELS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 _DESCRIBED = (
-    "Rows Columns NumberOfFrames SamplesPerPixel PhotometricInterpretation PlanarConfiguration BitsAllocated "
-    "BitsStored HighBit PixelRepresentation"
-).split()
+    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+)  # fmt: skip
 _HELD = "_pixels"
 
 
