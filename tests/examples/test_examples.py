@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 FOLDER = ROOT / "examples"
 # What each is called with; ``{address}`` is a running archive, ``{file}`` a DICOM file, ``{frames}`` one of two frames.
 ARGUMENTS = {
+    "custom_codec.py": [],
     "dicom_json.py": ["{file}", "json"],
     "dicomdir.py": ["media", "{file}"],
     "dictionary_lookup.py": ["PatientName"],
@@ -30,6 +31,7 @@ ARGUMENTS = {
     "scu.py": ["{address}", "{file}"],
 }
 EXPECTED = {
+    "custom_codec.py": r"131072 bytes in \d+ by acme\.zlib, same pixels: True\n10 conformance tests passed",
     "dicomdir.py": r"1CT1 \d+ CT 1 instances",
     "frames.py": r"2 frames",
     "pixels.py": r"2 frame\(s\) of 100x100x3.*RGB\nframe 0: uint8, 0 to 255",
