@@ -11,11 +11,20 @@ import sys
 import time
 from pathlib import Path
 
-from asv_bench.compare import codecs, footprint, network, parse, pixels, scan, textforms
+from asv_bench.compare import codec_families, codecs, footprint, network, parse, pixels, scan, textforms
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
 
-ROWS = [*parse.ROWS, *textforms.ROWS, *scan.ROWS, *network.ROWS, *codecs.ROWS, *pixels.ROWS, *footprint.ROWS]
+ROWS = [
+    *parse.ROWS,
+    *textforms.ROWS,
+    *scan.ROWS,
+    *network.ROWS,
+    *codecs.ROWS,
+    *codec_families.ROWS,
+    *pixels.ROWS,
+    *footprint.ROWS,
+]
 
 
 def _versions() -> str:
