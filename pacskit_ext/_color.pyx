@@ -152,7 +152,7 @@ cdef void look_up_kind(
 def look_up(source, str kind, table, int64_t row, int64_t first, out):
     """Fill ``out`` with rows of ``table``, ``row`` bytes each, for the indices of ``source``.
 
-    ``kind`` is ``u1``, ``u2``, ``u4``, ``i1``, ``i2`` or ``i4``: what an index is. ``first`` is the one of the first row.
+    ``kind`` is ``u1``, ``u2``, ``u4``, ``i1``, ``i2`` or ``i4``: what an index is; ``first`` is that of the first row.
     """
     cdef Py_buffer view, rows, target
     cdef int64_t n, last
