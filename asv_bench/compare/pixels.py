@@ -111,7 +111,7 @@ ROWS = [
     Row("bits", "40 frames of 501x501 single bits (CPU)", "objects/s", _bits, 1, "pydicom"),
     Row("color", "YBR_FULL to RGB, 1024x1024 (CPU)", "images/s", _color, 1.5, "pydicom"),
     *(
-        Row(f"threads-{name}", f"100 frames of {name} by two threads (clock)", "frames/s", _threads(name))
-        for name in SYNTAXES
+        Row(f"threads-{name}", f"100 frames of {name} by two threads (clock)", "frames/s", _threads(name), *required)
+        for name, required in (("rle", ()), ("jpegll", (1.7, "one thread")), ("jpegls", (1.7, "one thread")))
     ),
 ]
