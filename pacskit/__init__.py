@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pacskit._version import __version__
 
 if TYPE_CHECKING:
+    from pacskit import pixels as pixels
     from pacskit.core.compare import Change, ChangeKind, Conflict, MergeConflict
     from pacskit.core.config import ReadOptions, Strictness
     from pacskit.core.dataset import Dataset
@@ -155,12 +156,15 @@ _WHERE: Final = {
     "services.scu": "Progress Sent",
     "storage": "DuplicatePolicy",
 }
+_MODULES: Final = frozenset({"pixels"})  # which bring numpy along, so that they are no names for ``import *``
 _MODULE_OF: Final = {name: module for module, names in _WHERE.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"pacskit.{name}")
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'pacskit' has no attribute {name!r}")
@@ -172,4 +176,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_MODULES})

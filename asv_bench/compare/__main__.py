@@ -19,6 +19,7 @@ from asv_bench.compare import (
     jpeg_lossless,
     network,
     parse,
+    pixels,
     scan,
     textforms,
 )
@@ -34,6 +35,7 @@ ROWS = [
     *codecs.ROWS,
     *jpeg_lossless.ROWS,
     *codec_families.ROWS,
+    *pixels.ROWS,
     *footprint.ROWS,
 ]
 

@@ -27,6 +27,7 @@ WANTED = {
     "dataset": ["ReadHeader", "ReadWhole", "WriteDataset", "Segmentation", "Contours", "ByteOrder", "MakeAndCopy"],
     "pdu": ["PduRoundTrip"],
     "network": ["EchoSCP", "StoreSCP", "StoreSCU", "FindSCP"],
+    "pixels": ["NativePixels", "FramesOfCodeStreams"],
     "startup": ["ImportTime"],
     "codecs": ["Rle", "JpegBaseline", "JpegExtended", "JpegLossless", "JpegLs", "Jpeg2000", "Htj2k", "JpegXl"],
     "jpeg_lossless": ["JpegLosslessPredictors"],
