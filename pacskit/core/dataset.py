@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pacskit.core._generated.keywords import KeywordAttributes
+    from pacskit.encoding.codecs.base import PixelFormat  # its methods are filled in from there
 else:
 
     class KeywordAttributes:
@@ -191,6 +192,29 @@ class Dataset(ElementTable, PrivateAttributes, TextForms, KeywordAttributes):
     def array(self, key: int | str | tuple[int, int]) -> NDArray[Any]:
         """The numbers of an attribute as an array of one dimension; see `array_of`. Raises KeyError if absent."""
         return array_of(self[key])
+
+    @property
+    def pixel_format(self) -> PixelFormat:
+        """The format of a frame, of what the data set says; DecodeError with the tag of what is missing or wrong."""
+        return slots.pixel_format(self)  # type: ignore[no-any-return]
+
+    @property
+    def pixel_array(self) -> NDArray[Any]:
+        """The stored values of all frames, ([frames,] rows, columns[, samples]), read-only: copy it to change it.
+
+        A view of native pixel data, else decoded anew each time: keep it. Nothing is converted; see `pacskit.pixels`.
+        """
+        return slots.pixel_array(self)  # type: ignore[no-any-return]
+
+    def frames(self, indices: Iterable[int] | None = None, *, threads: int | None = None) -> Iterator[NDArray[Any]]:
+        """Iterate over frames as arrays, all or those of ``indices``; code streams decode in threads, a few ahead."""
+        return slots.frames(self, indices, threads=threads)  # type: ignore[no-any-return]
+
+    def decode_into(
+        self, out: NDArray[Any], indices: Iterable[int] | None = None, *, threads: int | None = None
+    ) -> None:
+        """Decode frames into an array of your own, (frames, rows, columns[, samples])."""
+        slots.decode_into(self, out, indices, threads=threads)
 
     def texts_as_json(self, tags: Iterable[int], longest: int) -> tuple[str, list[int]]:
         """Values as members of a JSON object, ``"ggggeeee":["VR","value",…]``, and the tags that are no plain text."""

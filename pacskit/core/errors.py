@@ -5,7 +5,11 @@
     PacsError
     ├── DecodeError(ValueError)      bytes that are not what the standard says
     │   ├── TruncatedError(EOFError)
-    │   └── LimitError               a budget was exceeded
+    │   ├── LimitError               a budget was exceeded
+    │   └── CodecError               a code stream that cannot be decoded
+    │       ├── CodecTruncatedError(TruncatedError)
+    │       ├── CodecLimitError(LimitError)
+    │       └── CodecUnavailable     no installed back end decodes it
     ├── EncodeError(ValueError)      a value that cannot be written
     ├── GeometryError(ValueError)    frames that are not the slices of one volume
     ├── ConfigurationError(ValueError)
@@ -26,12 +30,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pacskit_ext._errors import DecodeError, EncodeError, LimitError, PacsError, TruncatedError
 
 __all__ = [
     "AssociationAborted",
     "AssociationRejected",
     "AssociationReleased",
+    "CodecError",
+    "CodecLimitError",
+    "CodecTruncatedError",
+    "CodecUnavailable",
     "ConfigurationError",
     "ConnectError",
     "DeadlineExceeded",
@@ -50,6 +60,48 @@ __all__ = [
     "StorageError",
     "TruncatedError",
 ]
+
+
+class CodecError(DecodeError):
+    """A frame that cannot be decoded; ``codec`` names the back end and ``syntax`` the transfer syntax, where known."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        codec: str | None = None,
+        syntax: str | None = None,
+        offset: int | None = None,
+        tag: int | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(message, offset=offset, tag=tag, path=path)
+        self.codec = codec
+        self.syntax = syntax
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{self.codec}: {text}" if self.codec else text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = {"codec": self.codec, "syntax": self.syntax, "offset": self.offset, "tag": self.tag, "path": self.path}
+        return _rebuild, (type(self), self.message, facts)
+
+
+class CodecTruncatedError(CodecError, TruncatedError):
+    """A code stream that ends too early."""
+
+
+class CodecLimitError(CodecError, LimitError):
+    """A frame larger than the budget."""
+
+
+class CodecUnavailable(CodecError):
+    """No installed back end decodes this; ``message`` says what to install."""
+
+
+def _rebuild(cls: type[CodecError], message: str, facts: dict[str, Any]) -> CodecError:
+    return cls(message, **facts)
 
 
 class ConfigurationError(PacsError, ValueError):

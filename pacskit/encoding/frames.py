@@ -112,6 +112,16 @@ class FrameIndex:
         """The fragments of encapsulated pixel data, as views by number; None for native."""
         return None if self._frames is None else self._frames.fragments
 
+    @property
+    def native(self) -> memoryview | None:
+        """All bytes of native pixel data as they are in the source; None for encapsulated."""
+        return _native(self._element) if self._frames is None else None
+
+    @property
+    def has_swapped_bytes(self) -> bool:
+        """Whether native cells of a byte or a bit stand in big endian words (PS3.5 8.2), which ``frame`` undoes."""
+        return self._swapped
+
     def fragment_range(self, frame: int) -> range:
         """Return the numbers of the fragments of an encapsulated frame."""
         if self._frames is None:

@@ -1,0 +1,6 @@
+from typing_extensions import Buffer
+
+def decode(
+    frame: Buffer, out: Buffer, *, rows: int, columns: int, samples: int, bits_allocated: int
+) -> None: ...
+def encode(pixels: Buffer, *, rows: int, columns: int, samples: int, bits_allocated: int) -> bytes: ...
