@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pacskit.core.dataset import Dataset
-from pacskit.core.errors import DecodeError
 from pacskit.encoding.attributes import missing, required, text
 from pacskit.encoding.display.pipeline import WindowChoice, pipeline_for
+from pacskit.encoding.display.source import colors, stored_frame
 from pacskit.encoding.functional_groups import number_of_frames
 
 __all__ = ["render"]
@@ -66,11 +65,3 @@ def _check_shape(ds: Dataset, pixels: NDArray[Any]) -> None:
     rows, columns = required(ds, "Rows"), required(ds, "Columns")
     if pixels.shape[:2] != (rows, columns) or pixels.ndim > 3:
         raise ValueError(f"an array of {pixels.shape} is no frame of {rows} rows and {columns} columns")
-
-
-def stored_frame(ds: Dataset, frame: int) -> NDArray[Any]:
-    raise DecodeError("later")
-
-
-def colors(ds: Dataset, pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    raise DecodeError("later")

@@ -15,3 +15,8 @@ __all__ = ["stored_frame"]
 def stored_frame(ds: Dataset, frame: int) -> NDArray[Any]:
     """The stored values of one frame; the others are not decoded."""
     return PixelReader(ds).frame(frame)
+
+
+def colors(ds: Dataset, pixels: NDArray[Any]) -> NDArray[Any]:
+    """TEMPORARY."""
+    raise NotImplementedError

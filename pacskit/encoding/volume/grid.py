@@ -40,7 +40,8 @@ class Grid:
             raise GeometryError(f"a grid of {self.shape} has no voxels")
         if self.affine.shape != (4, 4) or not np.isfinite(self.affine).all():
             raise GeometryError("an affine is 4 by 4 finite numbers")
-        if abs(float(np.linalg.det(self.affine[:3, :3]))) < 1e-12:
+        lengths = np.linalg.norm(self.affine[:3, :3], axis=0)
+        if lengths.min() == 0 or abs(float(np.linalg.det(self.affine[:3, :3] / lengths))) < 1e-9:
             raise GeometryError("the directions of a grid lie in one plane, or a spacing is zero")
 
     @classmethod

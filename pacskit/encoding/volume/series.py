@@ -12,9 +12,9 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import GeometryError
 from pacskit.encoding.attributes import positive, text
 from pacskit.encoding.display.lut import LookupTable
-from pacskit.encoding.display.modality import Rescale, modality_transform, stored_range
-from pacskit.encoding.display.source import stored_frame
+from pacskit.encoding.display.modality import Rescale, modality_transform
 from pacskit.encoding.functional_groups import number_of_frames
+from pacskit.encoding.pixels.reader import PixelReader
 from pacskit.encoding.volume.geometry import Plane, Stack, plane_of, stack_of
 from pacskit.encoding.volume.grid import Grid
 from pacskit.encoding.volume.volume import Volume
@@ -60,26 +60,61 @@ def volume_of(
     _check(stack, drop_duplicates, fill_missing)
     grid = _grid(datasets[0], planes, stack)
     transforms = [_transform(*slices[n]) for n in stack.order]
-    kind = np.dtype(dtype) if dtype is not None else _voxel_type([slices[n][0] for n in stack.order], transforms, fill_missing)
+    used = [slices[n][0] for n in stack.order]
+    kind = _voxel_type(used, transforms, fill_missing) if dtype is None else np.dtype(dtype)
     grid.check_size(kind.itemsize, max_bytes)
     out = np.empty(grid.shape, kind)
     if stack.missing and fill_missing is not None:
         out[:] = fill_missing
-    held = {id(ds): array for ds, array in zip(datasets, arrays or (), strict=False)}
+    source = _Source(datasets, arrays)
     for n, place, transform in zip(stack.order, stack.places, transforms, strict=True):
-        ds, frame = slices[n]
-        stored = held.get(id(ds))
-        if stored is None:
-            stored = stored_frame(ds, frame)
-        elif stored.ndim == 3:
-            stored = stored[frame]
+        stored = source.frame(*slices[n])
         if stored.shape != grid.shape[1:]:
             raise GeometryError(f"slice {n} has {stored.shape} pixels instead of {grid.shape[1:]}")
-        values = stored if transform is None else transform.apply(stored)
-        if kind.kind in "iu" and values.dtype.kind == "f":
-            values = np.rint(values)
-        out[place] = values
+        values = _values(stored, transform)
+        if out.dtype.kind in "iu" and not _fits(values, out.dtype):
+            if dtype is not None:
+                raise ValueError(f"slice {n} has values that are no {kind.name}")
+            grid.check_size(4, max_bytes)
+            out = out.astype(np.float32)
+        out[place] = np.rint(values) if out.dtype.kind in "iu" and values.dtype.kind == "f" else values
     return Volume(out, grid, stack)
+
+
+class _Source:
+    """The stored values of frames, from arrays or from the data sets; a data set is opened once."""
+
+    __slots__ = ("_arrays", "_last", "_reader")
+
+    def __init__(self, datasets: Sequence[Dataset], arrays: Sequence[NDArray[Any]] | None) -> None:
+        self._arrays = {id(ds): array for ds, array in zip(datasets, arrays or (), strict=False)}
+        self._last: Dataset | None = None
+        self._reader: PixelReader | None = None
+
+    def frame(self, ds: Dataset, frame: int) -> NDArray[Any]:
+        held = self._arrays.get(id(ds))
+        if held is not None:
+            return np.asarray(held[frame] if held.ndim == 3 else held)
+        if self._reader is None or self._last is not ds:
+            self._last, self._reader = ds, PixelReader(ds)
+        return self._reader.frame(frame)
+
+
+def _values(stored: NDArray[Any], transform: LookupTable | Rescale | None) -> NDArray[Any]:
+    """Values of the modality; sums of integers stay integers."""
+    if transform is None:
+        return stored
+    if isinstance(transform, Rescale) and stored.dtype.kind in "iu" and stored.dtype.itemsize < 4:
+        if transform.slope == 1 and float(transform.intercept).is_integer() and abs(transform.intercept) < 1 << 30:
+            return stored.astype(np.int32) + np.int32(transform.intercept)
+    return transform.apply(stored)
+
+
+def _fits(values: NDArray[Any], kind: np.dtype[Any]) -> bool:
+    """Whether every value, rounded, is one of an integer type."""
+    limits = np.iinfo(kind)
+    low, high = float(values.min()), float(values.max())
+    return limits.min - 0.5 < low and high < limits.max + 0.5
 
 
 def _check(stack: Stack, drop_duplicates: bool, fill_missing: float | None) -> None:
@@ -120,17 +155,13 @@ def _transform(ds: Dataset, frame: int) -> LookupTable | Rescale | None:
 def _voxel_type(
     datasets: Sequence[Dataset], transforms: Sequence[LookupTable | Rescale | None], fill: float | None
 ) -> np.dtype[Any]:
-    """int16 where no value can be another, float32 else."""
+    """int16 where values may all be that, float32 else."""
     if fill is not None and not (float(fill).is_integer() and -0x8000 <= fill <= 0x7FFF):
         return np.dtype(np.float32)
     for ds, transform in zip(datasets, transforms, strict=True):
-        if "FloatPixelData" in ds or "DoubleFloatPixelData" in ds or isinstance(transform, LookupTable):
-            return np.dtype(np.float32)
-        low, high = stored_range(ds)
-        if transform is not None:
-            if transform.slope != 1 or not float(transform.intercept).is_integer():
-                return np.dtype(np.float32)
-            low, high = low + int(transform.intercept), high + int(transform.intercept)
-        if low < -0x8000 or high > 0x7FFF:
+        whole = transform is None or (
+            isinstance(transform, Rescale) and transform.slope == 1 and float(transform.intercept).is_integer()
+        )
+        if not whole or "PixelData" not in ds:
             return np.dtype(np.float32)
     return np.dtype(np.int16)
