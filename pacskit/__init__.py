@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pacskit._version import __version__
 
 if TYPE_CHECKING:
+    from pacskit import pixels
     from pacskit.core.compare import Change, ChangeKind, Conflict, MergeConflict
     from pacskit.core.config import ReadOptions, Strictness
     from pacskit.core.dataset import Dataset
@@ -119,6 +120,7 @@ __all__ = [
     "dcmread",
     "dcmwrite",
     "echo",
+    "pixels",
     "scan",
 ]
 
@@ -150,12 +152,15 @@ _WHERE: Final = {
     "services.scu": "Progress Sent",
     "storage": "DuplicatePolicy",
 }
+_MODULES: Final = frozenset({"pixels"})
 _MODULE_OF: Final = {name: module for module, names in _WHERE.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"pacskit.{name}")
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'pacskit' has no attribute {name!r}")

@@ -58,6 +58,7 @@ def change_colors(source, out, str kind, matrix, before, after, limits):
     cdef Change change
     cdef int64_t pixels
     cdef int size = {"u1": 1, "u2": 2, "i2": 2, "i4": 4}[kind]
+    cdef bint signed = kind[0] == "i"
     cdef int i
     for i in range(9):
         change.matrix[i] = matrix[i]
@@ -79,7 +80,7 @@ def change_colors(source, out, str kind, matrix, before, after, limits):
                     change_all(<const uint8_t*> view.buf, <uint8_t*> target.buf, pixels, &change)
                 elif size == 4:
                     change_all(<const int32_t*> view.buf, <int32_t*> target.buf, pixels, &change)
-                elif change.low < 0:
+                elif signed:
                     change_all(<const int16_t*> view.buf, <int16_t*> target.buf, pixels, &change)
                 else:
                     change_all(<const uint16_t*> view.buf, <uint16_t*> target.buf, pixels, &change)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pacskit.encoding.codecs.headers import CodeStreamHeader
+
 __all__ = [
     "Codec",
     "DecodeLimits",
@@ -21,6 +23,8 @@ __all__ = [
     "LibraryCodec",
     "PixelFormat",
     "decoded_photometric",
+    "extend_sign",
+    "unsigned_bits",
 ]
 
 Direction = Literal["decode", "encode"]
@@ -243,19 +247,51 @@ class LibraryCodec:
         raise NotImplementedError(f"{self.name} does not encode")
 
 
-def decoded_photometric(syntax: str, format: PixelFormat) -> str:
+def extend_sign(out: NDArray[Any], bits: int) -> None:
+    """Make the signed samples of ``out``, of which ``bits`` are right, whole; a decoder left the others 0."""
+    import numpy as np
+
+    shift = 8 * out.itemsize - bits
+    if shift > 0:
+        np.left_shift(out, shift, out=out)
+        np.right_shift(out, shift, out=out)
+
+
+def unsigned_bits(array: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Return the low ``bits`` of each sample as unsigned numbers, for code streams that know no sign."""
+    import numpy as np
+
+    plain = array.view(f"u{array.itemsize}")
+    return plain & np.asarray((1 << bits) - 1, plain.dtype) if array.dtype.kind == "i" else plain
+
+
+def decoded_photometric(syntax: str, format: PixelFormat, header: CodeStreamHeader | None = None) -> str:
     """Return the photometric interpretation of a decoded frame.
 
     A decoder of JPEG 2000 undoes the multiple component transform (PS3.5 8.2.4), one of JPEG XL its own (PS3.5
-    8.2.14); one of JPEG leaves YCbCr as it is, its chrominance at full resolution (PS3.5 8.2.1).
+    8.2.14); one of JPEG leaves YCbCr as it is, its chrominance at full resolution (PS3.5 8.2.1). With the ``header``
+    of a frame a JPEG whose markers contradict the data set is believed: writers label RGB as YBR and the reverse.
     """
     stored = format.photometric
     if syntax in _JPEG_2000 and stored in {"YBR_RCT", "YBR_ICT"}:
         return "RGB"
     if syntax in _JPEG_XL and format.samples == 3:
         return "RGB"
+    if header is not None and header.kind == "jpeg" and header.samples == 3:
+        told = _told_by_markers(header)
+        if told == "RGB" or (told and stored == "RGB"):
+            return told
     if syntax in _JPEG_DCT and stored in {"YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"}:
         return "YBR_FULL"
     if stored == "YBR_PARTIAL_420":  # video: a decoder gives what is shown
         return "RGB"
     return stored
+
+
+def _told_by_markers(header: CodeStreamHeader) -> str:
+    """What the markers of a JPEG of three components say of its colours; nothing where there are none."""
+    if header.adobe is not None:
+        return "YBR_FULL" if header.adobe == 1 else "RGB"
+    if header.components in {(82, 71, 66), (114, 103, 98)}:  # "RGB"
+        return "RGB"
+    return "YBR_FULL" if header.jfif else ""

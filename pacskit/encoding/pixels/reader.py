@@ -17,8 +17,10 @@ from pacskit.encoding.codecs import DecodeLimits, PixelFormat, decode_frame, dec
 from pacskit.encoding.codecs import registry as default_registry
 from pacskit.encoding.codecs.registry import CodecRegistry
 from pacskit.encoding.frames import FrameIndex
+from pacskit.encoding.pixels.color import convert_color
 from pacskit.encoding.pixels.layout import layout_of
 from pacskit.encoding.pixels.native import NativePixels, values_in_place
+from pacskit.encoding.pixels.palette import Palette, palette_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +56,7 @@ class PixelReader:
         Divide encapsulated pixel data without its offset tables, where those are wrong.
     """
 
-    __slots__ = ("_index", "_layout", "_limits", "_native", "_registry", "_syntax", "format", "photometric")
+    __slots__ = ("_index", "_layout", "_limits", "_native", "_palette", "_registry", "_syntax", "format", "photometric")
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class PixelReader:
         self._syntax = ""
         self.format: PixelFormat = self._layout.format
         self.photometric: str = self.format.photometric
+        self._palette: Palette | None = palette_of(dataset) if self.photometric == "PALETTE COLOR" else None
         if not self._index.is_encapsulated:
             self._native = NativePixels(self._index, self._layout)
             self.photometric = "YBR_FULL" if self.photometric == "YBR_FULL_422" else self.photometric
@@ -147,6 +150,20 @@ class PixelReader:
             error.tag = _PIXEL_DATA if error.tag is None else error.tag
             error.add_note(f"frame {number} of {self.number_of_frames}")
             raise
+
+    def rgb(self, number: int) -> NDArray[Any]:
+        """Return one frame in RGB, 8 or 16 bits to a sample: converted from YBR, or looked up in its palette.
+
+        Raises DecodeError where the pixels are gray, or of a colour space that is not converted (HSV, CMYK, …).
+        """
+        found = self.frame(number)
+        if self.photometric == "RGB":
+            return found
+        if self._palette is not None:
+            return self._palette(found)
+        if not self.photometric.startswith("YBR_"):
+            raise DecodeError(f"{self.photometric} is not converted to RGB", tag=0x00280004)
+        return convert_color(found, self.photometric, "RGB", bits=self.format.bits_stored)
 
     # -- many frames ---------------------------------------------------------------------------------------------------
 
