@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pacskit.core.dataset import Dataset
-from pacskit.encoding.attributes import missing, required, text
+from pacskit.encoding.display.overlay import draw_overlays
 from pacskit.encoding.display.pipeline import WindowChoice, pipeline_for
-from pacskit.encoding.display.source import colors, stored_frame
+from pacskit.encoding.display.source import GRAY, frame_of, to_rgb
 from pacskit.encoding.functional_groups import number_of_frames
+
+if TYPE_CHECKING:
+    from pacskit.encoding.display.state import PresentationState
 
 __all__ = ["render"]
 
@@ -23,7 +27,9 @@ def render(
     window: WindowChoice = "auto",
     prefer_lut: bool = True,
     invert: bool = False,
+    overlays: bool = True,
     bits: Literal[8, 16] = 8,
+    presentation_state: PresentationState | Dataset | None = None,
 ) -> NDArray[Any]:
     """Render a frame as a screen shows it: gray as (rows, columns), colour as (rows, columns, 3), 0 black.
 
@@ -41,27 +47,33 @@ def render(
         Whether a VOI LUT goes before a window where there are both.
     invert
         Turn black and white round, after what the data set says of it.
+    overlays
+        Draw graphics overlays in white.
     bits
         Depth of the output for gray images.
+    presentation_state
+        A softcopy presentation state to apply: it replaces what the image says of its display (PS3.3 A.33), and gives
+        RGB where it has colours. Only ``pixels`` goes with it.
 
     Raises DecodeError, with the tag, for attributes that contradict the standard.
     """
-    if not 0 <= frame < number_of_frames(ds):
-        raise IndexError(f"there are {number_of_frames(ds)} frames")
-    photometric = text(ds, "PhotometricInterpretation")
-    if photometric is None:
-        raise missing("PhotometricInterpretation")
-    if pixels is None:
-        pixels = stored_frame(ds, frame)
-    _check_shape(ds, pixels)
-    if photometric in ("MONOCHROME1", "MONOCHROME2"):
-        pipeline = pipeline_for(ds, pixels, frame, window=window, prefer_lut=prefer_lut, invert=invert)
-        return pipeline.render(pixels, bits=bits)
-    shown = colors(ds, pixels)
-    return 255 - shown if invert else shown
+    count = number_of_frames(ds)
+    if not 0 <= frame < count:
+        raise IndexError(f"there are {count} frames")
+    if presentation_state is not None:
+        from pacskit.encoding.display.state import PresentationState
 
-
-def _check_shape(ds: Dataset, pixels: NDArray[Any]) -> None:
-    rows, columns = required(ds, "Rows"), required(ds, "Columns")
-    if pixels.shape[:2] != (rows, columns) or pixels.ndim > 3:
-        raise ValueError(f"an array of {pixels.shape} is no frame of {rows} rows and {columns} columns")
+        state = presentation_state
+        found = state if isinstance(state, PresentationState) else PresentationState(state)
+        return found.render(ds, frame, pixels=pixels)
+    stored, photometric = frame_of(ds, frame, pixels)
+    if photometric in GRAY:
+        pipeline = pipeline_for(ds, stored, frame, window=window, prefer_lut=prefer_lut, invert=invert)
+        out = pipeline.render(stored, bits=bits)
+    else:
+        colors = to_rgb(ds, stored, photometric)
+        out = np.subtract(255, colors) if invert else colors
+    if overlays:
+        out = np.require(out, requirements=["W", "O"])
+        draw_overlays(out, ds, frame)
+    return out
