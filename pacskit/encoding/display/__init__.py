@@ -7,11 +7,13 @@ from pacskit.encoding.display.modality import Rescale, apply_modality_lut, apply
 from pacskit.encoding.display.pipeline import GrayPipeline, pipeline_for
 from pacskit.encoding.display.presentation import apply_presentation_lut, presentation_transform
 from pacskit.encoding.display.rendering import render
+from pacskit.encoding.display.state import PresentationState
 from pacskit.encoding.display.voi import Window, apply_voi, apply_voi_lut, apply_windowing, voi_tables, windows
 
 __all__ = [
     "GrayPipeline",
     "LookupTable",
+    "PresentationState",
     "Rescale",
     "Window",
     "apply_modality_lut",
