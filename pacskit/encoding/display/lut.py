@@ -41,7 +41,9 @@ class LookupTable:
         """Look values up; those below the first have its entry, those above the last have that one."""
         if values.dtype.kind == "f":
             values = np.rint(np.nan_to_num(values))
-        index = np.clip(values.astype(np.float64 if values.dtype.kind == "f" else np.int64) - self.first, 0, len(self) - 1)
+        index = np.clip(
+            values.astype(np.float64 if values.dtype.kind == "f" else np.int64) - self.first, 0, len(self) - 1
+        )
         return self.data[index.astype(np.intp)]
 
 

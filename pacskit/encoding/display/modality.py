@@ -54,9 +54,8 @@ def modality_transform(ds: Dataset, frame: int = 0, *, signed: bool | None = Non
     ``signed`` tells of the stored values for a data set without pixels, such as a presentation state.
     """
     tables = items(ds, "ModalityLUTSequence")
-    if tables:
-        if tables[0].get("LUTDescriptor") is not None:
-            return read_table(tables[0], signed=is_signed(ds) if signed is None else signed)
+    if tables and tables[0].get("LUTDescriptor") is not None:
+        return read_table(tables[0], signed=is_signed(ds) if signed is None else signed)
     if is_enhanced(ds):
         item = functional_groups(ds, frame).get(_GROUP)
         if item is not None:

@@ -19,7 +19,7 @@ from pacskit_ext import _display
 
 __all__ = ["GrayPipeline", "WindowChoice", "choose_voi", "pipeline_for"]
 
-WindowChoice = Window | tuple[float, float] | int | str
+WindowChoice = Window | LookupTable | tuple[float, float] | int | str
 
 _BLOCK: Final = 1 << 18  # values of a kind without tables are transformed so many at a time
 
@@ -87,54 +87,43 @@ class GrayPipeline:
 
 
 def pipeline_for(
-    ds: Dataset,
-    stored: NDArray[Any],
-    frame: int = 0,
-    *,
-    window: WindowChoice = "auto",
-    prefer_lut: bool = True,
-    invert: bool = False,
+    ds: Dataset, stored: NDArray[Any], frame: int = 0, *, window: WindowChoice = "auto", invert: bool = False
 ) -> GrayPipeline:
     """The pipeline of a frame whose stored values are given; see `render` for the arguments."""
     modality = modality_transform(ds, frame)
-    if stored.dtype.kind == "f":
-        domain = _found_range(ds, stored, modality)
-    else:
-        domain = modality_range(ds, modality)
-    voi = choose_voi(ds, frame, window, prefer_lut=prefer_lut, signed=domain[0] < 0)
-    if window == "minmax":
-        domain = _found_range(ds, stored, modality)
-    return GrayPipeline(modality, voi, domain, None, is_inverted(ds) != invert)
+    measured = stored.dtype.kind == "f" or window == "minmax"
+    domain = _found_range(ds, stored, modality) if measured else modality_range(ds, modality)
+    signed = domain[0] < 0 if stored.dtype.kind == "f" else modality_range(ds, modality)[0] < 0
+    return GrayPipeline(modality, choose_voi(ds, frame, window, signed), domain, None, is_inverted(ds) != invert)
 
 
-def choose_voi(
-    ds: Dataset, frame: int, window: WindowChoice, *, prefer_lut: bool, signed: bool
-) -> Window | LookupTable | None:
+def choose_voi(ds: Dataset, frame: int, window: WindowChoice, signed: bool) -> Window | LookupTable | None:
     """What a choice of window stands for in a data set; None for no VOI transformation."""
-    if isinstance(window, Window):
+    if isinstance(window, Window | LookupTable):
         return window
     if isinstance(window, tuple):
         return Window(float(window[0]), float(window[1]))
     if window in ("full", "minmax"):
         return None
-    tables = voi_tables(ds, signed=signed) if prefer_lut or not windows(ds, frame) else ()
     if window == "auto":
-        found: tuple[Window | LookupTable, ...] = tables or windows(ds, frame)
+        found: tuple[Window | LookupTable, ...] = voi_tables(ds, signed=signed) or windows(ds, frame)
         return found[0] if found else None
     if isinstance(window, int):
-        found = tables or windows(ds, frame)
-        if not 0 <= window < len(found):
-            raise IndexError(f"there are {len(found)} windows or tables")
-        return found[window]
-    for each in (*windows(ds, frame), *voi_tables(ds, signed=signed)):
+        return _numbered(windows(ds, frame), window)
+    known: tuple[Window | LookupTable, ...] = (*windows(ds, frame), *voi_tables(ds, signed=signed))
+    for each in known:
         if each.explanation == window:
             return each
     raise ValueError("no window or table has that explanation")
 
 
-def _found_range(
-    ds: Dataset, stored: NDArray[Any], modality: LookupTable | Rescale | None
-) -> tuple[float, float]:
+def _numbered(found: tuple[Window, ...], index: int) -> Window:
+    if not 0 <= index < len(found):
+        raise IndexError(f"there are {len(found)} windows")
+    return found[index]
+
+
+def _found_range(ds: Dataset, stored: NDArray[Any], modality: LookupTable | Rescale | None) -> tuple[float, float]:
     """The range of modality values that a frame has, padding apart (PS3.3 C.7.5.1.1.2)."""
     values = stored[~padding_mask(ds, stored)]
     if stored.dtype.kind == "f":

@@ -25,7 +25,6 @@ def render(
     *,
     pixels: NDArray[Any] | None = None,
     window: WindowChoice = "auto",
-    prefer_lut: bool = True,
     invert: bool = False,
     overlays: bool = True,
     bits: Literal[8, 16] = 8,
@@ -40,11 +39,10 @@ def render(
     pixels
         Its stored values where they are decoded already.
     window
-        ``"auto"``: the first table or window of the data set, ``"full"`` where there is none. A number or an
-        explanation: that one of the data set's. A `Window`, or a pair of center and width. ``"full"``: all values
-        that Bits Stored allows. ``"minmax"``: from the least to the largest value of the frame, padding apart.
-    prefer_lut
-        Whether a VOI LUT goes before a window where there are both.
+        ``"auto"``: the first VOI LUT of the data set, else its first window, else ``"full"``. A number: that window of
+        the data set's, from 0. An explanation: the window or table that has it. A `Window`, a `LookupTable`, or a pair
+        of center and width. ``"full"``: all values that Bits Stored allows. ``"minmax"``: from the least to the
+        largest value of the frame, padding apart.
     invert
         Turn black and white round, after what the data set says of it.
     overlays
@@ -68,7 +66,7 @@ def render(
         return found.render(ds, frame, pixels=pixels)
     stored, photometric = frame_of(ds, frame, pixels)
     if photometric in GRAY:
-        pipeline = pipeline_for(ds, stored, frame, window=window, prefer_lut=prefer_lut, invert=invert)
+        pipeline = pipeline_for(ds, stored, frame, window=window, invert=invert)
         out = pipeline.render(stored, bits=bits)
     else:
         colors = to_rgb(ds, stored, photometric)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 VoiFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
+
+_Choice = TypeVar("_Choice")
 
 _FUNCTIONS: Final = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 _CENTER: Final = 0x00281050
@@ -60,7 +62,7 @@ class Window:
         x = np.asarray(values, np.float64)
         if self.function == "SIGMOID":
             power = np.clip((x - self.center) * (-4.0 / self.width), -700.0, 700.0)
-            return cast("NDArray[np.float64]", 1.0 / (1.0 + np.exp(power)))
+            return 1.0 / (1.0 + np.exp(power))
         center, width = self.center, self.width
         if self.function == "LINEAR":
             center, width = center - 0.5, width - 1.0
@@ -155,7 +157,7 @@ def apply_voi_lut(
     return apply_windowing(arr, ds, index, frame=frame)
 
 
-def _choose(found: tuple[Any, ...], index: int, what: str) -> Any:
+def _choose(found: tuple[_Choice, ...], index: int, what: str) -> _Choice:
     if not 0 <= index < len(found):
         raise IndexError(f"there are {len(found)} {what}")
     return found[index]

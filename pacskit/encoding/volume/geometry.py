@@ -177,9 +177,7 @@ def stack_of(planes: Sequence[Plane]) -> Stack:
             order.append(n)
     if len(order) == 1:
         one = planes[0].normal
-        return Stack(
-            tuple(order), 0.0, (float(one[0]), float(one[1]), float(one[2])), 0.0, (0,), (), tuple(duplicates)
-        )
+        return Stack(tuple(order), 0.0, (float(one[0]), float(one[1]), float(one[2])), 0.0, (0,), (), tuple(duplicates))
     return _regularity(planes[0], positions[order], along[order], order, duplicates)
 
 

@@ -36,7 +36,7 @@ class Grid:
     affine: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 3 or min(self.shape) < 1:
+        if np.size(self.shape) != 3 or min(self.shape) < 1:
             raise GeometryError(f"a grid of {self.shape} has no voxels")
         if self.affine.shape != (4, 4) or not np.isfinite(self.affine).all():
             raise GeometryError("an affine is 4 by 4 finite numbers")
@@ -45,9 +45,7 @@ class Grid:
             raise GeometryError("the directions of a grid lie in one plane, or a spacing is zero")
 
     @classmethod
-    def build(
-        cls, origin: ArrayLike, directions: ArrayLike, spacing: ArrayLike, shape: tuple[int, int, int]
-    ) -> Self:
+    def build(cls, origin: ArrayLike, directions: ArrayLike, spacing: ArrayLike, shape: tuple[int, int, int]) -> Self:
         """A grid of an origin, three directions (of rows, columns and slices) and the distances along them."""
         axes, steps = np.asarray(directions, np.float64), np.asarray(spacing, np.float64)
         if axes.shape != (3, 3) or steps.shape != (3,) or not np.isfinite(steps).all() or steps.min() <= 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -100,13 +100,19 @@ class _Source:
         return self._reader.frame(frame)
 
 
+def _adds_whole(transform: LookupTable | Rescale) -> TypeGuard[Rescale]:
+    """Whether all that a rescale does is to add an integer."""
+    if not isinstance(transform, Rescale) or transform.slope != 1:
+        return False
+    return transform.intercept.is_integer() and abs(transform.intercept) < 1 << 30
+
+
 def _values(stored: NDArray[Any], transform: LookupTable | Rescale | None) -> NDArray[Any]:
     """Values of the modality; sums of integers stay integers."""
     if transform is None:
         return stored
-    if isinstance(transform, Rescale) and stored.dtype.kind in "iu" and stored.dtype.itemsize < 4:
-        if transform.slope == 1 and float(transform.intercept).is_integer() and abs(transform.intercept) < 1 << 30:
-            return stored.astype(np.int32) + np.int32(transform.intercept)
+    if _adds_whole(transform) and stored.dtype.kind in "iu" and stored.dtype.itemsize < 4:
+        return stored.astype(np.int32) + np.int32(transform.intercept)
     return transform.apply(stored)
 
 
@@ -159,9 +165,7 @@ def _voxel_type(
     if fill is not None and not (float(fill).is_integer() and -0x8000 <= fill <= 0x7FFF):
         return np.dtype(np.float32)
     for ds, transform in zip(datasets, transforms, strict=True):
-        whole = transform is None or (
-            isinstance(transform, Rescale) and transform.slope == 1 and float(transform.intercept).is_integer()
-        )
+        whole = transform is None or _adds_whole(transform)
         if not whole or "PixelData" not in ds:
             return np.dtype(np.float32)
     return np.dtype(np.int16)

@@ -114,7 +114,9 @@ class Volume:
     def _around(self, point: ArrayLike) -> Volume:
         """The voxels around a point, as float64."""
         place = self.to_index(point)
-        starts = [int(np.clip(np.floor(each) - 3, 0, n - 1)) for each, n in zip(place, self.array.shape[::-1], strict=True)]
+        starts = [
+            int(np.clip(np.floor(each) - 3, 0, n - 1)) for each, n in zip(place, self.array.shape[::-1], strict=True)
+        ]
         stops = [min(n, start + 8) for start, n in zip(starts, self.array.shape[::-1], strict=True)]
         part = self.array[starts[2] : stops[2], starts[1] : stops[1], starts[0] : stops[0]].astype(np.float64)
         affine = self.affine.copy()
@@ -183,15 +185,15 @@ class Volume:
 
     def axial(self, at: float, **options: Any) -> NDArray[Any]:
         """One axial slice, ``at`` millimetres towards the head."""
-        return self.reformat("axial", at=at, **options).array[0]
+        return np.asarray(self.reformat("axial", at=at, **options).array[0])
 
     def coronal(self, at: float, **options: Any) -> NDArray[Any]:
         """One coronal slice, ``at`` millimetres towards the back."""
-        return self.reformat("coronal", at=at, **options).array[0]
+        return np.asarray(self.reformat("coronal", at=at, **options).array[0])
 
     def sagittal(self, at: float, **options: Any) -> NDArray[Any]:
         """One sagittal slice, ``at`` millimetres towards the left."""
-        return self.reformat("sagittal", at=at, **options).array[0]
+        return np.asarray(self.reformat("sagittal", at=at, **options).array[0])
 
     def oblique(
         self,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
-__all__ = ["ball", "foreign_image", "rotation", "write_series"]
+__all__ = ["ball", "foreign_image", "rotation", "sitk", "write_series"]
+
+sitk: Any = import_module("SimpleITK")  # which has no types
 
 
 def rotation(x: float, y: float, z: float) -> NDArray[np.float64]:
@@ -28,7 +31,7 @@ def ball(shape: tuple[int, int, int], seed: int = 0) -> NDArray[np.int16]:
     k, j, i = np.indices(shape) / np.array(shape).reshape(3, 1, 1, 1) - 0.5
     smooth = 600 * np.cos(9 * np.sqrt((1.3 * i) ** 2 + j**2 + (0.8 * k) ** 2)) + 300 * i - 200 * j
     noise = np.random.default_rng(seed).normal(0, 20, shape)
-    return (smooth + noise).astype(np.int16)
+    return np.asarray(smooth + noise).astype(np.int16)
 
 
 def foreign_image(pixels: NDArray[Any], **attributes: Any) -> Dataset:
@@ -37,7 +40,7 @@ def foreign_image(pixels: NDArray[Any], **attributes: Any) -> Dataset:
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = CTImageStorage
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = "1.2.826.0.1.3680043.10.511.3.1"
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = UID("1.2.826.0.1.3680043.10.511.3.1")
     ds.StudyInstanceUID, ds.SeriesInstanceUID = "1.2.826.0.1.3680043.10.511.3.2", "1.2.826.0.1.3680043.10.511.3.3"
     ds.PatientID, ds.PatientName, ds.Modality = "PHANTOM", "PHANTOM", "CT"
     ds.Rows, ds.Columns = pixels.shape[:2]
@@ -78,7 +81,7 @@ def write_series(
             RescaleIntercept="-24",
             **attributes,
         )
-        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"1.2.826.0.1.3680043.10.511.3.1.{n}"
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = UID(f"1.2.826.0.1.3680043.10.511.3.1.{n}")
         path = folder / f"{names[n]:03}.dcm"
         ds.save_as(path, enforce_file_format=True)
         paths.append(path)

@@ -1,10 +1,11 @@
-"""Presentation states: gray scale and turns as DCMTK renders them, areas, shutters and graphics as the standard has them."""
+"""Presentation states: gray scale and turns as DCMTK renders them, areas, shutters and graphics by the standard."""
 
 from __future__ import annotations
 
 import io
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tests.conftest import Dcmtk
 from tests.unit.encoding.phantoms import foreign_image
 
 ROWS, COLUMNS = 60, 80
-GSPS = "1.2.840.10008.5.1.4.1.1.11.1"
+GSPS = pydicom.uid.UID("1.2.840.10008.5.1.4.1.1.11.1")
 
 
 def pixels() -> NDArray[np.int16]:
@@ -44,7 +45,7 @@ def state(**attributes: Any) -> Foreign:
     ds.file_meta = pydicom.dataset.FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = GSPS
-    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.3680043.10.511.4.1"
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID("1.2.826.0.1.3680043.10.511.4.1")
     ds.PatientID, ds.PatientName, ds.Modality = "PHANTOM", "PHANTOM", "PR"
     ds.StudyInstanceUID, ds.SeriesInstanceUID = "1.2.826.0.1.3680043.10.511.3.2", "1.2.826.0.1.3680043.10.511.4.2"
     reference = Foreign()
@@ -109,7 +110,7 @@ LINE = np.zeros((ROWS, COLUMNS), np.uint8)
 LINE[10:20, 5:70] = 1
 
 
-# ---- as DCMTK renders them --------------------------------------------------------------------------------------------
+# ---- as DCMTK renders them ----
 
 
 def bitmap_shutter() -> Foreign:
@@ -138,7 +139,7 @@ CASES: dict[str, Callable[[], Foreign]] = {
     ),
     "bitmap shutter": bitmap_shutter,
     **{
-        f"turned {angle} {flip}": (lambda angle=angle, flip=flip: state(ImageRotation=angle, ImageHorizontalFlip=flip))
+        f"turned {angle} {flip}": partial(state, ImageRotation=angle, ImageHorizontalFlip=flip)
         for angle in (0, 90, 180, 270)
         for flip in "NY"
     },
@@ -152,8 +153,8 @@ def test_gray_pictures_are_dcmtks(dcmtk: Dcmtk, tmp_path: Path, name: str, photo
     foreign, ps = image(PhotometricInterpretation=photometric, WindowCenter=0, WindowWidth=50), CASES[name]()
     foreign.save_as(tmp_path / "image.dcm", enforce_file_format=True)
     ps.save_as(tmp_path / "state.dcm", enforce_file_format=True)
-    command = [dcmtk.tool("dcmp2pgm"), "-p", tmp_path / "state.dcm", tmp_path / "image.dcm", tmp_path / "out.pgm"]
-    subprocess.run(command, check=True, capture_output=True)
+    command = [dcmtk.tool("dcmp2pgm"), "-p", "state.dcm", "image.dcm", "out.pgm"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     with Image.open(tmp_path / "out.pgm") as picture:
         expected = np.array(picture)
     got = render(dcmread(tmp_path / "image.dcm"), presentation_state=dcmread(tmp_path / "state.dcm"))
@@ -194,7 +195,7 @@ def test_published_presentation_states_are_read(corpus: Path) -> None:
     assert np.array_equal(picture, last[voi[modality[stored]]])
 
 
-# ---- areas, shutters, overlays -------------------------------------------------------------------------------------------
+# ---- areas, shutters, overlays ----
 
 
 def area(left: int, top: int, right: int, bottom: int, mode: str = "SCALE TO FIT", **attributes: Any) -> list[Foreign]:
@@ -271,7 +272,7 @@ def test_overlays_are_drawn_by_their_layer() -> None:
     assert np.array_equal(shown(own, annotations=False), whole)
 
 
-# ---- graphics and text -----------------------------------------------------------------------------------------------------
+# ---- graphics and text ----
 
 
 def annotated(*graphics: Foreign, texts: tuple[Foreign, ...] = (), **attributes: Any) -> Foreign:
@@ -320,7 +321,9 @@ def test_graphics_turn_with_the_image(angle: int, flip: str) -> None:
     line = graphic("POLYLINE", [10.5, 20.5, 40.5, 20.5])
     straight = shown(annotated(line, DisplayedAreaSelectionSequence=area(5, 5, 60, 50)))
     turned = shown(
-        annotated(line, DisplayedAreaSelectionSequence=area(5, 5, 60, 50), ImageRotation=angle, ImageHorizontalFlip=flip)
+        annotated(
+            line, DisplayedAreaSelectionSequence=area(5, 5, 60, 50), ImageRotation=angle, ImageHorizontalFlip=flip
+        )
     )
     expected = np.rot90(straight, -angle // 90)
     # A line through the middle of pixels may begin or end a pixel later.
@@ -368,14 +371,16 @@ def test_colours_are_those_of_a_colour_management_system() -> None:
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     change = ImageCms.buildTransform(lab, srgb, "LAB", "RGB", renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC)
     for lightness, a, b in ((50, 40, 30), (70, -30, 25), (30, 10, -40), (100, 0, 0), (0, 0, 0), (60, 0, 0)):
-        picture = Image.merge("LAB", [Image.new("L", (1, 1), each) for each in (round(lightness * 2.55), a + 128, b + 128)])
+        picture = Image.merge(
+            "LAB", [Image.new("L", (1, 1), each) for each in (round(lightness * 2.55), a + 128, b + 128)]
+        )
         changed = ImageCms.applyTransform(picture, change)
         assert changed is not None
         encoded = (lightness / 100 * 65535, (a + 128) / 255 * 65535, (b + 128) / 255 * 65535)
-        assert np.abs(np.subtract(lab_to_rgb(encoded), changed.getpixel((0, 0)))).max() <= 2
+        assert np.abs(np.subtract(lab_to_rgb(encoded), np.array(changed)[0, 0])).max() <= 2
 
 
-# ---- what cannot be ------------------------------------------------------------------------------------------------------
+# ---- what cannot be ----
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from pacskit import dcmread
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import GeometryError, LimitError
 from pacskit.encoding.volume import Grid, Volume, plane_of, sort_series
-from tests.unit.encoding.phantoms import ball, rotation, write_series
+from tests.unit.encoding.phantoms import ball, rotation, sitk, write_series
 
 SHAPE = (14, 36, 28)
 SPACING = (0.75, 0.5, 2.0)
@@ -32,14 +31,14 @@ def ours(folder: Path) -> list[Dataset]:
     return [dcmread(path) for path in sorted(folder.glob("*.dcm"))]
 
 
-def theirs(folder: Path) -> sitk.Image:
+def theirs(folder: Path) -> Any:
     names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(names)
     return reader.Execute()
 
 
-def as_image(volume: Volume) -> sitk.Image:
+def as_image(volume: Volume) -> Any:
     image = sitk.GetImageFromArray(volume.array)
     set_grid(image, volume.grid)
     return image
@@ -51,7 +50,7 @@ def set_grid(image: Any, grid: Grid) -> None:
     image.SetDirection(grid.directions.T.ravel().tolist())
 
 
-def resampled(image: sitk.Image, grid: Grid, method: int, fill: float = 0.0) -> NDArray[Any]:
+def resampled(image: Any, grid: Grid, method: int, fill: float = 0.0) -> NDArray[Any]:
     resampler = sitk.ResampleImageFilter()
     resampler.SetInterpolator(method)
     resampler.SetDefaultPixelValue(fill)
@@ -63,7 +62,7 @@ def resampled(image: sitk.Image, grid: Grid, method: int, fill: float = 0.0) -> 
     return out
 
 
-# ---- from a series ----------------------------------------------------------------------------------------------
+# ---- from a series ----
 
 
 def test_a_series_lies_where_gdcm_reads_it(series: Path) -> None:
@@ -139,7 +138,8 @@ def test_a_tilted_gantry_is_told_and_its_affine_sheared(tmp_path: Path) -> None:
     assert volume.stack.is_sheared
     assert volume.stack.tilt == pytest.approx(12, abs=1e-3)
     np.testing.assert_allclose(
-        volume.to_patient([0, 0, 13]), plane_of(sorted(ours(tmp_path), key=lambda ds: int(ds.InstanceNumber))[13]).position
+        volume.to_patient([0, 0, 13]),
+        plane_of(sorted(ours(tmp_path), key=lambda ds: int(ds.InstanceNumber))[13]).position,
     )
     straight = volume.resample_to(volume.grid.facing("axial", 1.0), interpolation="linear", fill=-2000)
     inside = straight.grid.to_index(volume.to_patient([14, 18, 7]))
@@ -195,7 +195,7 @@ def test_an_enhanced_object_lies_where_gdcm_reads_it(corpus: Path, name: str) ->
     assert Volume.from_datasets([ds], frames=[some]).array.shape[0] == 1
 
 
-# ---- resampling ---------------------------------------------------------------------------------------------------
+# ---- resampling ----
 
 METHODS = [("nearest", sitk.sitkNearestNeighbor), ("linear", sitk.sitkLinear)]
 
@@ -272,9 +272,7 @@ def test_slabs_are_projections_of_oblique_planes(series: Path) -> None:
         slab = volume.oblique(
             volume.grid.center, axes[:, 0], axes[:, 1], shape=(15, 17), spacing=0.5, thickness=3, projection=method,  # type: ignore[arg-type]
         )  # fmt: skip
-        grid = Grid.build(
-            volume.grid.center - np.array([8, 7, 3]) * 0.5 @ axes.T, axes.T, (0.5, 0.5, 0.5), (7, 15, 17)
-        )
+        grid = Grid.build(volume.grid.center - np.array([8, 7, 3]) * 0.5 @ axes.T, axes.T, (0.5, 0.5, 0.5), (7, 15, 17))
         layers = volume.resample_to(grid)
         assert np.array_equal(slab.array[0], fold(layers.array, axis=0))
         np.testing.assert_allclose(slab.grid.center, volume.grid.center, atol=1e-9)
