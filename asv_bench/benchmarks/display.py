@@ -28,7 +28,8 @@ def mammogram() -> tuple[Dataset, NDArray[Any]]:
     """2048 by 2560 pixels of 12 bits with a window."""
     ds = Dataset(
         Rows=2560, Columns=2048, BitsAllocated=16, BitsStored=12, PixelRepresentation=0, SamplesPerPixel=1,
-        PhotometricInterpretation="MONOCHROME2", RescaleSlope=1, RescaleIntercept=0, WindowCenter=2000, WindowWidth=3000,
+        PhotometricInterpretation="MONOCHROME2", RescaleSlope=1, RescaleIntercept=0,
+        WindowCenter=2000, WindowWidth=3000,
     )  # fmt: skip
     return ds, smooth((2560, 2048), np.uint16, 0, 4095)
 

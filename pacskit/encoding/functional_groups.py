@@ -4,7 +4,7 @@
 >>> shared = Dataset(PixelMeasuresSequence=[Dataset(SliceThickness=2)])
 >>> ds = Dataset(NumberOfFrames=2, SharedFunctionalGroupsSequence=[shared])
 >>> functional_groups(ds, 1).value("PixelMeasuresSequence", "SliceThickness")
-'2'
+2
 """
 
 from __future__ import annotations

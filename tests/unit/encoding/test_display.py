@@ -335,3 +335,22 @@ def test_padding_does_not_stretch_the_range() -> None:
     foreign = foreign_image(pixels)
     foreign.add_new(0x00280120, "SS", -2000)
     assert render(reread(foreign), window="minmax").tolist() == [[0, 0, 0], [85, 255, 170]]
+
+
+@given(
+    st.lists(st.integers(0, 65535), min_size=0, max_size=4),
+    st.binary(max_size=600),
+    st.sampled_from(["US", "OW", "OB", "UN"]),
+    st.booleans(),
+)
+def test_any_table_is_one_or_an_error(descriptor: list[int], data: bytes, vr: str, signed: bool) -> None:
+    item = Dataset()
+    item.add_new(0x00283002, "US", descriptor)
+    item.add_new(0x00283006, vr, np.frombuffer(data[: len(data) // 2 * 2], "<u2").tolist() if vr == "US" else data)
+    try:
+        table = read_table(item, signed=signed)
+    except DecodeError:
+        return
+    shown = table.apply(np.arange(-40000, 70000, 997))
+    assert shown.max() <= table.largest
+    assert len(table) == (descriptor[0] or 65536)
