@@ -40,6 +40,8 @@ def paint(out: NDArray[Any], mask: NDArray[Any], origin: tuple[int, int], value:
 def draw_overlays(out: NDArray[Any], ds: Dataset, frame: int) -> None:
     """Draw the graphics overlays of a frame in white; regions of interest are no graphics and are left out."""
     for group in overlay_groups(ds):
+        if ds[group << 16 | 0x0010].value is None:
+            continue  # announced and left empty
         found = plane_for(ds, group, frame)
         if found is not None and found[0].kind != "R":
             paint(out, found[1], found[0].origin, np.iinfo(out.dtype).max)

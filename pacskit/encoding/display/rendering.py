@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pacskit.core.dataset import Dataset
 from pacskit.encoding.display.overlay import draw_overlays
 from pacskit.encoding.display.pipeline import WindowChoice, pipeline_for
+from pacskit.encoding.display.shutter import cover
 from pacskit.encoding.display.source import GRAY, frame_of, to_rgb
 from pacskit.encoding.functional_groups import number_of_frames
 
@@ -31,6 +32,8 @@ def render(
     presentation_state: PresentationState | Dataset | None = None,
 ) -> NDArray[Any]:
     """Render a frame as a screen shows it: gray as (rows, columns), colour as (rows, columns, 3), 0 black.
+
+    Modality and VOI transformations, MONOCHROME1, shutters and overlays are applied as the data set has them.
 
     Parameters
     ----------
@@ -71,7 +74,10 @@ def render(
     else:
         colors = to_rgb(ds, stored, photometric)
         out = np.subtract(255, colors) if invert else colors
-    if overlays:
+    if overlays or "ShutterShape" in ds:
         out = np.require(out, requirements=["W", "O"])
+    if "ShutterShape" in ds:
+        cover(out, ds)
+    if overlays:
         draw_overlays(out, ds, frame)
     return out

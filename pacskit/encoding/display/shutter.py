@@ -11,10 +11,11 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.dictionary import tag_for
 from pacskit.core.errors import DecodeError
 from pacskit.encoding.attributes import integer, missing, numbers
+from pacskit.encoding.display.cielab import color_of, gray_of
 from pacskit.encoding.display.overlay import paint
 from pacskit.encoding.pixels.overlays import overlay_array, overlay_of
 
-__all__ = ["inside_polygon", "shutter_mask", "shutter_shapes"]
+__all__ = ["cover", "inside_polygon", "shutter_mask", "shutter_shapes"]
 
 _MOST_VERTICES = 10_000
 
@@ -49,6 +50,16 @@ def shutter_mask(ds: Dataset, rows: int, columns: int) -> NDArray[np.bool_] | No
         else:
             raise DecodeError(f"{shape!r} is no Shutter Shape", tag=tag_for("ShutterShape"))
     return covered
+
+
+def cover(picture: NDArray[Any], ds: Dataset) -> None:
+    """Paint what the shutter of a data set covers, in the gray or, on a picture of colours, the colour that it has."""
+    covered = shutter_mask(ds, picture.shape[0], picture.shape[1])
+    if covered is None:
+        return
+    color = color_of(ds, "ShutterPresentationColorCIELabValue") if picture.ndim > 2 else None
+    gray = gray_of(ds, "ShutterPresentationValue", 0)
+    picture[covered] = color or (gray * 257 if picture.dtype == np.uint16 else gray)
 
 
 def _edge(ds: Dataset, keyword: str) -> int:

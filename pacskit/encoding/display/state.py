@@ -13,13 +13,12 @@ from pacskit.core.errors import DecodeError
 from pacskit.encoding.attributes import integer, items, missing, numbers, text
 from pacskit.encoding.display.annotation import Canvas, Layer, draw_annotation, layers_of
 from pacskit.encoding.display.area import DisplayedArea, Turn, area_of, check_size, cut, turn_of
-from pacskit.encoding.display.cielab import color_of, gray_of
 from pacskit.encoding.display.lut import LookupTable
 from pacskit.encoding.display.modality import is_signed, modality_range, modality_transform
 from pacskit.encoding.display.overlay import paint, plane_for
 from pacskit.encoding.display.pipeline import GrayPipeline
 from pacskit.encoding.display.presentation import presentation_transform
-from pacskit.encoding.display.shutter import shutter_mask, shutter_shapes
+from pacskit.encoding.display.shutter import cover, shutter_shapes
 from pacskit.encoding.display.source import GRAY, frame_of, to_rgb
 from pacskit.encoding.display.voi import Window, voi_tables, windows
 from pacskit.encoding.functional_groups import number_of_frames
@@ -126,7 +125,7 @@ class PresentationState:
         if not self.applies_to(ds, frame):
             raise ValueError("the presentation state does not refer to this frame")
         picture = self._picture(ds, frame, pixels)
-        self._shut(picture, ds)
+        cover(picture, self.dataset)
         if annotations:
             self._overlays(picture, ds, frame)
         area = self.area(ds, frame)
@@ -149,13 +148,6 @@ class PresentationState:
     def _has_colors(self) -> bool:
         lab = numbers(self.dataset, "ShutterPresentationColorCIELabValue")
         return lab is not None or any(layer.color is not None for layer in self.layers.values())
-
-    def _shut(self, picture: NDArray[np.uint8], ds: Dataset) -> None:
-        covered = shutter_mask(self.dataset, *picture.shape[:2])
-        if covered is None:
-            return
-        color = color_of(self.dataset, "ShutterPresentationColorCIELabValue") if picture.ndim > 2 else None
-        picture[covered] = color or gray_of(self.dataset, "ShutterPresentationValue", 0)
 
     def _overlays(self, picture: NDArray[np.uint8], ds: Dataset, frame: int) -> None:
         """Draw the overlays that a layer activates, of the presentation state itself or of the image (C.11.7)."""

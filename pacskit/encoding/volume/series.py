@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from pacskit.core.dataset import Dataset
-from pacskit.core.errors import GeometryError
+from pacskit.core.errors import GeometryError, LimitError
 from pacskit.encoding.attributes import positive, text
 from pacskit.encoding.display.lut import LookupTable
 from pacskit.encoding.display.modality import Rescale, modality_transform
@@ -23,6 +23,8 @@ __all__ = ["slices_of", "sort_series", "volume_of"]
 
 Slice = tuple[Dataset, int]
 
+_MOST: Final = 100_000
+
 
 def slices_of(datasets: Sequence[Dataset], frames: Sequence[int] | None = None) -> tuple[Slice, ...]:
     """Every frame of every data set, with its number."""
@@ -30,7 +32,10 @@ def slices_of(datasets: Sequence[Dataset], frames: Sequence[int] | None = None) 
         raise ValueError("frames are chosen of one object")
     if frames is not None:
         return tuple((datasets[0], frame) for frame in frames)
-    return tuple((ds, frame) for ds in datasets for frame in range(number_of_frames(ds)))
+    counts = [number_of_frames(ds) for ds in datasets]
+    if sum(counts) > _MOST:
+        raise LimitError(f"{sum(counts)} slices; the limit is {_MOST}", tag=0x00280008)
+    return tuple((ds, frame) for ds, count in zip(datasets, counts, strict=True) for frame in range(count))
 
 
 def sort_series(datasets: Sequence[Dataset], frames: Sequence[int] | None = None) -> Stack:

@@ -239,6 +239,11 @@ def test_shutters_cover_what_is_outside_of_all_shapes() -> None:
         VerticesOfThePolygonalShutter=[3, 3, 3, 75, 55, 60, 40, 30, 55, 5],
     )  # fmt: skip
     got = shown(ps)
+    own = image(WindowCenter=200, WindowWidth=700)
+    for element in ps:
+        if "Shutter" in element.keyword:
+            own.add(element)
+    assert np.array_equal(render(ours(own)), got)
     triangle_and_more = inside_polygon((ROWS, COLUMNS), [(2, 2), (74, 2), (59, 54), (29, 39), (4, 54)], edges=True)
     for row in range(ROWS):
         for column in range(COLUMNS):
