@@ -7,6 +7,7 @@ import io
 import subprocess
 import warnings
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from pacskit.encoding.display import (
     render,
     windows,
 )
+from pacskit.encoding.volume import apply_real_world_map, real_world_maps
 from tests.conftest import Dcmtk
 from tests.foreign import wheel_files
 from tests.unit.encoding.phantoms import foreign_image
@@ -144,6 +146,27 @@ def test_real_files_give_what_pydicom_gives(name: str, corpus: Path) -> None:
     np.testing.assert_allclose(
         apply_voi_lut(ours, ds), theirs.apply_voi_lut(theirs.apply_modality_lut(pixels, foreign), foreign), atol=1e-9
     )
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", ["dcm_qa_enh/In/Siemens/XA10/6_1.dcm", "pydicom-data/eCT_Supplemental.dcm"])
+def test_frames_of_enhanced_objects_give_what_highdicom_gives(name: str, corpus: Path) -> None:
+    highdicom: Any = import_module("highdicom")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = highdicom.imread(corpus / name)
+    ds = dcmread(corpus / name)
+    stored = ds.pixel_array
+    for frame in range(len(stored)):
+        plain = {"apply_real_world_transform": False, "apply_presentation_lut": False}
+        modality = image.get_frame(frame + 1, apply_voi_transform=False, **plain)
+        assert np.array_equal(apply_modality_lut(stored[frame], ds, frame), modality)
+        windowed = image.get_frame(frame + 1, apply_voi_transform=True, dtype=np.float64, **plain)
+        assert np.abs(render(ds, frame, bits=16) / 65535 - windowed).max() < 1 / 65535
+        if real_world_maps(ds, frame):
+            measured = image.get_frame(frame + 1, apply_real_world_transform=True)
+            assert np.array_equal(apply_real_world_map(stored[frame], ds, frame=frame), measured)
+    assert np.array_equal(apply_modality_lut(stored, ds)[-1], apply_modality_lut(stored[-1], ds, len(stored) - 1))
 
 
 # ---- tables and windows that lie ----
