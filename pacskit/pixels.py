@@ -44,6 +44,7 @@ from pacskit.encoding.pixels import (
     overlay_of,
     palette_of,
     pixel_array,
+    pixel_diagnostics,
     pixel_format,
 )
 
@@ -120,6 +121,7 @@ __all__ = [
     "palette_of",
     "perimeter",
     "pixel_array",
+    "pixel_diagnostics",
     "pixel_format",
     "plane_of",
     "polygon_area",

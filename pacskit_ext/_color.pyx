@@ -28,25 +28,40 @@ cdef struct Change:
     double high
 
 
-cdef inline int64_t held(double v, double low, double high) noexcept nogil:
-    if v <= low:
-        return <int64_t> low
-    if v >= high:
-        return <int64_t> high
-    return <int64_t> (v - low + 0.5) + <int64_t> low  # to the nearest, halves up
+cdef inline double held(double v, double low, double high) noexcept nogil:
+    v = v if v > low else low
+    return v if v < high else high
 
 
 cdef void change_all(const sample* p, sample* out, int64_t pixels, Change* change) noexcept nogil:
-    cdef double* m = change.matrix
+    # Copies, since a write to a pixel might as well be one to the matrix, for all the compiler knows.
+    cdef double m[9]
+    cdef double before[3]
+    cdef double after[3]
+    # To the nearest, halves up: they are exact halves of sums of thousandths, and may come out a little less.
+    # What is truncated afterwards is not below 0.
+    cdef double half = 0.500000001 - change.low
+    cdef double low = change.low
+    cdef double high = change.high
+    cdef int32_t back = <int32_t> change.low
     cdef double a, b, c
     cdef int64_t i
+    memcpy(m, change.matrix, sizeof(m))
+    memcpy(before, change.before, sizeof(before))
+    memcpy(after, change.after, sizeof(after))
     for i in range(pixels):
-        a = p[3 * i] - change.before[0]
-        b = p[3 * i + 1] - change.before[1]
-        c = p[3 * i + 2] - change.before[2]
-        out[3 * i] = <sample> held(m[0] * a + m[1] * b + m[2] * c + change.after[0], change.low, change.high)
-        out[3 * i + 1] = <sample> held(m[3] * a + m[4] * b + m[5] * c + change.after[1], change.low, change.high)
-        out[3 * i + 2] = <sample> held(m[6] * a + m[7] * b + m[8] * c + change.after[2], change.low, change.high)
+        a = p[3 * i] - before[0]
+        b = p[3 * i + 1] - before[1]
+        c = p[3 * i + 2] - before[2]
+        out[3 * i] = <sample> (
+            <int32_t> (held(m[0] * a + m[1] * b + m[2] * c + after[0], low, high) + half) + back
+        )
+        out[3 * i + 1] = <sample> (
+            <int32_t> (held(m[3] * a + m[4] * b + m[5] * c + after[1], low, high) + half) + back
+        )
+        out[3 * i + 2] = <sample> (
+            <int32_t> (held(m[6] * a + m[7] * b + m[8] * c + after[2], low, high) + half) + back
+        )
 
 
 def change_colors(source, out, str kind, matrix, before, after, limits):
@@ -137,7 +152,7 @@ cdef void look_up_kind(
 def look_up(source, str kind, table, int64_t row, int64_t first, out):
     """Fill ``out`` with rows of ``table``, ``row`` bytes each, for the indices of ``source``.
 
-    ``kind`` is ``u1``, ``u2``, ``u4``, ``i1``, ``i2`` or ``i4``: what an index is. ``first`` is the one of the first row.
+    ``kind`` is ``u1``, ``u2``, ``u4``, ``i1``, ``i2`` or ``i4``: what an index is; ``first`` is that of the first row.
     """
     cdef Py_buffer view, rows, target
     cdef int64_t n, last

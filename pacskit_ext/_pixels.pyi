@@ -1,9 +1,14 @@
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-def are_stored_values(source: Buffer, size: int, bits: int, high: int, signed: bool) -> bool: ...
+_Pixels: TypeAlias = Buffer | NDArray[Any]
+
+def are_stored_values(source: _Pixels, size: int, bits: int, high: int, signed: bool) -> bool: ...
 def take_values(
-    source: Buffer,
-    out: Buffer,
+    source: _Pixels,
+    out: _Pixels,
     size: int,
     bits: int,
     high: int,
@@ -13,5 +18,5 @@ def take_values(
     plane: int = 0,
     samples: int = 1,
 ) -> None: ...
-def unpack_bits(source: Buffer, first: int, out: Buffer) -> None: ...
-def widen_422(source: Buffer, out: Buffer, size: int, bits: int, high: int, *, swap: bool = False) -> None: ...
+def unpack_bits(source: _Pixels, first: int, out: _Pixels) -> None: ...
+def widen_422(source: _Pixels, out: _Pixels, size: int, bits: int, high: int, *, swap: bool = False) -> None: ...

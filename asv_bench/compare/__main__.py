@@ -11,11 +11,21 @@ import sys
 import time
 from pathlib import Path
 
-from asv_bench.compare import display, footprint, network, parse, scan, textforms
+from asv_bench.compare import codec_families, codecs, display, footprint, network, parse, pixels, scan, textforms
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
 
-ROWS = [*parse.ROWS, *textforms.ROWS, *scan.ROWS, *display.ROWS, *network.ROWS, *footprint.ROWS]
+ROWS = [
+    *parse.ROWS,
+    *textforms.ROWS,
+    *scan.ROWS,
+    *network.ROWS,
+    *codecs.ROWS,
+    *codec_families.ROWS,
+    *pixels.ROWS,
+    *display.ROWS,
+    *footprint.ROWS,
+]
 
 
 def _versions() -> str:

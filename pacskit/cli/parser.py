@@ -26,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pacskit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _info):
+    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _codecs, _info):
         add(commands)
     return parser
 
@@ -203,6 +203,19 @@ def _scan(commands: Commands) -> None:
     form.add_argument("--csv", action="store_true", help="print comma-separated values (the default)")
     form.add_argument("--json", action="store_true", help="print a line of JSON for each file")
     form.add_argument("--parquet", metavar="FILE", help="write a Parquet file; needs pyarrow")
+
+
+def _codecs(commands: Commands) -> None:
+    command = _command(
+        commands,
+        "codecs",
+        "codecs:codecs",
+        "Print which transfer syntaxes are decoded and encoded, and by what.",
+        "  pacskit codecs\n  pacskit codecs --json | jq 'select(.version == null)'",
+    )
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print a line of JSON for each syntax, direction, back end")
+    form.add_argument("--markdown", action="store_true", help="print which pixels each syntax holds, as Markdown")
 
 
 def _info(commands: Commands) -> None:

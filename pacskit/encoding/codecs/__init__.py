@@ -12,6 +12,8 @@ from pacskit.encoding.codecs.base import (
     LibraryCodec,
     PixelFormat,
     decoded_photometric,
+    encoded_photometric,
+    is_lossless,
 )
 from pacskit.encoding.codecs.guard import decode_frame, encode_frame
 from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
@@ -32,6 +34,8 @@ __all__ = [
     "decode_frame",
     "decoded_photometric",
     "encode_frame",
+    "encoded_photometric",
+    "is_lossless",
     "parse_header",
     "registry",
 ]

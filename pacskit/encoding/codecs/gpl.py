@@ -35,7 +35,7 @@ class LibjpegCodec(LibraryCodec):
 
     def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
         """Fill ``out`` with the components as they are stored."""
-        from libjpeg import decode
+        from libjpeg.utils import decode
 
         found = decode(bytes(frame), colour_transform=0)
         if found.shape != format.shape or found.itemsize > out.itemsize:

@@ -15,10 +15,19 @@ from pacskit.core.errors import (
     TruncatedError,
 )
 from pacskit.core.uid import UID
-from pacskit.encoding.codecs.base import Codec, DecodeLimits, Direction, EncodeOptions, PixelFormat
+from pacskit.encoding.codecs.base import (
+    Codec,
+    CodeStreamCodec,
+    DecodeLimits,
+    Direction,
+    EncodeOptions,
+    PixelFormat,
+    is_lossless,
+)
 from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
 from pacskit.encoding.codecs.registry import CodecRegistry
 from pacskit.encoding.codecs.registry import registry as default_registry
+from pacskit_ext import _jpegscan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,9 +38,6 @@ __all__ = ["check_frame", "decode_frame", "encode_frame"]
 _UID = "1.2.840.10008.1.2"
 _WHOLE_CELLS = frozenset(_UID + suffix for suffix in (".5", ".1.98", ".8.1"))
 """Syntaxes that keep every bit of a cell, also those above Bits Stored."""
-_LOSSLESS = _WHOLE_CELLS | {
-    _UID + ".4." + number for number in ("57", "70", "80", "90", "92", "110", "111", "201", "202")
-}
 _LIMITS = DecodeLimits()
 _OPTIONS = EncodeOptions()
 
@@ -74,14 +80,17 @@ def decode_frame(
     """
     view = memoryview(frame).cast("B").toreadonly()
     syntax = str(syntax)
-    check_frame(view, syntax, format, limits)
+    header = check_frame(view, syntax, format, limits)
     target = _target(out, format)
     failures: list[tuple[Codec, Exception]] = []
     for codec in registry.codecs(syntax, "decode"):
         if not codec.can_decode(syntax, format):
             continue
         try:
-            codec.decode(view, syntax, format, target)
+            if header is not None and isinstance(codec, CodeStreamCodec):
+                codec.decode_parsed(view, header, format, target)
+            else:
+                codec.decode(view, syntax, format, target)
         except DecodeError as error:
             raise _verdict(error, codec, syntax) from error
         except MemoryError:
@@ -92,7 +101,7 @@ def decode_frame(
         return target
     if not failures:
         raise CodecUnavailable(_nobody(registry, syntax, format, "decode"), syntax=syntax)
-    message = "; ".join(f"{codec.name}: {error or type(error).__name__}" for codec, error in failures)
+    message = "; ".join(f"{codec.name}: {str(error) or type(error).__name__}" for codec, error in failures)
     raise CodecError(message, syntax=syntax) from failures[0][1]
 
 
@@ -109,6 +118,11 @@ def check_frame(view: memoryview, syntax: str, format: PixelFormat, limits: Deco
     if header.end is None and header.kind != "jpegxl" and not limits.allow_missing_end:
         marker = "EOC" if header.kind == "jpeg2000" else "EOI"
         raise CodecTruncatedError(f"the code stream has no end marker ({marker})", offset=len(view), syntax=syntax)
+    if header.process in {0, 1} and header.end is not None and limits.check_scans:
+        try:
+            _jpegscan.check_scans(view[: header.end])
+        except DecodeError as error:
+            raise _verdict(error, None, syntax) from error
     return header
 
 
@@ -140,7 +154,7 @@ def _target(out: NDArray[Any] | None, format: PixelFormat) -> NDArray[Any]:
     return out
 
 
-def _verdict(error: DecodeError, codec: Codec, syntax: str) -> CodecError:
+def _verdict(error: DecodeError, codec: Codec | None, syntax: str) -> CodecError:
     kind: type[CodecError] = CodecError
     if isinstance(error, CodecError):
         kind = type(error)
@@ -148,7 +162,8 @@ def _verdict(error: DecodeError, codec: Codec, syntax: str) -> CodecError:
         kind = CodecTruncatedError
     elif isinstance(error, LimitError):
         kind = CodecLimitError
-    return kind(error.message, codec=codec.name, syntax=syntax, offset=error.offset, tag=error.tag, path=error.path)
+    name = codec.name if codec is not None else None
+    return kind(error.message, codec=name, syntax=syntax, offset=error.offset, tag=error.tag, path=error.path)
 
 
 def _nobody(registry: CodecRegistry, syntax: str, format: PixelFormat, direction: Direction) -> str:
@@ -216,7 +231,7 @@ def encode_frame(
         return frame
     if not failures:
         raise EncodeError(_nobody(registry, syntax, format, "encode"))
-    message = "; ".join(f"{codec.name}: {error or type(error).__name__}" for codec, error in failures)
+    message = "; ".join(f"{codec.name}: {str(error) or type(error).__name__}" for codec, error in failures)
     raise EncodeError(message) from failures[0][1]
 
 
@@ -252,5 +267,5 @@ def _verify(
         again = decode_frame(frame, syntax, format, registry=registry)
     except CodecError as error:
         raise EncodeError(f"{codec.name} made a frame that cannot be read: {error}") from error
-    if syntax in _LOSSLESS and not options.point_transform and again.tobytes() != pixels.tobytes():
+    if is_lossless(syntax) and not options.point_transform and again.tobytes() != pixels.tobytes():
         raise EncodeError(f"{codec.name} made a frame that does not give the same pixels")

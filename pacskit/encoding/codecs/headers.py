@@ -6,10 +6,10 @@ Written from ISO/IEC 10918-1 annex B, 14495-1 annex C, 15444-1 annex A, 15444-15
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from struct import error as StructError
 from struct import unpack_from
-from typing import Literal
+from typing import Any, Literal
 
 from pacskit.core.errors import CodecError, CodecTruncatedError
 
@@ -29,6 +29,7 @@ _SOI, _EOI, _SOS, _DRI, _APP0, _APP14, _SOF_LS = 0xD8, 0xD9, 0xDA, 0xDD, 0xE0, 0
 _NO_FRAME = {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, _SOI, *range(0xD0, 0xD8)}
 _SOC, _SIZ, _COD, _SOT = 0xFF4F, 0xFF51, 0xFF52, 0xFF90
+_MAX_TILES = 65535  # Isot has 16 bits
 _JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
 _JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
 _END = b"\xff\xd9"
@@ -60,8 +61,8 @@ class CodeStreamHeader:
         JPEG: the component identifiers.
     adobe, jfif
         JPEG: the colour transform of an APP14 marker (None without one), whether there is an APP0 marker of JFIF.
-    predictor, point_transform, near
-        JPEG Lossless and JPEG-LS: selection value, dropped bits, largest error.
+    predictor, point_transform, near, interleave
+        JPEG Lossless and JPEG-LS: selection value, dropped bits, largest error, interleave mode.
     restart_interval
         JPEG: MCUs between restart markers, 0 for none.
     reversible, high_throughput, transform
@@ -86,6 +87,7 @@ class CodeStreamHeader:
     predictor: int = 0
     point_transform: int = 0
     near: int = 0
+    interleave: int = 0
     restart_interval: int = 0
     reversible: bool = False
     high_throughput: bool = False
@@ -151,13 +153,13 @@ def _segments(view: memoryview) -> Iterator[tuple[int, int, int]]:
 def _jpeg(view: memoryview) -> CodeStreamHeader:
     if bytes(view[:2]) != b"\xff\xd8":
         raise CodecError("no JPEG code stream: it does not begin with SOI", offset=0)
-    frame: CodeStreamHeader | None = None
+    found: dict[str, Any] = {}
     adobe, jfif, interval, scan = None, False, 0, 0
     for marker, at, length in _segments(view):
         if marker == _SOF_LS or (0xC0 <= marker <= 0xCF and marker not in _NO_FRAME):
-            if frame is not None:
+            if found:
                 raise CodecError("a second JPEG frame header", offset=at - 2)
-            frame = _sof(view, at, length, marker)
+            found = _sof(view, at, length, marker)
         elif marker == _DRI:
             interval = int.from_bytes(view[at + 2 : at + length], "big")
         elif marker == _APP0:
@@ -165,13 +167,14 @@ def _jpeg(view: memoryview) -> CodeStreamHeader:
         elif marker == _APP14 and length >= 14 and bytes(view[at + 2 : at + 7]) == b"Adobe":
             adobe = view[at + 13]
         scan = at
-    if frame is None:
+    if not found:
         raise CodecError("a JPEG scan before its frame header", offset=scan - 2)
-    frame = _with_scan(frame, view, scan)
-    return replace(frame, adobe=adobe, jfif=jfif, restart_interval=interval, end=_end_of(view, frame.data))
+    found |= _scan(found, view, scan)
+    end = _end_of(view, found["data"])
+    return CodeStreamHeader(**found, adobe=adobe, jfif=jfif, restart_interval=interval, end=end)
 
 
-def _sof(view: memoryview, at: int, length: int, marker: int) -> CodeStreamHeader:
+def _sof(view: memoryview, at: int, length: int, marker: int) -> dict[str, Any]:
     bits, rows, columns, count = unpack_from(">BHHB", view, at + 2)
     if length != 8 + 3 * count or count == 0:
         raise CodecError("a JPEG frame header of a wrong length", offset=at)
@@ -180,29 +183,30 @@ def _sof(view: memoryview, at: int, length: int, marker: int) -> CodeStreamHeade
         raise CodecError("a JPEG image without columns", offset=at + 5)
     if rows == 0:
         raise CodecError("a JPEG image whose number of lines is in a DNL segment", offset=at + 3)
-    return CodeStreamHeader(
-        kind="jpeg-ls" if marker == _SOF_LS else "jpeg",
-        rows=rows,
-        columns=columns,
-        samples=count,
-        bits=bits,
-        process=55 if marker == _SOF_LS else marker - 0xC0,
-        subsampled=len({part[1] for part in parts}) > 1,
-        components=tuple(part[0] for part in parts),
-    )
+    return {
+        "kind": "jpeg-ls" if marker == _SOF_LS else "jpeg",
+        "rows": rows,
+        "columns": columns,
+        "samples": count,
+        "bits": bits,
+        "process": 55 if marker == _SOF_LS else marker - 0xC0,
+        "subsampled": len({part[1] for part in parts}) > 1,
+        "components": tuple(part[0] for part in parts),
+    }
 
 
-def _with_scan(frame: CodeStreamHeader, view: memoryview, at: int) -> CodeStreamHeader:
+def _scan(frame: dict[str, Any], view: memoryview, at: int) -> dict[str, Any]:
     (length,) = unpack_from(">H", view, at)
     data, count = at + length, view[at + 2]
     if data - at != 6 + 2 * count:
         raise CodecError("a JPEG scan header of a wrong length", offset=at)
     first, approximation = view[at + 3 + 2 * count], view[at + 5 + 2 * count]
-    if frame.kind == "jpeg-ls":
-        return replace(frame, data=data, near=first, point_transform=approximation & 15)
-    if frame.process == 3:
-        return replace(frame, data=data, predictor=first, point_transform=approximation & 15)
-    return replace(frame, data=data)
+    if frame["kind"] == "jpeg-ls":
+        mode = view[at + 4 + 2 * count]
+        return {"data": data, "near": first, "interleave": mode, "point_transform": approximation & 15}
+    if frame["process"] == 3:
+        return {"data": data, "predictor": first, "point_transform": approximation & 15}
+    return {"data": data}
 
 
 # -- JPEG 2000 and HTJ2K -----------------------------------------------------------------------------------------------
@@ -234,10 +238,12 @@ def _jpeg_2000(view: memoryview) -> CodeStreamHeader:
         raise CodecError("a JPEG 2000 image size segment of a wrong length", offset=start + 4)
     if right <= left or bottom <= top:
         raise CodecError("a JPEG 2000 image without pixels", offset=start + 8)
+    _check_tiles(unpack_from(">8I", view, start + 8), start + 24)
     parts = [unpack_from(">BBB", view, start + 42 + 3 * n) for n in range(count)]
     if any(0 in part[1:] for part in parts):
         raise CodecError("a JPEG 2000 component without a sample separation", offset=start + 42)
-    header = CodeStreamHeader(
+    data, coding = _coding(view, start + 4 + length)
+    return CodeStreamHeader(
         kind="jpeg2000",
         rows=-(-bottom // parts[0][2]) - -(-top // parts[0][2]),
         columns=-(-right // parts[0][1]) - -(-left // parts[0][1]),
@@ -246,12 +252,24 @@ def _jpeg_2000(view: memoryview) -> CodeStreamHeader:
         signed=parts[0][0] >= 0x80,
         start=start,
         subsampled=len({part[1:] for part in parts}) > 1,
+        data=data,
+        end=_end_of(view, data),
+        **coding,
     )
-    return _with_coding(header, view, start + 4 + length)
 
 
-def _with_coding(header: CodeStreamHeader, view: memoryview, at: int) -> CodeStreamHeader:
-    found = False
+def _check_tiles(sizes: tuple[int, ...], at: int) -> None:
+    """Refuse a grid of tiles that does not cover the image (15444-1 B.3): OpenJPH divides by it."""
+    right, bottom, left, top, wide, high, first, upper = sizes
+    if not wide or not high or not first <= left < first + wide or not upper <= top < upper + high:
+        raise CodecError("the tiles of a JPEG 2000 image do not cover it", offset=at)
+    if -(-(right - first) // wide) * -(-(bottom - upper) // high) > _MAX_TILES:
+        raise CodecError(f"a JPEG 2000 image of more than {_MAX_TILES} tiles", offset=at)
+
+
+def _coding(view: memoryview, at: int) -> tuple[int, dict[str, Any]]:
+    """Where the first tile-part begins, and what COD says."""
+    found: dict[str, Any] = {}
     while True:
         marker, length = unpack_from(">HH", view, at)
         if marker == _SOT:
@@ -260,14 +278,12 @@ def _with_coding(header: CodeStreamHeader, view: memoryview, at: int) -> CodeStr
             raise CodecError("a JPEG 2000 marker segment was expected here", offset=at)
         if marker == _COD:
             transform, style, wavelet = view[at + 8], view[at + 12], view[at + 13]
-            header = replace(
-                header, transform=transform != 0, high_throughput=bool(style & 0x40), reversible=wavelet == 1
-            )
-            found = True
+            found["transform"] = transform != 0
+            found["high_throughput"], found["reversible"] = bool(style & 0x40), wavelet == 1
         at += 2 + length
     if not found:
         raise CodecError("a JPEG 2000 code stream without a coding style", offset=at)
-    return replace(header, data=at, end=_end_of(view, at))
+    return at, found
 
 
 # -- JPEG XL -----------------------------------------------------------------------------------------------------------

@@ -5,14 +5,17 @@ OpenJPEG (see ``jpeg2000``) decodes the streams that OpenJPH would get wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from struct import error as StructError
 from struct import unpack_from
+from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import CodecTruncatedError
-from pacskit.encoding.codecs.base import EncodeOptions, LibraryCodec, PixelFormat
-from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
+from pacskit.encoding.codecs.base import CodeStreamCodec, EncodeOptions, PixelFormat
+from pacskit.encoding.codecs.headers import CodeStreamHeader
 from pacskit.encoding.codecs.jpeg2000 import DEFAULT_RATIO, check_options, has_transform
 from pacskit.encoding.codecs.samples import direct, extend, place
 
@@ -31,7 +34,48 @@ _LEVELS: Final = 5
 _TRIES: Final = 12
 
 
-class OpenJphCodec(LibraryCodec):
+class SwallowedErrors:
+    """Raises what a library loses: errors of a callback that end in ``sys.unraisablehook``.
+
+    imagecodecs decodes HTJ2K in such a callback; a damaged stream leaves zeros from some row on and no error. The
+    hook is ours only while a frame is decoded, in however many threads, and passes on what is not meant for it.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._lock = Lock()
+        self._inside = 0
+        self._before: Callable[[Any], object] = sys.unraisablehook
+        self._lost: dict[int, BaseException | None] = {}
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Within the block, note such an error of this thread, and raise it at the end."""
+        me = get_ident()
+        with self._lock:
+            if not self._inside:
+                self._before = sys.unraisablehook
+                sys.unraisablehook = self._note
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside and sys.unraisablehook == self._note:
+                    sys.unraisablehook = self._before
+                lost = self._lost.pop(me, None)
+        if lost is not None:
+            raise RuntimeError(str(lost)) from lost
+
+    def _note(self, unraisable: Any) -> None:
+        if self._inside and self._module in str(unraisable.object):
+            self._lost[get_ident()] = unraisable.exc_value
+        else:
+            self._before(unraisable)
+
+
+class OpenJphCodec(CodeStreamCodec):
     """OpenJPH in imagecodecs: releases the GIL, several times as fast as OpenJPEG; decodes reversible streams only.
 
     It does not clamp what an irreversible wavelet overshoots: 0 becomes the largest value. Such streams are left to
@@ -46,24 +90,29 @@ class OpenJphCodec(LibraryCodec):
     decodes = (_LOSSLESS, _RPCL, _ANY)
     encodes = (_LOSSLESS, _RPCL, _ANY)
 
+    def __init__(self) -> None:
+        self._swallowed = SwallowedErrors("imagecodecs._htj2k")
+
     def can_encode(self, syntax: str, format: PixelFormat) -> bool:
         """Whether frames of this format can be encoded: up to 16 bits; above, OpenJPEG could not read them."""
         return syntax in self.encodes and format.bits_stored <= 16 and format.samples in {1, 3}
 
-    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
         """Fill ``out``."""
         import imagecodecs
 
-        header = parse_header(frame, syntax)
-        if header is None or not (header.high_throughput and header.reversible):
+        if not (header.high_throughput and header.reversible):
             raise NotImplementedError("only reversible HTJ2K streams")
         check_tile_parts(frame, header)
         target = direct(out, header.bits, header.signed)
         planar = format.samples > 1 and not header.transform  # without one the library gives planes
-        if target is None or planar:
-            place(imagecodecs.htj2k_decode(frame), out, planar=planar)
-        else:
-            imagecodecs.htj2k_decode(frame, out=target)
+        with self._swallowed.raised():
+            if target is None or planar:
+                place(imagecodecs.htj2k_decode(frame), out, planar=planar)
+            else:
+                imagecodecs.htj2k_decode(frame, out=target)
         extend(out, header.bits, header.signed, format)
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:

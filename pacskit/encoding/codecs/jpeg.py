@@ -19,7 +19,7 @@ __all__ = ["JpegCodec"]
 
 _JPEG = "1.2.840.10008.1.2.4."
 _BASELINE, _EXTENDED, _LOSSLESS, _SV1 = (_JPEG + number for number in ("50", "51", "57", "70"))
-_AS_STORED = {"colorspace": "YCBCR", "outcolorspace": "YCBCR"}
+_AS_STORED: dict[str, Any] = {"colorspace": "YCBCR", "outcolorspace": "YCBCR"}
 
 
 class JpegCodec(LibraryCodec):
@@ -51,14 +51,16 @@ class JpegCodec(LibraryCodec):
         import imagecodecs
         import numpy as np
 
-        header = parse_header(frame, syntax)
-        if header is None or header.samples != format.samples:
-            raise CodecError("no JPEG frame of such samples")
+        bits = format.bits_stored
+        if format.bits_allocated > 8 or format.signed:  # else it has 8 bits, as the guard has seen
+            header = parse_header(frame, syntax)
+            bits = 0 if header is None else header.bits
         plain = out.view(f"u{out.itemsize}")
-        width = 1 if header.bits <= 8 else 2
+        width = 1 if bits <= 8 else 2
         target = plain if out.itemsize == width else np.empty(format.shape, f"u{width}")
+        stream: Any = frame  # its stub does not know that it takes views
         try:
-            imagecodecs.jpeg8_decode(frame, out=target, **(_AS_STORED if format.samples == 3 else {}))
+            imagecodecs.jpeg8_decode(stream, out=target, **(_AS_STORED if format.samples == 3 else {}))
         except imagecodecs.Jpeg8Error as error:
             if "nsupported" in str(error) or "not supported" in str(error):
                 raise  # another back end may know it
@@ -66,7 +68,7 @@ class JpegCodec(LibraryCodec):
         if target is not plain:
             plain[...] = target
         if format.signed:
-            extend_sign(out, min(header.bits, format.bits_stored))
+            extend_sign(out, min(bits, format.bits_stored))
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
         """Return a code stream whose components are those of ``array``."""

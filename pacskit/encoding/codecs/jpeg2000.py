@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pacskit.core.errors import EncodeError
-from pacskit.encoding.codecs.base import EncodeOptions, LibraryCodec, PixelFormat
-from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
+from pacskit.core.errors import CodecError, EncodeError
+from pacskit.encoding.codecs.base import TRANSFORMED_BITS, CodeStreamCodec, EncodeOptions, PixelFormat
+from pacskit.encoding.codecs.headers import CodeStreamHeader
 from pacskit.encoding.codecs.samples import direct, extend, place
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ DEFAULT_RATIO: Final = 10.0
 """How many times smaller a lossy frame becomes where nothing is asked."""
 
 _MAX_BITS: Final = 24
-_MAX_BITS_TRANSFORMED: Final = 16  # above 23 the transform overflows within OpenJPEG
+_TRIES: Final = 8
+_SMALLEST: Final = 32  # pylibjpeg-openjpeg encodes no frame that is narrower or lower
 
 
-class _Jpeg2000(LibraryCodec):
+class _Jpeg2000(CodeStreamCodec):
     """What both bindings of OpenJPEG share: 1 to 24 bits, signed or not."""
 
     decodes = (_LOSSLESS, _LOSSY, *_HIGH_THROUGHPUT)
@@ -52,25 +53,31 @@ class Jpeg2kCodec(_Jpeg2000):
     distribution = "imagecodecs"
     hint = "imagecodecs"
 
-    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
         """Fill ``out``."""
         import imagecodecs
 
-        header = _header(frame, syntax)
         target = direct(out, header.bits, header.signed)
-        if target is None:
-            place(imagecodecs.jpeg2k_decode(frame, numthreads=1), out)
-        else:
-            imagecodecs.jpeg2k_decode(frame, numthreads=1, out=target)
+        try:
+            if target is None:
+                place(imagecodecs.jpeg2k_decode(frame, numthreads=1), out)
+            else:
+                imagecodecs.jpeg2k_decode(frame, numthreads=1, out=target)
+        except imagecodecs.Jpeg2kError as error:
+            raise CodecError(str(error)) from error
         extend(out, header.bits, header.signed, format)
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
         """Return the code stream."""
         lossless = check_options(syntax, syntax == _LOSSLESS, options)
-        if not lossless and options.psnr is None:
-            raise NotImplementedError(f"{self.name} encodes to a PSNR, not to a ratio")
-        level = None if lossless else options.psnr
         samples = _cells(array, format)
+        if not lossless and options.psnr is None:
+            if min(format.rows, format.columns) >= _SMALLEST:
+                raise NotImplementedError(f"{self.name} encodes to a PSNR, not to a ratio")
+            return _to_ratio(samples, format, options.ratio or DEFAULT_RATIO)
+        level = None if lossless else options.psnr
         try:
             return _encode(samples, format, level)
         except RuntimeError:
@@ -87,11 +94,12 @@ class OpenJpegCodec(_Jpeg2000):
     distribution = "pylibjpeg-openjpeg"
     hint = "pylibjpeg-openjpeg"
 
-    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
         """Fill ``out``."""
         import openjpeg
 
-        header = _header(frame, syntax)
         place(openjpeg.decode(bytes(frame)), out)
         extend(out, header.bits, header.signed, format)
 
@@ -120,7 +128,7 @@ def has_transform(format: PixelFormat) -> bool:
     """Whether an encoder uses the multiple component transform: for RGB, whose photometric interpretation becomes
     YBR_RCT or YBR_ICT; YBR_FULL stays as it is (PS3.5 8.2.4)."""
     rgb = format.photometric in {"RGB", "YBR_RCT", "YBR_ICT"}
-    return format.samples == 3 and rgb and format.bits_stored <= _MAX_BITS_TRANSFORMED
+    return format.samples == 3 and rgb and format.bits_stored <= TRANSFORMED_BITS
 
 
 def check_options(syntax: str, lossless: bool, options: EncodeOptions) -> bool:
@@ -153,14 +161,22 @@ def _encode(array: NDArray[Any], format: PixelFormat, level: float | None, resol
     )
 
 
+def _to_ratio(array: NDArray[Any], format: PixelFormat, ratio: float) -> bytes:
+    """Encode a small frame with the most of PSNR that makes it ``ratio`` times smaller, the least where none does."""
+    room = array.size * format.bits_stored / 8 / ratio
+    low, high = 1.0, 6.0 * format.bits_stored + 20
+    best = _encode(array, format, low)
+    for _ in range(_TRIES):
+        middle = (low + high) / 2
+        stream = _encode(array, format, middle)
+        if len(stream) <= room:
+            best, low = stream, middle
+        else:
+            high = middle
+    return best
+
+
 def _cells(array: NDArray[Any], format: PixelFormat) -> NDArray[Any]:
     """Samples in the narrowest cell that holds them, which is what the libraries take."""
     width = 1 if format.bits_stored <= 8 else 2 if format.bits_stored <= 16 else 4
     return array.astype(f"{array.dtype.kind}{width}", copy=False)
-
-
-def _header(frame: memoryview, syntax: str) -> CodeStreamHeader:
-    header = parse_header(frame, syntax)
-    if header is None or header.kind != "jpeg2000":
-        raise ValueError("not a JPEG 2000 code stream")
-    return header

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pacskit.core.errors import EncodeError
-from pacskit.encoding.codecs.base import EncodeOptions, LibraryCodec, PixelFormat
-from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
-from pacskit.encoding.codecs.samples import as_unsigned, direct, extend, place
+from pacskit.core.errors import CodecError, EncodeError
+from pacskit.encoding.codecs.base import CodeStreamCodec, EncodeOptions, PixelFormat, unsigned_bits
+from pacskit.encoding.codecs.headers import CodeStreamHeader
+from pacskit.encoding.codecs.samples import direct, extend, place
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ _DEFAULT_NEAR: Final = 2
 _NONE, _SAMPLE = 0, 2  # interleave modes (14495-1 C.2.3); 1 is by line
 
 
-class _JpegLs(LibraryCodec):
+class _JpegLs(CodeStreamCodec):
     """What both bindings share: JPEG-LS holds 2 to 16 bits, unsigned (PS3.5 table 8.2.3-1)."""
 
     decodes = (_LOSSLESS, _NEAR)
@@ -49,17 +49,22 @@ class CharlsCodec(_JpegLs):
         """Whether frames of this format can be encoded: it always writes the precision of the cell."""
         return super().can_encode(syntax, format) and format.bits_stored == format.bits_allocated
 
-    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
         """Fill ``out``."""
         import imagecodecs
 
-        header = _header(frame, syntax)
+        _check(header)
         data = with_end(frame)
         target = direct(out, header.bits)
-        if target is not None and (format.samples == 1 or _interleave(frame, header) != _NONE):
-            imagecodecs.jpegls_decode(data, out=target)
-        else:
-            place(imagecodecs.jpegls_decode(data), out)
+        try:
+            if target is not None and (format.samples == 1 or header.interleave != _NONE):
+                imagecodecs.jpegls_decode(data, out=target)
+            else:
+                place(imagecodecs.jpegls_decode(data), out)
+        except imagecodecs.JpeglsError as error:
+            raise CodecError(str(error)) from error
         extend(out, header.bits, False, format)
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
@@ -70,7 +75,7 @@ class CharlsCodec(_JpegLs):
         if options.interleave not in {None, _SAMPLE if format.samples > 1 else _NONE}:
             raise NotImplementedError(f"{self.name} writes colour interleaved by sample only")
         room = 2 * array.nbytes + 4096  # what the library reserves itself is too small for noise
-        return bytes(imagecodecs.jpegls_encode(as_unsigned(array, format), level=near, out=room))
+        return bytes(imagecodecs.jpegls_encode(unsigned_bits(array, format.bits_stored), level=near, out=room))
 
 
 class PyJpeglsCodec(_JpegLs):
@@ -82,12 +87,14 @@ class PyJpeglsCodec(_JpegLs):
     distribution = "pyjpegls"
     hint = "pyjpegls"
 
-    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
         """Fill ``out``."""
         import jpeg_ls
         import numpy as np
 
-        header = _header(frame, syntax)
+        _check(header)
         data, facts = jpeg_ls.decode_buffer(bytes(with_end(frame)))
         values = np.frombuffer(data, "u1" if header.bits <= 8 else "<u2")
         place(values, out, planar=format.samples > 1 and facts["interleave_mode"] == _NONE)
@@ -99,7 +106,7 @@ class PyJpeglsCodec(_JpegLs):
 
         near = near_of(array, syntax, format, options)
         mode = interleave_of(format, options)
-        samples = as_unsigned(array, format)
+        samples = unsigned_bits(array, format.bits_stored)
         if format.bits_stored <= 8:
             samples = samples.astype("u1", copy=False)
         if format.samples > 1 and mode == _NONE:
@@ -161,12 +168,6 @@ def interleave_of(format: PixelFormat, options: EncodeOptions) -> int:
     return mode
 
 
-def _header(frame: memoryview, syntax: str) -> CodeStreamHeader:
-    header = parse_header(frame, syntax)
-    if header is None or header.kind != "jpeg-ls":
+def _check(header: CodeStreamHeader) -> None:
+    if header.kind != "jpeg-ls":
         raise ValueError("not a JPEG-LS code stream")
-    return header
-
-
-def _interleave(frame: memoryview, header: CodeStreamHeader) -> int:
-    return frame[header.data - 2]  # the scan header ends in NEAR, ILV, point transform (14495-1 C.2.3)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import CodecError, CodecTruncatedError, CodecUnavailable, EncodeError
-from pacskit.encoding.codecs.base import EncodeOptions, LibraryCodec, PixelFormat
-from pacskit.encoding.codecs.headers import parse_header
-from pacskit.encoding.codecs.samples import as_unsigned, direct, extend, place
+from pacskit.encoding.codecs.base import CodeStreamCodec, EncodeOptions, PixelFormat, unsigned_bits
+from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
+from pacskit.encoding.codecs.samples import direct, extend, place
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ _DEFAULT_DISTANCE: Final = 1.0
 _MAX_DISTANCE: Final = 25.0
 
 
-class JpegXlCodec(LibraryCodec):
+class JpegXlCodec(CodeStreamCodec):
     """libjxl in imagecodecs: releases the GIL, decodes in place."""
 
     name = "imagecodecs (libjxl)"
@@ -53,18 +53,22 @@ class JpegXlCodec(LibraryCodec):
             return False
         return syntax == _LOSSLESS or not (format.signed or format.photometric.startswith(("YBR", "PALETTE")))
 
-    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
         """Fill ``out``."""
         import imagecodecs
 
-        header = parse_header(frame, syntax)
         _check_boxes(frame)
-        bits = header.bits if header is not None and header.bits else format.bits_stored
+        bits = header.bits or format.bits_stored
         target = direct(out, bits)
-        if target is None:
-            place(imagecodecs.jpegxl_decode(frame, numthreads=1), out)
-        else:
-            imagecodecs.jpegxl_decode(frame, numthreads=1, out=target)
+        try:
+            if target is None:
+                place(imagecodecs.jpegxl_decode(frame, numthreads=1), out)
+            else:
+                imagecodecs.jpegxl_decode(frame, numthreads=1, out=target)
+        except imagecodecs.JpegxlError as error:
+            raise CodecError(str(error)) from error
         extend(out, bits, False, format)
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
@@ -73,14 +77,17 @@ class JpegXlCodec(LibraryCodec):
 
         distance = _distance(syntax, options)
         lossless = not distance
-        samples = as_unsigned(array, format)
+        effort = options.effort if options.effort is not None else _FASTEST if lossless else _LOSSY_EFFORT
+        if not 1 <= effort <= 9:
+            raise EncodeError(f"a JPEG XL effort of {effort} is not within 1 to 9")
+        samples = unsigned_bits(array, format.bits_stored)
         samples = samples.astype("u1" if format.bits_stored <= 8 else "u2", copy=False)
         return bytes(
             imagecodecs.jpegxl_encode(
                 samples,
                 lossless=lossless,
                 distance=None if lossless else distance,
-                effort=options.effort or (_FASTEST if lossless else _LOSSY_EFFORT),
+                effort=effort,
                 bitspersample=format.bits_stored,
                 usecontainer=False,
                 numthreads=1,
@@ -157,7 +164,7 @@ def _check_boxes(view: memoryview) -> tuple[bytes, ...]:
     """Return the types of the boxes of a container, none for a bare code stream; refuse one that ends too early."""
     if bytes(view[:12]) != _CONTAINER:
         return ()
-    found = []
+    found: list[bytes] = []
     at = 0
     while at + 8 <= len(view) and len(found) < _MAX_BOXES:
         size, head = int.from_bytes(view[at : at + 4], "big"), 8

@@ -41,7 +41,7 @@ class RleCodec:
         """Fill ``out``; DecodeError with the offset where a segment is too short or too long."""
         _rle.decode(
             frame,
-            out,
+            out.data,
             rows=format.rows,
             columns=format.columns,
             samples=format.samples,
@@ -51,7 +51,7 @@ class RleCodec:
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
         """Return the frame; there are no options."""
         return _rle.encode(
-            array,
+            array.data,
             rows=format.rows,
             columns=format.columns,
             samples=format.samples,

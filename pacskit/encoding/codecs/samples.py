@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pacskit.encoding.codecs.base import PixelFormat
+from pacskit.encoding.codecs.base import PixelFormat, extend_sign
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["as_unsigned", "direct", "extend", "place"]
+__all__ = ["direct", "extend", "place"]
 
 
 def direct(out: NDArray[Any], precision: int, signed: bool = False) -> NDArray[Any] | None:
@@ -37,17 +37,6 @@ def extend(out: NDArray[Any], precision: int, signed: bool, format: PixelFormat)
     if precision <= 0 or signed == format.signed:
         return
     if format.signed:
-        drop = 8 * out.itemsize - min(precision, format.bits_stored)
-        if drop > 0:
-            out <<= drop
-            out >>= drop
+        extend_sign(out, min(precision, format.bits_stored))
     elif precision < 8 * out.itemsize:
         out &= (1 << precision) - 1
-
-
-def as_unsigned(array: NDArray[Any], format: PixelFormat) -> NDArray[Any]:
-    """Return samples for an encoder that takes unsigned ones only: the two's complement bits of signed ones."""
-    if not format.signed:
-        return array
-    found = array.view(f"u{array.itemsize}")
-    return found if format.bits_stored == 8 * array.itemsize else found & ((1 << format.bits_stored) - 1)

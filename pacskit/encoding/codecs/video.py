@@ -53,14 +53,10 @@ class _Profile(NamedTuple):
     max_rate: int  # samples of luminance a second
 
 
-_MAIN_LEVEL = _Profile("mpeg2video", (), 8, (720, 576), 720 * 576, 10_368_000)
-_HIGH_LEVEL = _Profile("mpeg2video", (), 8, (1920, 1152), 1920 * 1152, 62_668_800)
-_AVC_41 = _Profile(
-    "libx264", (("profile", "high"), ("level", "4.1")), 8, (2880, 2880), 8192 * 256, 245_760 * 256
-)
-_AVC_42 = _Profile(
-    "libx264", (("profile", "high"), ("level", "4.2")), 8, (2944, 2944), 8704 * 256, 522_240 * 256
-)
+_MAIN_LEVEL = _Profile("mpeg2video", (("profile", "4"), ("level", "8")), 8, (720, 576), 720 * 576, 10_368_000)
+_HIGH_LEVEL = _Profile("mpeg2video", (("profile", "4"), ("level", "4")), 8, (1920, 1152), 1920 * 1152, 62_668_800)
+_AVC_41 = _Profile("libx264", (("profile", "high"), ("level", "4.1")), 8, (2880, 2880), 8192 * 256, 245_760 * 256)
+_AVC_42 = _Profile("libx264", (("profile", "high"), ("level", "4.2")), 8, (2944, 2944), 8704 * 256, 522_240 * 256)
 _HEVC = _Profile(
     "libx265", (("x265-params", "profile=main:level-idc=51:log-level=none"),), 8, (8444, 8444), 8_912_896, 534_773_760
 )
@@ -133,9 +129,7 @@ def decode_video(
     return _frames(av, bytes(memoryview(stream).cast("B")), format, pixel_format, number_of_frames)
 
 
-def _frames(
-    av: Any, data: bytes, format: PixelFormat, pixel_format: str, wanted: int | None
-) -> Iterator[NDArray[Any]]:
+def _frames(av: Any, data: bytes, format: PixelFormat, pixel_format: str, wanted: int | None) -> Iterator[NDArray[Any]]:
     found = 0
     with _opened(av, data) as container:
         _compare(container.streams.video[0].codec_context, format)
@@ -330,7 +324,7 @@ def _options(profile: _Profile, options: EncodeOptions, bit_rate: int | None) ->
     found = dict(profile.options)
     if bit_rate is None:
         if profile.encoder == "mpeg2video":  # a quantiser from 1 to 31
-            found.update(flags="+qscale", global_quality=str(118 * max(1, round((100 - quality) * 31 / 100))))
+            found["qmin"] = found["qmax"] = str(max(1, round((100 - quality) * 31 / 100)))
         else:  # a rate factor from 0 to 51
             found["crf"] = str(max(1, round((100 - quality) * 51 / 100)))
     return found

@@ -2,7 +2,7 @@
 
 from pacskit.encoding.codecs.base import DecodeLimits, PixelFormat
 from pacskit.encoding.pixels.color import convert_color, icc_profile
-from pacskit.encoding.pixels.layout import FloatPixelFormat, pixel_format
+from pacskit.encoding.pixels.layout import FloatPixelFormat, pixel_diagnostics, pixel_format
 from pacskit.encoding.pixels.overlays import Overlay, overlay_array, overlay_groups, overlay_of
 from pacskit.encoding.pixels.palette import Palette, apply_palette, palette_of
 from pacskit.encoding.pixels.reader import PixelReader, decode_into, frames, pixel_array
@@ -24,5 +24,6 @@ __all__ = [
     "overlay_of",
     "palette_of",
     "pixel_array",
+    "pixel_diagnostics",
     "pixel_format",
 ]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pacskit.core.dataset import Dataset
-from pacskit.core.dictionary import tag_for
+from pacskit.core.diagnostics import Diagnostic, DiagnosticKind
+from pacskit.core.dictionary import keyword_for, tag_for
 from pacskit.core.errors import DecodeError
 from pacskit.encoding.codecs.base import PixelFormat
 from pacskit.encoding.frames import FrameIndex
@@ -15,7 +16,7 @@ from pacskit.encoding.transfer_syntax import grammar
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FloatPixelFormat", "Layout", "layout_of", "pixel_format"]
+__all__ = ["FloatPixelFormat", "Layout", "layout_of", "pixel_diagnostics", "pixel_format"]
 
 _PIXEL_DATA: Final = 0x7FE00010
 _FLOATS: Final = {0x7FE00008: 32, 0x7FE00009: 64}  # Float and Double Float Pixel Data
@@ -164,3 +165,24 @@ def pixel_format(dataset: Dataset) -> PixelFormat:
     if _is_native(dataset):
         FrameIndex(dataset)
     return found
+
+
+def pixel_diagnostics(dataset: Dataset) -> list[Diagnostic]:
+    """Return what reading pixels tolerates and leaves out: native pixel data after the last frame.
+
+    Number of Frames is what counts; a file whose pixel data would hold more frames may have a wrong one. A byte that
+    makes the length even is none.
+    """
+    if not _is_native(dataset):
+        return []
+    layout_of(dataset)
+    index = FrameIndex(dataset)
+    place = index.bit_range(index.number_of_frames - 1)
+    start, data = index.bit_range(0).offset, index.native
+    used = place.offset - start + -(-(place.bit + place.bits) // 8)
+    over = 0 if data is None else len(data) - used
+    if over <= used % 2:
+        return []
+    tag = _pixel_tag(dataset)
+    detail = f"{over} bytes after the last of {index.number_of_frames} frame(s)"
+    return [Diagnostic(DiagnosticKind.EXCESS_PIXELS, keyword_for(tag), start + used, detail)]

@@ -24,7 +24,7 @@ class NativePixels:
     ``cells`` gives them as they are stored, ``values`` without the bits that belong to nothing or to an overlay.
     """
 
-    __slots__ = ("_data", "_frame_bits", "_index", "layout")
+    __slots__ = ("_data", "_frame_bits", "_index", "_swap", "_words", "layout")
 
     def __init__(self, index: FrameIndex, layout: Layout) -> None:
         data = index.native
@@ -33,6 +33,9 @@ class NativePixels:
         self._index = index
         self._data = data
         self.layout = layout
+        # OW has words of two bytes also where a cell has more: its low word comes first (PS3.5 8.1.1 and 8.2)
+        self._words = layout.swap and layout.format.itemsize > 2 and not layout.is_float
+        self._swap = layout.swap and not self._words
         self._frame_bits = index.bit_range(0).bits
         if layout.format.photometric == "YBR_FULL_422":
             self._check_422()
@@ -65,26 +68,26 @@ class NativePixels:
         target = np.empty(shape, format.dtype) if out is None else out
         size, bits, high = format.itemsize, format.bits_stored, layout.high_bit
         if format.photometric == "YBR_FULL_422":
-            widen_422(source, target, size, bits, high, swap=layout.swap)
+            widen_422(source, target, size, bits, high, swap=self._swap)
         elif format.samples > 1 and format.planar == 1:
             plane = format.rows * format.columns
             take_values(
                 source, target, size, bits, high, format.signed,
-                swap=layout.swap, plane=plane, samples=format.samples,
+                swap=self._swap, plane=plane, samples=format.samples,
             )  # fmt: skip
         else:
-            take_values(source, target, size, bits, high, format.signed, swap=layout.swap)
+            take_values(source, target, size, bits, high, format.signed, swap=self._swap)
         return target
 
     def cells(self, frame: int) -> NDArray[Any]:
         """The cells of one frame with all their bits, as unsigned numbers in the order of the source."""
         size = self.layout.format.itemsize
-        return np.frombuffer(self._cut(frame, 1), np.dtype(f"{'>' if self.layout.swap else '<'}u{size}"))
+        return np.frombuffer(self._cut(frame, 1), np.dtype(f"{'>' if self._swap else '<'}u{size}"))
 
     def _fits(self, source: memoryview) -> bool:
         """Whether the bytes of the source are the values."""
         layout, format = self.layout, self.layout.format
-        if layout.swap or format.photometric == "YBR_FULL_422" or (format.samples > 1 and format.planar == 1):
+        if self._swap or format.photometric == "YBR_FULL_422" or (format.samples > 1 and format.planar == 1):
             return False
         if layout.is_float or not layout.has_unused_bits:
             return True
@@ -92,17 +95,20 @@ class NativePixels:
 
     def _straight(self) -> memoryview:
         """The whole value with swapped bytes put right."""
-        if not self._index.has_swapped_bytes:
-            return self._data
-        words = np.frombuffer(self._data[: len(self._data) // 2 * 2], "u2").byteswap()
-        return memoryview(words).cast("B")
+        return _unswapped(self._data) if self._index.has_swapped_bytes else self._data
 
     def _cut(self, first: int, count: int) -> memoryview:
         """The bytes of frames in a row."""
         start, length = first * self._frame_bits // 8, count * self._frame_bits // 8
         if self._index.has_swapped_bytes and count == 1:
             return memoryview(self._index.frame(first))
-        return self._straight()[start : start + length]
+        found = self._straight()[start : start + length]
+        return _unswapped(found) if self._words else found
+
+
+def _unswapped(data: memoryview) -> memoryview:
+    """Words of two bytes in the other order."""
+    return np.frombuffer(data[: len(data) // 2 * 2], "u2").byteswap().data.cast("B")
 
 
 def values_in_place(array: NDArray[Any], layout: Layout) -> None:

@@ -56,8 +56,8 @@ class Overlay:
 
 
 def overlay_groups(dataset: Dataset) -> tuple[int, ...]:
-    """Return the groups that have an overlay."""
-    return tuple(group for group in _GROUPS if (group << 16 | _ROWS) in dataset)
+    """Return the groups that have an overlay; one whose Overlay Rows is empty has none."""
+    return tuple(group for group in _GROUPS if _value(dataset, group << 16 | _ROWS) is not None)
 
 
 def _value(dataset: Dataset, tag: int, default: Any = None) -> Any:
@@ -77,7 +77,7 @@ def overlay_of(dataset: Dataset, group: int = 0x6000) -> Overlay:
     if group not in _GROUPS:
         raise ValueError(f"{group:04X} is no group of overlays")
     base = group << 16
-    if base | _ROWS not in dataset:
+    if group not in overlay_groups(dataset):
         raise DecodeError("the data set has no such overlay", tag=base | _ROWS)
     origin = _value(dataset, base | _ORIGIN, [1, 1])
     if not isinstance(origin, (list, tuple)) or len(origin) != 2 or not all(isinstance(one, int) for one in origin):
@@ -118,7 +118,7 @@ def _own(dataset: Dataset, overlay: Overlay, numbers: range) -> NDArray[np.uint8
     value = element.raw if element.raw is not None else element.value
     data = memoryview(value if isinstance(value, (bytes, bytearray, memoryview)) else b"").cast("B")
     if element.raw is not None and not element.is_little_endian and element.VR == "OW":
-        data = memoryview(np.frombuffer(data[: len(data) // 2 * 2], "u2").byteswap()).cast("B")
+        data = np.frombuffer(data[: len(data) // 2 * 2], "u2").byteswap().data.cast("B")
     bits = overlay.rows * overlay.columns
     if len(data) * 8 < bits * overlay.number_of_frames:
         raise TruncatedError(

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,19 +21,22 @@ from pacskit.encoding.frames import FrameIndex
 from pacskit.encoding.pixels.color import convert_color
 from pacskit.encoding.pixels.layout import layout_of
 from pacskit.encoding.pixels.native import NativePixels, values_in_place
-from pacskit.encoding.pixels.palette import Palette, palette_of
+from pacskit.encoding.pixels.palette import apply_palette
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pacskit.encoding.pixels.video import VideoFrames
 
 __all__ = ["PixelReader", "decode_into", "frames", "pixel_array"]
 
 _PIXEL_DATA: Final = 0x7FE00010
 _LIMITS: Final = DecodeLimits()
 _MOST_THREADS: Final = 8
-_WORTH_A_THREAD: Final = 1 << 16
+_WORTH_A_THREAD: Final = 1 << 20  # bytes: a run of frames that decodes much longer than a thread takes to begin
 _GROWTH: Final = 100
 _UID: Final = "1.2.840.10008.1.2"
+_VIDEO: Final = _UID + ".4.10"
 _WHOLE_CELLS: Final = frozenset(_UID + suffix for suffix in (".5", ".1.98", ".8.1"))  # every bit of a cell is kept
 
 
@@ -56,7 +60,19 @@ class PixelReader:
         Divide encapsulated pixel data without its offset tables, where those are wrong.
     """
 
-    __slots__ = ("_index", "_layout", "_limits", "_native", "_palette", "_registry", "_syntax", "format", "photometric")
+    __slots__ = (
+        "_dataset",
+        "_index",
+        "_layout",
+        "_limits",
+        "_native",
+        "_registry",
+        "_syntax",
+        "_video",
+        "format",
+        "number_of_frames",
+        "photometric",
+    )
 
     def __init__(
         self,
@@ -66,33 +82,34 @@ class PixelReader:
         registry: CodecRegistry = default_registry,
         ignore_tables: bool = False,
     ) -> None:
+        self._dataset = dataset
         self._layout = layout_of(dataset)
-        self._index = FrameIndex(dataset, ignore_tables=ignore_tables)
         self._limits = limits
         self._registry = registry
         self._native: NativePixels | None = None
-        self._syntax = ""
+        self._video: VideoFrames | None = None
+        self._syntax = str(dataset.transfer_syntax or dataset.file_meta.get("TransferSyntaxUID") or "")
         self.format: PixelFormat = self._layout.format
         self.photometric: str = self.format.photometric
-        self._palette: Palette | None = palette_of(dataset) if self.photometric == "PALETTE COLOR" else None
+        if _is_video(self._syntax):
+            self._video = _video_frames(dataset, self.format, limits)
+            self.number_of_frames: int = self._video.number_of_frames
+            self.photometric = decoded_photometric(self._syntax, self.format)
+            return
+        self._index = FrameIndex(dataset, ignore_tables=ignore_tables)
+        self.number_of_frames = self._index.number_of_frames
         if not self._index.is_encapsulated:
             self._native = NativePixels(self._index, self._layout)
             self.photometric = "YBR_FULL" if self.photometric == "YBR_FULL_422" else self.photometric
-            return
-        self._syntax = str(dataset.transfer_syntax or dataset.file_meta.get("TransferSyntaxUID") or "")
-        if not self._syntax:
+        elif not self._syntax:
             raise DecodeError("encapsulated pixel data without a transfer syntax", tag=_PIXEL_DATA)
-        self.photometric = decoded_photometric(self._syntax, self.format)
-
-    @property
-    def number_of_frames(self) -> int:
-        """How many frames there are."""
-        return self._index.number_of_frames
+        else:
+            self.photometric = decoded_photometric(self._syntax, self.format)
 
     @property
     def is_encapsulated(self) -> bool:
         """Whether frames are code streams."""
-        return self._index.is_encapsulated
+        return self._native is None
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -113,8 +130,15 @@ class PixelReader:
         if out is not None:
             _check_out(out, self.format.shape, self.dtype)
         if self._native is not None:
-            return self._native.values(number, 1, None if out is None else out[np.newaxis])[0]
-        return self._decode(number, out)
+            found: NDArray[Any] = self._native.values(number, 1, None if out is None else out[np.newaxis])[0]
+            return found
+        if self._video is None:
+            return self._decode(number, out)
+        (shown,) = self._video.frames([number])
+        if out is None:
+            return shown
+        out[...] = shown
+        return out
 
     def cells(self, number: int) -> NDArray[Any]:
         """Return the cells of one frame with every bit, as unsigned numbers in one dimension.
@@ -124,7 +148,7 @@ class PixelReader:
         self._check(number)
         if self._native is not None:
             return self._native.cells(number)
-        if self._syntax not in _WHOLE_CELLS:
+        if self._video is not None or self._syntax not in _WHOLE_CELLS:
             raise DecodeError("the code stream holds the stored bits only", tag=_PIXEL_DATA)
         found = self._decoded(number, replace(self.format, bits_stored=self.format.bits_allocated), None)
         return found.reshape(-1).view(f"u{self.format.itemsize}")
@@ -159,8 +183,8 @@ class PixelReader:
         found = self.frame(number)
         if self.photometric == "RGB":
             return found
-        if self._palette is not None:
-            return self._palette(found)
+        if self.photometric == "PALETTE COLOR":
+            return apply_palette(found, self._dataset)
         if not self.photometric.startswith("YBR_"):
             raise DecodeError(f"{self.photometric} is not converted to RGB", tag=0x00280004)
         return convert_color(found, self.photometric, "RGB", bits=self.format.bits_stored)
@@ -170,26 +194,29 @@ class PixelReader:
     def frames(self, indices: Iterable[int] | None = None, *, threads: int | None = None) -> Iterator[NDArray[Any]]:
         """Iterate over frames, all or those of ``indices``, in their order.
 
-        Code streams decode in ``threads``, by default as many as there are processors, and at most twice as many
-        frames are in memory as there are threads. Threads end with the iterator.
+        Code streams decode in ``threads``, by default as many as there are processors, a few frames or a megabyte
+        for each of them ahead of who asks. Threads end with the iterator.
         """
         numbers = range(self.number_of_frames) if indices is None else indices
         wanted = self._threads(threads)
+        if self._video is not None:
+            return self._video.frames(numbers)
         if wanted == 1:
             return (self.frame(number) for number in numbers)
-        return _ahead(self.frame, numbers, wanted)
+        runs = _runs(numbers, max(1, _WORTH_A_THREAD // self.format.nbytes))
+        return chain.from_iterable(_ahead(lambda run: [self.frame(number) for number in run], runs, wanted))
 
     def array(self, *, threads: int | None = None) -> NDArray[Any]:
         """Return all frames in one read-only array of ``shape``: a view of native pixel data wherever that can be."""
         if self._native is not None:
             found = self._native.values(0, self.number_of_frames)
         else:
-            first = self._decode(0, None)  # before room is made for what may be no more than a claim
+            first = self.frame(0)  # before room is made for what may be no more than a claim
             found = first[np.newaxis]
             if self.number_of_frames > 1:
                 found = self._room()
                 found[0] = first
-                self._fill(found, range(self.number_of_frames), 1, threads)
+                self._fill(found, range(self.number_of_frames), 0 if self._video else 1, threads)
         found.flags.writeable = False
         return found.reshape(self.shape)
 
@@ -212,22 +239,26 @@ class PixelReader:
             self._fill(out, numbers, 0, threads)
 
     def _fill(self, out: NDArray[Any], numbers: range | list[int], start: int, threads: int | None) -> None:
-        """Decode ``numbers[start:]`` to their places, in runs that are worth a thread."""
-        run = max(1, _WORTH_A_THREAD // self.format.nbytes)
+        """Decode ``numbers[start:]`` to their places."""
+        if self._video is not None:
+            for place, frame in enumerate(self._video.frames(numbers)):
+                out[place] = frame
+            return
+        wanted = self._threads(threads)
+        run = max(1, min(_WORTH_A_THREAD // self.format.nbytes, len(numbers) // (4 * wanted)))
 
-        def work(place: int) -> None:
-            for at in range(place, min(place + run, len(numbers))):
-                self.frame(numbers[at], out=out[at])
+        def work(places: list[int]) -> None:
+            for place in places:
+                self.frame(numbers[place], out=out[place])
 
-        places = range(start, len(numbers), run)
-        wanted = min(self._threads(threads, run), len(places))
-        for _ in map(work, places) if wanted <= 1 else _ahead(work, places, wanted):
+        runs = _runs(range(start, len(numbers)), run)
+        for _ in map(work, runs) if wanted == 1 else _ahead(work, runs, wanted):
             continue
 
     def _room(self) -> NDArray[Any]:
         wanted = self.number_of_frames * self.format.nbytes
-        fragments = self._index.fragments
-        encoded = fragments.view.nbytes if fragments is not None else 0
+        fragments = None if self._video is not None else self._index.fragments
+        encoded = self._video.nbytes if self._video is not None else fragments.view.nbytes if fragments else 0
         if wanted > max(self._limits.max_bytes, _GROWTH * encoded):
             raise LimitError(
                 f"{self.number_of_frames} frames of {self.format.nbytes} bytes in one array; the limit is "
@@ -236,15 +267,28 @@ class PixelReader:
             )
         return np.empty((self.number_of_frames, *self.format.shape), self.dtype)
 
-    def _threads(self, threads: int | None, run: int = 1) -> int:
+    def _threads(self, threads: int | None) -> int:
         """How many threads: none for what is not worth it."""
         if threads is not None and threads < 1:
             raise ValueError("there is at least one thread")
-        if self._native is not None or self.number_of_frames == 1:
+        if self._native is not None or self._video is not None or self.number_of_frames == 1:
             return 1
         if threads is not None:
             return threads
-        return 1 if self.format.nbytes * run < _WORTH_A_THREAD // 2 else min(_processors(), _MOST_THREADS)
+        small = self.format.nbytes * self.number_of_frames < _WORTH_A_THREAD
+        return 1 if small else min(_processors(), _MOST_THREADS)
+
+
+def _is_video(syntax: str) -> bool:
+    from pacskit.encoding.codecs.video import is_video
+
+    return syntax.startswith(_VIDEO) and is_video(syntax)
+
+
+def _video_frames(dataset: Dataset, format: PixelFormat, limits: DecodeLimits) -> VideoFrames:
+    from pacskit.encoding.pixels.video import VideoFrames
+
+    return VideoFrames(dataset, format, limits)
 
 
 def _processors() -> int:
@@ -261,13 +305,20 @@ def _check_out(out: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) 
         raise ValueError("out must be C-contiguous, writeable and aligned")
 
 
-def _ahead(work: Callable[[int], Any], numbers: Iterable[int], threads: int) -> Iterator[Any]:
-    """Results of ``work`` in order, a few frames ahead of who asks."""
+def _runs(numbers: Iterable[int], length: int) -> Iterator[list[int]]:
+    """The numbers in pieces."""
+    left = iter(numbers)
+    while run := list(islice(left, length)):
+        yield run
+
+
+def _ahead(work: Callable[[list[int]], Any], runs: Iterable[list[int]], threads: int) -> Iterator[Any]:
+    """Results of ``work`` in order, a few runs ahead of who asks."""
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="pacskit-frames") as pool:
         try:
-            for number in numbers:
-                waiting.append(pool.submit(work, number))
+            for run in runs:
+                waiting.append(pool.submit(work, run))
                 if len(waiting) >= 2 * threads:
                     yield waiting.popleft().result()
             while waiting:

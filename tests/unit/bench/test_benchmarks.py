@@ -28,7 +28,9 @@ WANTED = {
     "display": ["RenderFrame", "ResampleVolume"],
     "pdu": ["PduRoundTrip"],
     "network": ["EchoSCP", "StoreSCP", "StoreSCU", "FindSCP"],
+    "pixels": ["NativePixels", "FramesOfCodeStreams"],
     "startup": ["ImportTime"],
+    "codecs": ["Rle", "JpegBaseline", "JpegExtended", "JpegLossless", "JpegLs", "Jpeg2000", "Htj2k", "JpegXl"],
 }
 
 
