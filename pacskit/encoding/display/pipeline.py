@@ -56,7 +56,7 @@ class GrayPipeline:
     def render(self, stored: NDArray[Any], *, bits: Literal[8, 16] = 8) -> NDArray[Any]:
         """The output as unsigned integers of 8 or 16 bits, rounded to the nearest; the GIL is released in between."""
         out = np.empty(stored.shape, np.uint8 if bits == 8 else np.uint16)
-        stored = np.ascontiguousarray(stored, stored.dtype.newbyteorder("="))
+        stored = np.require(stored, stored.dtype.newbyteorder("="), ["C", "A"])
         if stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2:
             self._by_table(stored, out)
         else:

@@ -142,7 +142,7 @@ class Volume:
         grid.check_size(self.array.dtype.itemsize, max_bytes)
         if max(grid.shape) >= 1 << 31:
             raise LimitError(f"a volume of {grid.shape} voxels")
-        source = np.ascontiguousarray(self.array, self.array.dtype.newbyteorder("="))
+        source = np.require(self.array, self.array.dtype.newbyteorder("="), ["C", "A"])
         value = float(source.min()) if fill is None else float(fill)
         out = np.empty(grid.shape, source.dtype)
         kind, matrix = _KINDS[source.dtype.str[1:]], self.grid.map_from(grid)

@@ -195,6 +195,24 @@ def test_published_presentation_states_are_read(corpus: Path) -> None:
     assert np.array_equal(picture, last[voi[modality[stored]]])
 
 
+@pytest.mark.corpus
+@pytest.mark.interop
+def test_a_published_presentation_state_shows_what_dcmtk_shows(corpus: Path, dcmtk: Dcmtk, tmp_path: Path) -> None:
+    """Three scrambled tables, on an image made for it: a value that is a neighbour's would show at once."""
+    path = corpus / "weasis-dicom-tools/weasis-dicom-tools/src/test/resources/org/dcm4che3/img/prLUTs.dcm"
+    ps = PresentationState(dcmread(path))
+    values = np.random.default_rng(2).integers(0, 256, (512, 512), np.uint8)
+    foreign = foreign_image(values, SOPClassUID=pydicom.uid.SecondaryCaptureImageStorage)
+    foreign.SOPInstanceUID = ps.referenced[0]
+    foreign.StudyInstanceUID = ps.dataset.StudyInstanceUID
+    foreign.SeriesInstanceUID = ps.dataset.ReferencedSeriesSequence[0].SeriesInstanceUID
+    foreign.save_as(tmp_path / "image.dcm", enforce_file_format=True)
+    command = [dcmtk.tool("dcmp2pgm"), "-p", str(path), "image.dcm", "out.pgm"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    with Image.open(tmp_path / "out.pgm") as picture:
+        assert np.array_equal(np.asarray(picture), ps.render(dcmread(tmp_path / "image.dcm")))
+
+
 # ---- areas, shutters, overlays ----
 
 
