@@ -15,6 +15,7 @@ from pacskit import dcmread
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import GeometryError, LimitError
 from pacskit.encoding.volume import Grid, Volume, plane_of, sort_series
+from tests.foreign import wheel_files
 from tests.oracles.resampling import resample as oracle
 from tests.unit.encoding.phantoms import ball, rotation, sitk, write_series
 
@@ -196,6 +197,18 @@ def test_an_enhanced_object_lies_where_gdcm_reads_it(corpus: Path, name: str) ->
     np.testing.assert_allclose(volume.array, theirs[list(stack.order)], atol=1e-2)
     some = ds.NumberOfFrames - 1
     assert Volume.from_datasets([ds], frames=[some]).array.shape[0] == 1
+
+
+def test_a_dose_grid_is_scaled_and_lies_where_gdcm_reads_it() -> None:
+    (path,) = [path for path in wheel_files() if path.name == "rtdose.dcm"]
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(path))
+    image, ds = reader.Execute(), dcmread(path)
+    volume = Volume.from_datasets([ds])
+    np.testing.assert_allclose(volume.grid.origin, image.GetOrigin(), atol=1e-6)
+    np.testing.assert_allclose(volume.spacing, image.GetSpacing(), atol=1e-6)
+    np.testing.assert_allclose(volume.array, sitk.GetArrayFromImage(image) * float(ds.DoseGridScaling), rtol=1e-6)
 
 
 # ---- resampling ----
