@@ -278,8 +278,7 @@ def _frame_bits(dataset: Dataset, element: DataElement) -> int:
 
 def _has_swapped_bytes(dataset: Dataset, element: DataElement) -> bool:
     """Whether units under 16 bits stand in big endian words (PS3.5 8.2)."""
-    syntax = dataset.transfer_syntax
-    big = syntax is not None and grammar(syntax).big and element.raw is not None
+    big = element.raw is not None and not element.is_little_endian
     return big and element.VR == "OW" and (_number(dataset, "BitsAllocated", 16) or 16) <= 8
 
 

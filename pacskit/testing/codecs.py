@@ -41,15 +41,16 @@ class CodecTests:
 
     Each test asks the back end what it can do and holds it to that, behind the same guard as in use. Overridable:
 
-    - ``formats``: the pixels that it is asked about;
-    - ``samples``: frames from elsewhere with the pixels that they hold;
-    - ``tolerance``: how far, as a part of the range, a sample may be off in a lossy transfer syntax;
+    - ``formats``: the shapes and depths that it is asked about;
+    - ``pixels``: what is encoded, where it cannot take every value;
     - ``options``: how to encode;
+    - ``samples``: frames from elsewhere with the pixels that they hold;
+    - ``registry``: for one that needs another back end to decode what it encodes;
+    - ``tolerance``: how far, as a part of the range, a sample may be off in a lossy transfer syntax;
     - ``mutations``: how many damaged frames of each kind it has to survive.
     """
 
     tolerance = 0.1
-    options = EncodeOptions()
     mutations = 100
 
     def codec(self) -> Codec:
@@ -64,6 +65,20 @@ class CodecTests:
             for photometric in ("RGB", "YBR_FULL"):
                 yield PixelFormat(rows, columns, 3, 8, 8, photometric=photometric)
             yield PixelFormat(rows, columns, 3, 16, 16, photometric="RGB")
+
+    def pixels(self, syntax: str, format: PixelFormat) -> NDArray[Any]:
+        """Return smooth pixels from the lowest value to the highest, the last row the lowest."""
+        return _smooth(format)
+
+    def options(self, syntax: str, format: PixelFormat) -> EncodeOptions:
+        """Return how to encode; the codec's defaults."""
+        return EncodeOptions()
+
+    def registry(self) -> CodecRegistry:
+        """Return a registry that has the back end alone."""
+        registry = CodecRegistry()
+        registry.register(self.codec())
+        return registry
 
     def samples(self) -> Iterator[tuple[bytes, str, PixelFormat, NDArray[Any]]]:
         """Yield frames that were made elsewhere: bytes, transfer syntax, format, pixels."""
@@ -88,7 +103,7 @@ class CodecTests:
             _check(any(True for _ in self.samples()), "it only decodes: samples() must have frames")
 
     def test_pixels_come_back(self) -> None:
-        registry = self._registry()
+        registry = self.registry()
         for frame, syntax, format, pixels in self._encoded():
             if self.codec().can_decode(syntax, format):
                 found = decode_frame(frame, syntax, format, registry=registry)
@@ -96,7 +111,7 @@ class CodecTests:
 
     def test_frames_from_elsewhere_are_read(self) -> None:
         for frame, syntax, format, pixels in self.samples():
-            self._compare(decode_frame(frame, syntax, format, registry=self._registry()), pixels, syntax, format)
+            self._compare(decode_frame(frame, syntax, format, registry=self.registry()), pixels, syntax, format)
 
     def test_all_of_the_frame_is_written_and_nothing_beside_it(self) -> None:
         import numpy as np
@@ -106,7 +121,7 @@ class CodecTests:
             for fill in (0x55, 0xAA):
                 volume = np.empty((3, *format.shape), format.dtype)
                 volume.view("u1").fill(fill)
-                decode_frame(frame, syntax, format, out=volume[1], registry=self._registry())
+                decode_frame(frame, syntax, format, out=volume[1], registry=self.registry())
                 results.append(volume[1].tobytes())
                 beside = volume[[0, 2]].tobytes()
                 _check(beside == bytes((fill,)) * len(beside), f"{format}: it writes beside its frame")
@@ -116,7 +131,7 @@ class CodecTests:
         codec = self.codec()
         for syntax, format, pixels in self._encodable():
             before = pixels.tobytes()
-            codec.encode(pixels, syntax, format, self.options)
+            codec.encode(pixels, syntax, format, self.options(syntax, format))
             _check(pixels.tobytes() == before, f"{format}: it changes the array that it encodes")
 
     def test_cut_frames_are_errors(self) -> None:
@@ -135,7 +150,7 @@ class CodecTests:
                 self._refuses(bytes(data), syntax, format)
 
     def test_threads_do_not_disturb_each_other(self) -> None:
-        registry = self._registry()
+        registry = self.registry()
         for frame, syntax, format in self._decodable():
             alone = decode_frame(frame, syntax, format, registry=registry).tobytes()
 
@@ -152,29 +167,25 @@ class CodecTests:
                 if codec.can_encode(syntax, format):
                     continue
                 try:
-                    encode_frame(_picture(format), syntax, format, self.options, registry=self._registry())
+                    encode_frame(_smooth(format), syntax, format, registry=self.registry())
                 except EncodeError:
                     continue
                 raise AssertionError(f"{format}: it is encoded, though can_encode says no")
 
     # -- what they share -----------------------------------------------------------------------------------------------
 
-    def _registry(self) -> CodecRegistry:
-        registry = CodecRegistry()
-        registry.register(self.codec())
-        return registry
-
     def _encodable(self) -> Iterator[tuple[str, PixelFormat, NDArray[Any]]]:
         codec = self.codec()
         for syntax in codec.encodes:
             for format in self.formats():
                 if codec.can_encode(syntax, format):
-                    yield syntax, format, _picture(format)
+                    yield syntax, format, self.pixels(syntax, format)
 
     def _encoded(self) -> Iterator[tuple[bytes, str, PixelFormat, NDArray[Any]]]:
-        registry = self._registry()
+        registry = self.registry()
         for syntax, format, pixels in self._encodable():
-            yield encode_frame(pixels, syntax, format, self.options, registry=registry), syntax, format, pixels
+            options = self.options(syntax, format)
+            yield encode_frame(pixels, syntax, format, options, registry=registry), syntax, format, pixels
 
     def _decodable(self) -> Iterator[tuple[bytes, str, PixelFormat]]:
         codec = self.codec()
@@ -185,7 +196,7 @@ class CodecTests:
     def _refuses(self, frame: bytes, syntax: str, format: PixelFormat) -> bool:
         """Whether a CodecError is raised; another error is a failure."""
         try:
-            decode_frame(frame, syntax, format, registry=self._registry())
+            decode_frame(frame, syntax, format, registry=self.registry())
         except CodecError:
             return True
         return False
@@ -205,8 +216,7 @@ def _check(condition: bool, message: str) -> None:
         raise AssertionError(message)
 
 
-def _picture(format: PixelFormat) -> NDArray[Any]:
-    """Return smooth pixels from the lowest value to the highest, with an empty border."""
+def _smooth(format: PixelFormat) -> NDArray[Any]:
     import numpy as np
 
     span = (1 << format.bits_stored) - 1

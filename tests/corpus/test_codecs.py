@@ -99,6 +99,30 @@ def test_cut_anywhere_is_an_error(name: str, corpus: Path) -> None:
             decode_frame(frame[: len(frame) * percent // 100], syntax, format)
 
 
+def test_trap_extended_jpeg_that_ends_its_spectrum_at_zero_is_read(corpus: Path) -> None:
+    """Real scanners write Se = 0 in the scan header, which T.81 does not allow; the fixed twin has the same pixels."""
+    folder = corpus / "pylibjpeg-data" / "ljdata" / "ds" / "JPEGExtended"
+    frames = []
+    for name in ("RG2_JPLY.dcm", "RG2_JPLY_fixed.dcm"):
+        dataset = dcmread(folder / name)
+        frame = FrameIndex(dataset).frame(0)
+        scan = frame.index(b"\xff\xda")
+        frames.append((frame[scan + 8], decode_frame(frame, str(dataset.transfer_syntax), format_of(dataset))))
+    assert [end for end, _ in frames] == [0, 63]
+    assert np.array_equal(frames[0][1], frames[1][1])
+
+
+def test_trap_packed_bits_in_rle_are_read(corpus: Path) -> None:
+    """No other library reads segments of single bits; every frame equals the uncompressed twin's."""
+    for name, twin in TWINS.items():
+        dataset = dcmread(corpus / name)
+        index, format = FrameIndex(dataset), format_of(dataset)
+        expected = pixel_array(pydicom.dcmread(corpus / twin), raw=True).reshape(-1, *format.shape)
+        assert format.bits_allocated == 1
+        for n in range(len(index)):
+            assert np.array_equal(decode_frame(index.frame(n), RLE, format), expected[n])
+
+
 def test_the_corpus_has_every_kind(corpus: Path) -> None:
     with (corpus / "manifest.csv").open(newline="", encoding="utf-8") as file:
         seen = {row["transfer_syntax"] for row in csv.DictReader(file)}

@@ -24,7 +24,7 @@ _FAST: Final = 1
 class DeflatedFrameCodec:
     """zlib, or isal where it is installed: to decode, and to encode with effort 1."""
 
-    name = "pacskit (deflate)"
+    name = "pacskit.deflate"
     licence = "BSD-3-Clause"
     decodes = (_DEFLATED,)
     encodes = (_DEFLATED,)

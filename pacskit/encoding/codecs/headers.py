@@ -230,41 +230,37 @@ def _box(view: memoryview, signature: bytes, names: tuple[bytes, ...]) -> int:
 
 def _jpeg_2000(view: memoryview) -> CodeStreamHeader:
     start = _box(view, _JP2, (b"jp2c",)) if bytes(view[:12]) == _JP2 else 0
-    if unpack_from(">HH", view, start) != (_SOC, _SIZ):
+    soc, siz, length = unpack_from(">3H", view, start)
+    if (soc, siz) != (_SOC, _SIZ):
         raise CodecError("no JPEG 2000 code stream: it does not begin with SOC and SIZ", offset=start)
-    length, _, right, bottom, left, top = unpack_from(">HHIIII", view, start + 4)
-    (count,) = unpack_from(">H", view, start + 40)
+    right, bottom, left, top, wide, high, first, upper, count = unpack_from(">8IH", view, start + 8)
     if count == 0 or length != 38 + 3 * count:
         raise CodecError("a JPEG 2000 image size segment of a wrong length", offset=start + 4)
     if right <= left or bottom <= top:
         raise CodecError("a JPEG 2000 image without pixels", offset=start + 8)
-    _check_tiles(unpack_from(">8I", view, start + 8), start + 24)
-    parts = [unpack_from(">BBB", view, start + 42 + 3 * n) for n in range(count)]
-    if any(0 in part[1:] for part in parts):
-        raise CodecError("a JPEG 2000 component without a sample separation", offset=start + 42)
+    # 15444-1 B.3: tiles cover the image; OpenJPH divides by their size
+    if not wide or not high or not first <= left < first + wide or not upper <= top < upper + high:
+        raise CodecError("the tiles of a JPEG 2000 image do not cover it", offset=start + 24)
+    if -(-(right - first) // wide) * -(-(bottom - upper) // high) > _MAX_TILES:
+        raise CodecError(f"a JPEG 2000 image of more than {_MAX_TILES} tiles", offset=start + 24)
     data, coding = _coding(view, start + 4 + length)
+    parts = bytes(view[start + 42 : start + 42 + 3 * count])
+    across, down = parts[1::3], parts[2::3]
+    if 0 in across or 0 in down:
+        raise CodecError("a JPEG 2000 component without a sample separation", offset=start + 42)
     return CodeStreamHeader(
         kind="jpeg2000",
-        rows=-(-bottom // parts[0][2]) - -(-top // parts[0][2]),
-        columns=-(-right // parts[0][1]) - -(-left // parts[0][1]),
+        rows=-(-bottom // down[0]) - -(-top // down[0]),
+        columns=-(-right // across[0]) - -(-left // across[0]),
         samples=count,
-        bits=max(part[0] & 0x7F for part in parts) + 1,
-        signed=parts[0][0] >= 0x80,
+        bits=max(depth & 0x7F for depth in parts[::3]) + 1,
+        signed=parts[0] >= 0x80,
         start=start,
-        subsampled=len({part[1:] for part in parts}) > 1,
+        subsampled=count > 1 and (len(set(across)) > 1 or len(set(down)) > 1),
         data=data,
         end=_end_of(view, data),
         **coding,
     )
-
-
-def _check_tiles(sizes: tuple[int, ...], at: int) -> None:
-    """Refuse a grid of tiles that does not cover the image (15444-1 B.3): OpenJPH divides by it."""
-    right, bottom, left, top, wide, high, first, upper = sizes
-    if not wide or not high or not first <= left < first + wide or not upper <= top < upper + high:
-        raise CodecError("the tiles of a JPEG 2000 image do not cover it", offset=at)
-    if -(-(right - first) // wide) * -(-(bottom - upper) // high) > _MAX_TILES:
-        raise CodecError(f"a JPEG 2000 image of more than {_MAX_TILES} tiles", offset=at)
 
 
 def _coding(view: memoryview, at: int) -> tuple[int, dict[str, Any]]:

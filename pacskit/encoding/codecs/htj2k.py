@@ -6,8 +6,7 @@ OpenJPEG (see ``jpeg2000``) decodes the streams that OpenJPH would get wrong.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from struct import error as StructError
 from struct import unpack_from
 from threading import Lock, get_ident
@@ -48,24 +47,22 @@ class SwallowedErrors:
         self._before: Callable[[Any], object] = sys.unraisablehook
         self._lost: dict[int, BaseException | None] = {}
 
-    @contextmanager
-    def raised(self) -> Iterator[None]:
-        """Within the block, note such an error of this thread, and raise it at the end."""
-        me = get_ident()
+    def __enter__(self) -> None:
+        """Begin to note such errors."""
         with self._lock:
             if not self._inside:
                 self._before = sys.unraisablehook
                 sys.unraisablehook = self._note
             self._inside += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
-                if not self._inside and sys.unraisablehook == self._note:
-                    sys.unraisablehook = self._before
-                lost = self._lost.pop(me, None)
-        if lost is not None:
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Raise the one of this thread, where there was one."""
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and sys.unraisablehook == self._note:
+                sys.unraisablehook = self._before
+            lost = self._lost.pop(get_ident(), None) if self._lost else None
+        if lost is not None and error is None:
             raise RuntimeError(str(lost)) from lost
 
     def _note(self, unraisable: Any) -> None:
@@ -82,7 +79,7 @@ class OpenJphCodec(CodeStreamCodec):
     OpenJPEG.
     """
 
-    name = "imagecodecs (OpenJPH)"
+    name = "imagecodecs.htj2k"
     licence = "BSD-3-Clause AND BSD-2-Clause"
     module = "imagecodecs"
     distribution = "imagecodecs"
@@ -108,7 +105,7 @@ class OpenJphCodec(CodeStreamCodec):
         check_tile_parts(frame, header)
         target = direct(out, header.bits, header.signed)
         planar = format.samples > 1 and not header.transform  # without one the library gives planes
-        with self._swallowed.raised():
+        with self._swallowed:
             if target is None or planar:
                 place(imagecodecs.htj2k_decode(frame), out, planar=planar)
             else:

@@ -47,7 +47,7 @@ class _Jpeg2000(CodeStreamCodec):
 class Jpeg2kCodec(_Jpeg2000):
     """OpenJPEG in imagecodecs: releases the GIL, decodes in place; encodes lossless or to a PSNR."""
 
-    name = "imagecodecs (OpenJPEG)"
+    name = "imagecodecs.jpeg2k"
     licence = "BSD-3-Clause AND BSD-2-Clause"
     module = "imagecodecs"
     distribution = "imagecodecs"
@@ -93,6 +93,10 @@ class OpenJpegCodec(_Jpeg2000):
     module = "openjpeg"
     distribution = "pylibjpeg-openjpeg"
     hint = "pylibjpeg-openjpeg"
+
+    def can_encode(self, syntax: str, format: PixelFormat) -> bool:
+        """Whether frames of this format can be encoded: it has six resolutions, so none that are narrower or lower."""
+        return super().can_encode(syntax, format) and min(format.rows, format.columns) >= _SMALLEST
 
     def decode_parsed(
         self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]

@@ -18,6 +18,7 @@ _LOSSLESS: Final = "1.2.840.10008.1.2.4.80"
 _NEAR: Final = "1.2.840.10008.1.2.4.81"
 _EOI: Final = b"\xff\xd9"
 _DEFAULT_NEAR: Final = 2
+_LEAST: Final = 128
 _NONE, _SAMPLE = 0, 2  # interleave modes (14495-1 C.2.3); 1 is by line
 
 
@@ -39,7 +40,7 @@ class _JpegLs(CodeStreamCodec):
 class CharlsCodec(_JpegLs):
     """CharLS in imagecodecs: releases the GIL, decodes in place; encodes 8 and 16 bits stored."""
 
-    name = "imagecodecs (CharLS)"
+    name = "imagecodecs.jpegls"
     licence = "BSD-3-Clause"
     module = "imagecodecs"
     distribution = "imagecodecs"
@@ -81,11 +82,15 @@ class CharlsCodec(_JpegLs):
 class PyJpeglsCodec(_JpegLs):
     """CharLS in pyjpegls: holds the GIL; encodes any precision from 2 to 16 bits and every interleave mode."""
 
-    name = "pyjpegls (CharLS)"
+    name = "pyjpegls"
     licence = "MIT AND BSD-3-Clause"
     module = "jpeg_ls"
     distribution = "pyjpegls"
     hint = "pyjpegls"
+
+    def can_encode(self, syntax: str, format: PixelFormat) -> bool:
+        """Whether frames of this format can be encoded: it reserves too little for the headers of tiny ones."""
+        return super().can_encode(syntax, format) and format.rows * format.columns * format.samples >= _LEAST
 
     def decode_parsed(
         self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]

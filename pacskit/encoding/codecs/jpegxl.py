@@ -35,7 +35,7 @@ _MAX_DISTANCE: Final = 25.0
 class JpegXlCodec(CodeStreamCodec):
     """libjxl in imagecodecs: releases the GIL, decodes in place."""
 
-    name = "imagecodecs (libjxl)"
+    name = "imagecodecs.jpegxl"
     licence = "BSD-3-Clause"
     module = "imagecodecs"
     distribution = "imagecodecs"

@@ -20,7 +20,7 @@ _PAIRED: Final = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422"})
 class EncapsulatedUncompressedCodec:
     """Nothing compressed: a frame's cells, little endian."""
 
-    name = "pacskit (uncompressed)"
+    name = "pacskit.native"
     licence = "BSD-3-Clause"
     decodes = (_ENCAPSULATED,)
     encodes = (_ENCAPSULATED,)

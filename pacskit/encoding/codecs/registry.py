@@ -14,7 +14,7 @@ from pacskit.encoding.codecs.base import Codec, Direction
 __all__ = ["BUILT_IN", "ENTRY_POINTS", "CodecRegistry", "RegisteredCodec", "registry"]
 
 ENTRY_POINTS = "pacskit.codecs"
-"""The group of entry points whose objects, called without arguments, return a codec."""
+"""The group of entry points whose objects, called without arguments, return a codec; it may have a ``priority``."""
 
 LAST = -100
 """The priority of what is used only where nothing else serves."""
@@ -146,15 +146,23 @@ class CodecRegistry:
                 codec = getattr(import_module(module), factory)()
                 found.append(RegisteredCodec(codec, priority, codec.version()))
             if self._entry_points is not None:
-                for point in metadata.entry_points(group=self._entry_points):
-                    codec = point.load()()
-                    found.append(RegisteredCodec(codec, int(getattr(codec, "priority", 0)), codec.version()))
+                found += [_plugged_in(point) for point in metadata.entry_points(group=self._entry_points)]
             self._set(tuple(found))
             self._loaded = True
 
 
 def _syntaxes(codec: Codec, direction: Direction) -> tuple[str, ...]:
     return codec.decodes if direction == "decode" else codec.encodes
+
+
+def _plugged_in(point: metadata.EntryPoint) -> RegisteredCodec:
+    try:
+        codec = point.load()()
+    except Exception as error:
+        raise ConfigurationError(f"the codec of entry point {point.name} ({point.value}): {error}") from error
+    if not isinstance(codec, Codec):
+        raise ConfigurationError(f"entry point {point.name} ({point.value}) gives no codec")
+    return RegisteredCodec(codec, int(getattr(codec, "priority", 0)), codec.version())
 
 
 registry = CodecRegistry(BUILT_IN, entry_points=ENTRY_POINTS)

@@ -75,7 +75,7 @@ _PROFILES: Final = {
 class VideoCodec(LibraryCodec):
     """PyAV, for the registry: says which video syntaxes there are; frames come from ``decode_video``."""
 
-    name = "PyAV (FFmpeg)"
+    name = "av"
     licence = "BSD-3-Clause AND GPL-2.0-or-later"
     module = "av"
     distribution = "av"

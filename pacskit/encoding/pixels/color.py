@@ -110,8 +110,8 @@ def _kind_of(array: NDArray[Any], bits: int | None) -> tuple[str, int]:
     if kind not in _KINDS or array.dtype.byteorder == ">":
         raise TypeError(f"samples are uint8, uint16, int16 or int32, not {array.dtype}")
     bits = (array.dtype.itemsize * (4 if kind[0] == "i" else 8)) if bits is None else bits
-    if not 1 <= bits <= 8 * array.dtype.itemsize:
-        raise ValueError(f"{bits} bits do not fit in {array.dtype}")
+    if not 1 <= bits <= min(16, 8 * array.dtype.itemsize - (kind[0] == "i")):
+        raise ValueError(f"{bits} bits do not fit in {array.dtype}, or are more than 16")
     return kind, bits
 
 

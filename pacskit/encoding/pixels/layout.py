@@ -98,6 +98,13 @@ def _photometric(dataset: Dataset, samples: int) -> str:
     return str(value)
 
 
+def _planar(dataset: Dataset) -> int:
+    """Planar Configuration; code streams have their own, so that theirs may be missing."""
+    if "PlanarConfiguration" not in dataset and not _is_native(dataset):
+        return 0
+    return _count(dataset, "PlanarConfiguration", 0, 1)
+
+
 def _format(dataset: Dataset, tag: int) -> PixelFormat:
     samples = _count(dataset, "SamplesPerPixel", 1, 4)
     facts: dict[str, Any] = {
@@ -105,7 +112,7 @@ def _format(dataset: Dataset, tag: int) -> PixelFormat:
         "columns": _count(dataset, "Columns", 1),
         "samples": samples,
         "photometric": _photometric(dataset, samples),
-        "planar": _count(dataset, "PlanarConfiguration", 0, 1) if samples > 1 else 0,
+        "planar": _planar(dataset) if samples > 1 else 0,
     }
     if tag in _FLOATS:
         bits = _FLOATS[tag]
@@ -141,10 +148,10 @@ def layout_of(dataset: Dataset) -> Layout:
 
 def _is_swapped(dataset: Dataset, tag: int) -> bool:
     """Whether cells are big endian; a value that was assigned is not, whatever the data set was read in."""
-    syntax = dataset.transfer_syntax
-    if syntax is None or not (grammar(syntax).big or syntax == _GE_PRIVATE):
+    element = dataset.get(tag)
+    if element is None or element.raw is None:
         return False
-    return tag in dataset and dataset[tag].raw is not None
+    return not element.is_little_endian or dataset.transfer_syntax == _GE_PRIVATE
 
 
 def _is_native(dataset: Dataset) -> bool:

@@ -9,7 +9,7 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import CodecTruncatedError, DecodeError
 from pacskit.encoding.codecs import DecodeLimits, PixelFormat
 from pacskit.encoding.codecs.video import decode_video
-from pacskit_ext._frames import fragments_of
+from pacskit_ext._frames import fragments_of, parse_fragments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,9 +25,14 @@ class VideoFrames:
     __slots__ = ("_format", "_limits", "_stream", "number_of_frames")
 
     def __init__(self, dataset: Dataset, format: PixelFormat, limits: DecodeLimits) -> None:
-        fragments = fragments_of(dataset[_PIXEL_DATA]) if _PIXEL_DATA in dataset else None
+        element = dataset.get(_PIXEL_DATA)
+        if element is None:
+            raise DecodeError("the data set has no pixel data", tag=_PIXEL_DATA)
+        fragments = fragments_of(element)
         if fragments is None:
-            raise DecodeError("a video is encapsulated", tag=_PIXEL_DATA)
+            if element.raw is not None:
+                raise DecodeError("a video is encapsulated", tag=_PIXEL_DATA)
+            fragments = parse_fragments(element.value)
         count = dataset.get("NumberOfFrames")
         if not isinstance(count, int) or count < 1:
             raise DecodeError("a video has a Number of Frames", tag=0x00280008)

@@ -20,10 +20,11 @@ class TestRle(CodecTests):
 
 
 class TestJpeg(CodecTests):
-    options = EncodeOptions(quality=95)
-
     def codec(self) -> Codec:
         return JpegCodec()
+
+    def options(self, syntax: str, format: PixelFormat) -> EncodeOptions:
+        return EncodeOptions(quality=95)
 
 
 class Broken(RleCodec):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ from pacskit.encoding.codecs import (
     parse_header,
     registry,
 )
+from tests.conftest import ROOT
 
 UID = "1.2.840.10008.1.2"
 RLE, BASELINE, LOSSLESS, LS, J2K = (UID + suffix for suffix in (".5", ".4.50", ".4.70", ".4.80", ".4.90"))
@@ -90,6 +93,35 @@ def test_override_holds_within_the_block() -> None:
         assert registry.codecs(RLE, "decode") == (codec,)
         assert np.array_equal(decode_frame(PIXELS.tobytes(), RLE, GRAY), PIXELS)
     assert registry.codecs(RLE, "decode") == before
+
+
+def plug_in(folder: Path, target: str) -> None:
+    """An installed distribution with a codec."""
+    (folder / "acme_codec.py").write_text(
+        "from pacskit.encoding.codecs import LibraryCodec\n"
+        "class Fast(LibraryCodec):\n"
+        "    name, licence, module, distribution, priority = 'acme', 'MIT', 'acme_codec', 'acme', 3\n"
+        f"    decodes = ({RLE!r},)\n"
+    )
+    about = folder / "acme-1.5.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.5\n")
+    (about / "entry_points.txt").write_text(f"[acme.codecs]\nfast = {target}\n")
+
+
+def test_a_codec_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plug_in(tmp_path, "acme_codec:Fast")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    ((codec, priority, version),) = CodecRegistry(entry_points="acme.codecs").entries()
+    assert (codec.name, priority, version) == ("acme", 3, "1.5")
+
+
+@pytest.mark.parametrize("target", ["acme_codec:Slow", "no_such_module:Fast", "acme_codec:LibraryCodec"])
+def test_a_plug_in_that_does_not_work_is_named(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plug_in(tmp_path, target)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigurationError, match="entry point fast"):
+        CodecRegistry(entry_points="acme.codecs").entries()
 
 
 def test_the_gpl_back_end_is_last() -> None:
@@ -218,6 +250,14 @@ def test_trap_header_bomb_is_refused_before_a_decoder_sees_it() -> None:
     with registry.override(Plain(AssertionError("asked"))), pytest.raises(CodecError, match="60000x60000"):
         decode_frame(bomb, BASELINE, GRAY)
     assert parse_header(bytes(bomb), BASELINE).rows == 60_000  # type: ignore[union-attr]
+
+
+def test_trap_decoders_that_crash_on_damage_are_not_used() -> None:
+    """imagecodecs has others for JPEG Lossless and RLE, and a flipped bit ends the process in each of them."""
+    folder = ROOT / "pacskit" / "encoding" / "codecs"
+    text = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    assert "jpeg8_decode" in text
+    assert not re.search(r"jpegsof3|ljpeg_|dicomrle|import (gdcm|dicomsdl)", text)
 
 
 def test_trap_truncated_data_is_never_accepted_in_silence() -> None:

@@ -136,6 +136,17 @@ def test_chrominance_that_two_pixels_share_is_given_to_both() -> None:
         image(bytes(12), **{**facts, "Columns": 3}).pixel_array  # noqa: B018
 
 
+@pytest.mark.parametrize("syntax", [LITTLE, BIG], ids=["little", "big"])
+def test_an_icon_is_in_the_order_of_its_data_set(syntax: TransferSyntax) -> None:
+    words = np.arange(6, dtype=np.uint16).reshape(2, 3) * 300
+    small = image(bytes(range(6)), BitsAllocated=8, BitsStored=8, HighBit=7)
+    small.add_new(0x7FE00010, "OW", bytes(range(6)))
+    dataset = read(Dataset(IconImageSequence=[image(words.tobytes()), small]), syntax)
+    first, second = dataset.IconImageSequence
+    assert first.pixel_array.tolist() == words.tolist()
+    assert second.pixel_array.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
 # ---- no copies ------------------------------------------------------------------------------------------------------
 
 
@@ -221,6 +232,40 @@ def test_bits_around_the_stored_ones_are_left_out_of_code_streams_that_keep_them
         dataset.pixel_array[0, 0] = 1
 
 
+def test_single_bits_of_code_streams_become_bytes() -> None:
+    pixels = np.random.default_rng(8).integers(0, 2, (3, 5, 7), np.uint8)
+    facts = {"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0, "Rows": 5, "Columns": 7}
+    for syntax in (RLE, TransferSyntax.DEFLATED_IMAGE_FRAME):
+        dataset = image(None, **facts)
+        set_frames(dataset, [encode_frame(frame, syntax, dataset.pixel_format) for frame in pixels], syntax)
+        assert np.array_equal(dataset.pixel_array, pixels)
+
+
+def test_the_frames_of_a_video_come_in_any_order() -> None:
+    pytest.importorskip("av", reason="PyAV is not installed")
+    from pacskit.encoding.codecs.video import decode_video, encode_video
+
+    syntax = TransferSyntax.MPEG2_MAIN
+    colors = np.zeros((6, 64, 80, 3), np.uint8)
+    colors[...] = np.arange(0, 240, 40)[:, None, None, None]  # each frame of another gray
+    facts = {"SamplesPerPixel": 3, "PhotometricInterpretation": "YBR_PARTIAL_420", "BitsAllocated": 8, "BitsStored": 8}
+    dataset = image(None, Rows=64, Columns=80, HighBit=7, NumberOfFrames=6, **facts)
+    stream = encode_video(colors, syntax, 25)
+    expected = np.stack(list(decode_video(stream, dataset.pixel_format)))
+    set_frames(dataset, [stream], syntax)
+    dataset.NumberOfFrames = 6
+    assert np.array_equal(dataset.pixel_array, expected)
+    assert np.array_equal(list(dataset.frames([4, 1, 1, 5])), expected[[4, 1, 1, 5]])
+    reader, out = PixelReader(dataset), np.empty((2, 64, 80, 3), np.uint8)
+    dataset.decode_into(out, [2, 3])
+    assert np.array_equal(out, expected[2:4])
+    assert (reader.photometric, reader.number_of_frames) == ("RGB", 6)
+    assert np.array_equal(reader.rgb(3), expected[3])
+    dataset.NumberOfFrames = 7
+    with pytest.raises(DecodeError, match="frame 6"):
+        list(dataset.frames([6]))
+
+
 def test_an_array_of_many_frames_has_a_limit() -> None:
     blank, frames, syntax = image(None, Rows=512, Columns=512), 40, TransferSyntax.DEFLATED_IMAGE_FRAME
     stream = encode_frame(np.zeros((512, 512), np.uint16), syntax, PixelFormat(512, 512))
@@ -277,6 +322,20 @@ def test_a_header_without_pixels_has_a_format() -> None:
     two.FloatPixelData = bytes(24)
     with pytest.raises(DecodeError, match="several kinds"):
         two.pixel_array  # noqa: B018
+
+
+def test_code_streams_have_a_planar_configuration_of_their_own() -> None:
+    pixels = np.random.default_rng(9).integers(0, 256, (2, 3, 3), np.uint8)
+    facts = {
+        "BitsAllocated": 8,
+        "BitsStored": 8,
+        "HighBit": 7,
+        "SamplesPerPixel": 3,
+        "PhotometricInterpretation": "RGB",
+    }
+    dataset = image(None, **facts)
+    set_frames(dataset, [encode_frame(pixels, RLE, dataset.pixel_format)], RLE)
+    assert np.array_equal(dataset.pixel_array, pixels)
 
 
 def test_what_comes_after_the_last_frame_is_told() -> None:

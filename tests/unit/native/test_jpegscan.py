@@ -115,7 +115,7 @@ def test_damage_is_found_more_often_than_not() -> None:
     assert found > 100
 
 
-@pytest.mark.parametrize("size", range(0, 12))
+@pytest.mark.parametrize("size", range(12))
 def test_what_is_no_jpeg(size: int) -> None:
     with pytest.raises(DecodeError):
         check_scans(b"\xff\xd8\xff\xc4\0\x13\0\xff\xff\xff\xff\xff"[:size])
