@@ -6,13 +6,13 @@ import io
 import random
 
 import pytest
+from pydicom.dataset import Dataset as Foreign
 
 from pacskit import dcmread
 from pacskit.core.errors import PacsError
 from pacskit.encoding.display import PresentationState, render
 from tests.unit.encoding.test_presentation_state import (
     LINE,
-    Foreign,
     add_overlay,
     annotated,
     graphic,

@@ -72,7 +72,8 @@ class PresentationState:
     def pipeline(self, ds: Dataset, frame: int = 0) -> GrayPipeline:
         """The gray-scale transformations that it prescribes; what the image says of its display does not count.
 
-        A stage that the presentation state has nothing of is an identity (PS3.4 N.2.1); MONOCHROME1 does not count (N.2.1.4).
+        A stage that the presentation state has nothing of is an identity (PS3.4 N.2.1), and MONOCHROME1 counts no more
+        (N.2.1.4).
         """
         modality = modality_transform(self.dataset, signed=is_signed(ds))
         domain = modality_range(ds, modality)
