@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pacskit._version import __version__
 
 if TYPE_CHECKING:
-    from pacskit import pixels
+    from pacskit import pixels as pixels
     from pacskit.core.compare import Change, ChangeKind, Conflict, MergeConflict
     from pacskit.core.config import ReadOptions, Strictness
     from pacskit.core.dataset import Dataset
@@ -120,7 +120,6 @@ __all__ = [
     "dcmread",
     "dcmwrite",
     "echo",
-    "pixels",
     "scan",
 ]
 
@@ -152,7 +151,7 @@ _WHERE: Final = {
     "services.scu": "Progress Sent",
     "storage": "DuplicatePolicy",
 }
-_MODULES: Final = frozenset({"pixels"})
+_MODULES: Final = frozenset({"pixels"})  # which bring numpy along, so that they are no names for ``import *``
 _MODULE_OF: Final = {name: module for module, names in _WHERE.items() for name in names.split()}
 
 
@@ -172,4 +171,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_MODULES})

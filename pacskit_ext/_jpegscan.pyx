@@ -4,7 +4,7 @@ Decoders of JPEG fill what is missing or damaged with grey and say nothing; a PA
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from pacskit_ext._errors import DecodeError, TruncatedError
@@ -21,6 +21,7 @@ cdef extern from *:
 cdef enum:
     LOOK = 10              # bits of a code that are looked up at once
     LONGEST = 16
+    END = 1 << 16          # the block ends
     MOST_PARTS = 4
     MOST_BLOCKS = 10       # of an MCU (B.2.3)
 
@@ -48,6 +49,7 @@ cdef tuple _TEXTS = (
 cdef struct Table:
     bint present
     uint16_t[1 << LOOK] fast     # length << 8 | symbol; 0 where the code is longer
+    uint32_t[1 << LOOK] several  # AC symbols that are whole in these bits: END | coefficients << 8 | bits; 0: none
     int32_t[LONGEST + 2] end     # one past the last code of each length
     int32_t[LONGEST + 2] shift   # from a code to the number of its symbol
     uint8_t[256] symbols
@@ -130,11 +132,22 @@ cdef inline int read_block(Jpeg* j, const Table* dc, const Table* ac) noexcept n
     """One block of 64 coefficients (F.2.2)."""
     cdef int value = symbol(j, dc)
     cdef int k = 1
+    cdef int entry
     if value < 0:
         return value
     if value > 15:
         return SCAN_CODE
     while k < 64:
+        if j.count < 32:
+            refill(j)
+        entry = <int> ac.several[j.bits >> (64 - LOOK)]
+        if entry and k + (entry >> 8 & 0xFF) < 64 and (entry & 0xFF) <= j.count:
+            j.bits <<= entry & 0xFF
+            j.count -= entry & 0xFF
+            if entry & END:
+                break
+            k += entry >> 8
+            continue
         value = symbol(j, ac)
         if value & 15:
             if value < 0:
@@ -148,6 +161,29 @@ cdef inline int read_block(Jpeg* j, const Table* dc, const Table* ac) noexcept n
 
 
 # -- segments ----------------------------------------------------------------------------------------------------------
+
+
+cdef void build_several(Table* table) noexcept nogil:
+    """What the first bits hold, as far as it is whole in them."""
+    cdef int i, bits, coefficients, entry, length, value, done
+    for i in range(1 << LOOK):
+        bits = 0
+        coefficients = 0
+        done = 0
+        while done == 0:
+            entry = table.fast[(i << bits) & ((1 << LOOK) - 1)]
+            value = entry & 0xFF
+            length = (entry >> 8) + (value & 15)
+            if entry == 0 or bits + length > LOOK:
+                break
+            bits += length
+            if value & 15:
+                coefficients += (value >> 4) + 1
+            elif value == 0xF0:
+                coefficients += 16
+            else:
+                done = END
+        table.several[i] = <uint32_t> (done | coefficients << 8 | bits)
 
 
 cdef int build(Table* table, const uint8_t* counts) noexcept nogil:
@@ -192,6 +228,8 @@ cdef int read_tables(Jpeg* j, int64_t pos, int64_t end) noexcept nogil:
         rc = build(table, j.base + pos + 1)
         if rc != SCAN_OK:
             return rc
+        if j.base[pos] & 0x10:
+            build_several(table)
         pos += 17 + total
     return SCAN_OK
 

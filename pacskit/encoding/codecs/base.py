@@ -164,7 +164,7 @@ class DecodeLimits:
         Whether a code stream without its end marker (EOI, EOC) is decoded as far as it goes instead of refused.
     check_scans
         Whether every block of a sequential JPEG is read before it is decoded: libjpeg-turbo makes grey of what is
-        damaged or missing in between, and says nothing. Costs a third to a half of the decoding.
+        damaged or missing in between, and says nothing. Costs a fifth to a third of the decoding.
     """
 
     max_bytes: int = 2 << 30

@@ -28,7 +28,7 @@ _FAMILIES = {
 _SOI, _EOI, _SOS, _DRI, _APP0, _APP14, _SOF_LS = 0xD8, 0xD9, 0xDA, 0xDD, 0xE0, 0xEE, 0xF7
 _NO_FRAME = {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, _SOI, *range(0xD0, 0xD8)}
-_SOC, _SIZ, _COD, _SOT = 0xFF4F, 0xFF51, 0xFF52, 0xFF90
+_SOC, _SIZ, _COD, _COC, _SOT = 0xFF4F, 0xFF51, 0xFF52, 0xFF53, 0xFF90
 _MAX_TILES = 65535  # Isot has 16 bits
 _JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
 _JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
@@ -65,9 +65,9 @@ class CodeStreamHeader:
         JPEG Lossless and JPEG-LS: selection value, dropped bits, largest error, interleave mode.
     restart_interval
         JPEG: MCUs between restart markers, 0 for none.
-    reversible, high_throughput, transform
+    reversible, high_throughput, transform, own_styles
         JPEG 2000: whether the wavelet is the 5/3, whether blocks are HT ones, whether there is a multiple component
-        transform.
+        transform, whether a component has a coding style of its own.
     """
 
     kind: Kind
@@ -92,6 +92,7 @@ class CodeStreamHeader:
     reversible: bool = False
     high_throughput: bool = False
     transform: bool = False
+    own_styles: bool = False
 
 
 def parse_header(frame: memoryview | bytes, syntax: str) -> CodeStreamHeader | None:
@@ -276,8 +277,10 @@ def _coding(view: memoryview, at: int) -> tuple[int, dict[str, Any]]:
             transform, style, wavelet = view[at + 8], view[at + 12], view[at + 13]
             found["transform"] = transform != 0
             found["high_throughput"], found["reversible"] = bool(style & 0x40), wavelet == 1
+        elif marker == _COC:
+            found["own_styles"] = True
         at += 2 + length
-    if not found:
+    if "transform" not in found:
         raise CodecError("a JPEG 2000 code stream without a coding style", offset=at)
     return at, found
 

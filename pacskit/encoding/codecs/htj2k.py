@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from struct import error as StructError
 from struct import unpack_from
 from threading import Lock, get_ident
@@ -45,6 +46,7 @@ class SwallowedErrors:
         self._lock = Lock()
         self._inside = 0
         self._before: Callable[[Any], object] = sys.unraisablehook
+        self._hook: Callable[[Any], object] = sys.unraisablehook
         self._lost: dict[int, BaseException | None] = {}
 
     def __enter__(self) -> None:
@@ -52,24 +54,24 @@ class SwallowedErrors:
         with self._lock:
             if not self._inside:
                 self._before = sys.unraisablehook
-                sys.unraisablehook = self._note
+                self._hook = sys.unraisablehook = partial(self._note, self._before)
             self._inside += 1
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Raise the one of this thread, where there was one."""
         with self._lock:
             self._inside -= 1
-            if not self._inside and sys.unraisablehook == self._note:
+            if not self._inside and sys.unraisablehook is self._hook:
                 sys.unraisablehook = self._before
             lost = self._lost.pop(get_ident(), None) if self._lost else None
         if lost is not None and error is None:
             raise RuntimeError(str(lost)) from lost
 
-    def _note(self, unraisable: Any) -> None:
+    def _note(self, before: Callable[[Any], object], unraisable: Any) -> None:
         if self._inside and self._module in str(unraisable.object):
             self._lost[get_ident()] = unraisable.exc_value
         else:
-            self._before(unraisable)
+            before(unraisable)
 
 
 class OpenJphCodec(CodeStreamCodec):
@@ -217,19 +219,17 @@ def check_tile_parts(frame: memoryview, header: CodeStreamHeader) -> None:
     Raises CodecTruncatedError where they do not end at EOC; NotImplementedError where a component or tile has a
     coding style of its own, perhaps an irreversible one.
     """
+    if header.own_styles:
+        raise NotImplementedError("a component with a coding style of its own")
     end = len(frame) if header.end is None else header.end - 2
     try:
-        at = header.start + 4 + unpack_from(">H", frame, header.start + 4)[0]
-        while at < header.data:  # the rest of the main header
-            if unpack_from(">H", frame, at)[0] == _COC:
-                raise NotImplementedError("a component with a coding style of its own")
-            at += 2 + unpack_from(">H", frame, at + 2)[0]
         at = header.data
         while at < end:
-            marker, _, _, length = unpack_from(">HHHI", frame, at)
+            marker, length, first = unpack_from(">H4xI2xH", frame, at)
             if marker != _SOT or (length and length < 14):
                 raise CodecTruncatedError("tile-parts do not follow one another", offset=at)
-            _check_tile_header(frame, at + 12)
+            if first != _SOD:
+                _check_tile_header(frame, at + 12)
             at = at + length if length else end
     except StructError as error:
         raise CodecTruncatedError("the code stream ends within a tile-part header", offset=len(frame)) from error

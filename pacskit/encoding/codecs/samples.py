@@ -15,7 +15,10 @@ __all__ = ["direct", "extend", "place"]
 def direct(out: NDArray[Any], precision: int, signed: bool = False) -> NDArray[Any] | None:
     """Return ``out`` as the type in which a decoder gives samples of ``precision`` bits, None where cells differ."""
     width = 1 if precision <= 8 else 2 if precision <= 16 else 4
-    return out.view(f"{'i' if signed else 'u'}{width}") if out.itemsize == width else None
+    if out.itemsize != width:
+        return None
+    kind = "i" if signed else "u"
+    return out if out.dtype.kind == kind else out.view(f"{kind}{width}")
 
 
 def place(values: NDArray[Any], out: NDArray[Any], *, planar: bool = False) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -203,8 +204,24 @@ class PixelReader:
             return self._video.frames(numbers)
         if wanted == 1:
             return (self.frame(number) for number in numbers)
+        return self._frames_ahead(numbers, wanted)
+
+    def _frames_ahead(self, numbers: Iterable[int], threads: int) -> Iterator[NDArray[Any]]:
+        def work(run: list[int]) -> tuple[list[NDArray[Any]], Exception | None]:
+            done: list[NDArray[Any]] = []
+            try:
+                for number in run:
+                    done.append(self.frame(number))  # one by one: those before a damaged one count
+            except Exception as error:
+                return done, error
+            return done, None
+
         runs = _runs(numbers, max(1, _WORTH_A_THREAD // self.format.nbytes))
-        return chain.from_iterable(_ahead(lambda run: [self.frame(number) for number in run], runs, wanted))
+        with closing(_ahead(work, runs, threads)) as results:
+            for found, error in results:
+                yield from found
+                if error is not None:
+                    raise error
 
     def array(self, *, threads: int | None = None) -> NDArray[Any]:
         """Return all frames in one read-only array of ``shape``: a view of native pixel data wherever that can be."""
@@ -312,7 +329,7 @@ def _runs(numbers: Iterable[int], length: int) -> Iterator[list[int]]:
         yield run
 
 
-def _ahead(work: Callable[[list[int]], Any], runs: Iterable[list[int]], threads: int) -> Iterator[Any]:
+def _ahead(work: Callable[[list[int]], Any], runs: Iterable[list[int]], threads: int) -> Generator[Any]:
     """Results of ``work`` in order, a few runs ahead of who asks."""
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="pacskit-frames") as pool:

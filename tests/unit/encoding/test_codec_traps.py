@@ -7,6 +7,7 @@ import sys
 import time
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -158,6 +159,29 @@ def test_other_lost_errors_go_where_they_went() -> None:
     finally:
         sys.unraisablehook = before
     assert [str(error) for error in lost] == ["not meant for the codec"] * 2
+
+
+def test_a_hook_that_comes_while_a_frame_is_decoded_stays() -> None:
+    lost: list[object] = []
+    one = SimpleNamespace(object="something else")
+    errors = SwallowedErrors("imagecodecs._htj2k")
+    before = sys.unraisablehook
+    sys.unraisablehook = lost.append
+    try:
+        with errors:
+            within = sys.unraisablehook
+
+            def theirs(unraisable: object) -> None:
+                within(unraisable)
+
+            sys.unraisablehook = theirs
+        assert sys.unraisablehook is theirs
+        with errors:
+            sys.unraisablehook(one)
+        assert sys.unraisablehook is theirs
+    finally:
+        sys.unraisablehook = before
+    assert lost == [one]
 
 
 EVERYTHING = """

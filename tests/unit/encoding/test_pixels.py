@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import pacskit as pk
 from pacskit import Dataset, DecodeError, LimitError, TransferSyntax, TruncatedError
 from pacskit.encoding import decode, encode
-from pacskit.encoding.codecs import DecodeLimits, encode_frame
-from pacskit.encoding.frames import set_frames
+from pacskit.encoding.codecs import CodecError, DecodeLimits, encode_frame
+from pacskit.encoding.frames import FrameIndex, set_frames
 from pacskit.encoding.pixels import PixelFormat, PixelReader, pixel_array
 from tests.oracles.pixels import bits_of, stored_values
 
@@ -201,6 +201,20 @@ def test_an_iterator_that_is_left_leaves_no_thread() -> None:
     assert any(thread.name.startswith("pacskit-frames") for thread in threading.enumerate())
     del iterator
     assert not any(thread.name.startswith("pacskit-frames") for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_frames_before_a_damaged_one_come(threads: int) -> None:
+    dataset, pixels = stack()
+    streams = [FrameIndex(dataset).frame(number) for number in range(5)]
+    set_frames(dataset, [*streams[:3], streams[3][:200], streams[4]], RLE)
+    found: list[Any] = []
+    with pytest.raises(CodecError) as caught:
+        found.extend(dataset.frames(threads=threads))
+    assert np.array_equal(found, pixels[:3])
+    assert caught.value.tag == 0x7FE00010
+    assert caught.value.__notes__ == ["frame 3 of 5"]
+    assert np.array_equal(next(dataset.frames([4], threads=threads)), pixels[4])
 
 
 @pytest.mark.parametrize("native", [True, False], ids=["native", "RLE"])
