@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pacskit.core.arrays import array_of
 from pacskit.core.dataset import Dataset
 from pacskit.core.dictionary import tag_for
 from pacskit.core.errors import DecodeError
 
-__all__ = ["integer", "items", "missing", "number", "numbers", "positive", "required", "text"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["array", "integer", "items", "missing", "number", "numbers", "positive", "required", "text"]
 
 
 def missing(keyword: str, why: str = "is absent or empty") -> DecodeError:
@@ -67,6 +71,16 @@ def required(ds: Dataset, keyword: str) -> int:
     if found <= 0:
         raise DecodeError(f"{keyword} is {found}, not above zero", tag=tag_for(keyword))
     return found
+
+
+def array(ds: Dataset, keyword: str) -> NDArray[Any]:
+    """The numbers of an attribute that is there, as an array of one dimension."""
+    try:
+        return array_of(ds[keyword])
+    except DecodeError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise DecodeError(f"{keyword} holds no numbers", tag=tag_for(keyword)) from error
 
 
 def text(ds: Dataset, keyword: str) -> str | None:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pacskit.core.arrays import array_of
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError
-from pacskit.encoding.attributes import missing, text
+from pacskit.encoding.attributes import array, missing, text
 
 __all__ = ["LookupTable", "read_table"]
 
@@ -63,7 +62,9 @@ def _entries(item: Dataset, count: int, bits: int) -> NDArray[np.uint16]:
     if "LUTData" not in item:
         raise missing("LUTData")
     element = item[_DATA]
-    words = array_of(element)
+    words = array(item, "LUTData")
+    if words.dtype.kind not in "iu" or words.dtype.itemsize > 2:
+        raise DecodeError(f"LUT Data is {element.VR}, not US or OW", tag=_DATA)
     if words.dtype.itemsize == 1:
         words = words[: words.size // 2 * 2].view("<u2" if element.is_little_endian else ">u2")
     words = words.astype(np.uint16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -27,7 +28,7 @@ def render(
     pixels: NDArray[Any] | None = None,
     window: WindowChoice = "auto",
     invert: bool = False,
-    overlays: bool = True,
+    overlays: bool | Sequence[NDArray[Any]] = True,
     bits: Literal[8, 16] = 8,
     presentation_state: PresentationState | Dataset | None = None,
 ) -> NDArray[Any]:
@@ -49,7 +50,7 @@ def render(
     invert
         Turn black and white round, after what the data set says of it.
     overlays
-        Draw graphics overlays in white.
+        Draw the graphics overlays of the data set in white, or masks of the size of the image.
     bits
         Depth of the output for gray images.
     presentation_state
@@ -74,10 +75,15 @@ def render(
     else:
         colors = to_rgb(ds, stored, photometric)
         out = np.subtract(255, colors) if invert else colors
-    if overlays or "ShutterShape" in ds:
+    planes = [] if isinstance(overlays, bool) else list(overlays)
+    if any(plane.shape != stored.shape[:2] for plane in planes):
+        raise ValueError("masks have the rows and columns of the image")
+    if overlays is True or planes or "ShutterShape" in ds:
         out = np.require(out, requirements=["W", "O"])
     if "ShutterShape" in ds:
         cover(out, ds)
-    if overlays:
+    if overlays is True:
         draw_overlays(out, ds, frame)
+    for plane in planes:
+        out[plane != 0] = np.iinfo(out.dtype).max
     return out

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pacskit.core.arrays import array_of
 from pacskit.core.dataset import Dataset
 from pacskit.core.dictionary import tag_for
 from pacskit.core.errors import DecodeError
-from pacskit.encoding.attributes import integer, items, missing, number, text
+from pacskit.encoding.attributes import array, integer, items, missing, number, text
 from pacskit.encoding.functional_groups import functional_groups
 
 __all__ = ["RealWorldMap", "apply_real_world_map", "real_world_maps"]
@@ -68,7 +67,7 @@ def _read(item: Dataset, signed: bool) -> RealWorldMap:
     slope, intercept = number(item, "RealWorldValueSlope"), number(item, "RealWorldValueIntercept")
     data = None
     if "RealWorldValueLUTData" in item:
-        data = array_of(item["RealWorldValueLUTData"]).astype(np.float64)
+        data = array(item, "RealWorldValueLUTData").astype(np.float64)
         if data.size != last - first + 1:
             raise DecodeError(
                 f"a table of {data.size} real world values from {first:g} to {last:g}",

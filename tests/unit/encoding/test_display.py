@@ -34,6 +34,7 @@ from pacskit.encoding.display import (
     render,
     windows,
 )
+from pacskit.encoding.pixels import overlay_array
 from pacskit.encoding.volume import apply_real_world_map, real_world_maps
 from tests.conftest import Dcmtk
 from tests.foreign import wheel_files
@@ -353,6 +354,16 @@ def test_floats_and_wide_integers_are_windowed_too() -> None:
     assert render(ds, pixels=broken, window=(0, 50)).ravel()[:3].tolist() == [0, 255, 0]
 
 
+def test_overlays_may_be_masks() -> None:
+    ds = dcmread(next(path for path in wheel_files() if path.name == "examples_overlay.dcm"))
+    drawn, plain = render(ds), render(ds, overlays=False)
+    mask = overlay_array(ds, 0x6000)
+    assert (drawn != plain).any()
+    assert np.array_equal(render(ds, overlays=[mask]), drawn)
+    with pytest.raises(ValueError, match="masks"):
+        render(ds, overlays=[mask[1:]])
+
+
 def test_padding_does_not_stretch_the_range() -> None:
     pixels = np.array([[-2000, -2000, 5], [10, 20, 15]], np.int16)
     foreign = foreign_image(pixels)
@@ -363,7 +374,7 @@ def test_padding_does_not_stretch_the_range() -> None:
 @given(
     st.lists(st.integers(0, 65535), min_size=0, max_size=4),
     st.binary(max_size=600),
-    st.sampled_from(["US", "OW", "OB", "UN"]),
+    st.sampled_from(["US", "OW", "OB", "UN", "OF", "OL"]),
     st.booleans(),
 )
 def test_any_table_is_one_or_an_error(descriptor: list[int], data: bytes, vr: str, signed: bool) -> None:
