@@ -17,7 +17,7 @@ from pacskit.core.textforms import TextForms
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement
 from pacskit_ext._table import ElementTable
-from pacskit_ext._texts import texts_as_json
+from pacskit_ext._texts import plain_texts, texts_as_json
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -221,6 +221,10 @@ class Dataset(ElementTable, PrivateAttributes, TextForms, KeywordAttributes):
     def texts_as_json(self, tags: Iterable[int], longest: int) -> tuple[str, list[int]]:
         """Values as members of a JSON object, ``"ggggeeee":["VR","value",…]``, and the tags that are no plain text."""
         return texts_as_json(self, tags, longest)
+
+    def plain_texts(self, tags: Iterable[int]) -> list[str | None]:
+        """The text of attributes, "" where there is none; None for what is several values, or no ASCII text."""
+        return plain_texts(self, tags)
 
     def group_dataset(self, group: int) -> Self:
         """The elements of one group, in a data set of their own."""

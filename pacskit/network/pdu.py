@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pacskit.core.errors import DecodeError, EncodeError, LimitError, TruncatedError
 
@@ -296,6 +297,9 @@ class _Cursor:
     def u16(self) -> int:
         return int.from_bytes(self.take(2), "big")
 
+    def view(self) -> bytes:
+        return self.data[self.pos : self.end]
+
     def rest(self) -> bytes:
         return self.take(self.end - self.pos)
 
@@ -341,7 +345,7 @@ def decode_associate(kind: int, data: bytes) -> AssociateRequest | AssociateAcce
         if item == 0x10:
             application = cursor.uid()
         elif item == 0x20 and kind == 1:
-            contexts.append(_decode_context(cursor))
+            contexts.append(_usual_context(cursor.view()) or _decode_context(cursor))
         elif item == 0x21 and kind == 2:
             results.append(_decode_result(cursor))
         elif item == 0x50:
@@ -358,6 +362,15 @@ def decode_associate(kind: int, data: bytes) -> AssociateRequest | AssociateAcce
 def _check_ids(ids: Sequence[int]) -> None:
     if any(not number & 1 for number in ids) or len(set(ids)) != len(ids):
         raise DecodeError("presentation context ids must be odd and different")
+
+
+@lru_cache(maxsize=1024)
+def _usual_context(raw: bytes) -> ContextItem | None:
+    """A context that a peer proposes every time; None for `_decode_context` to say what is wrong with it, and where."""
+    try:
+        return _decode_context(_Cursor(raw, 0, len(raw)))
+    except DecodeError:
+        return None
 
 
 def _decode_context(cursor: _Cursor) -> ContextItem:

@@ -94,9 +94,9 @@ class StorageService:
             if self._on_stored is not None and stored is not None:
                 yield Call(self._on_stored, stored, association)
             yield Send(request.command.response())
-            yield Call(ingest.finish)
+            yield Call(self._store.prepare)
         finally:
-            ingest.finish()
+            ingest.abort()
 
     def _keep(self, keep: Callable[[], Stored | None]) -> Generator[Effect, Any, Stored | None]:
         try:
