@@ -37,7 +37,7 @@ cdef int put(Text* out, const char* data, size_t n) except -1:
 
 
 cdef bint is_plain(const uint8_t* p, int64_t n) noexcept nogil:
-    """Whether text is ASCII in any character set, and JSON takes it as it stands (a backslash separates values here)."""
+    """Whether text is ASCII in any character set that JSON takes as it stands (a backslash separates values here)."""
     cdef int64_t i
     for i in range(n):
         if p[i] < 0x20 or p[i] >= 0x7E or p[i] == 0x22:      # 7E is an overline in ISO_IR 13
