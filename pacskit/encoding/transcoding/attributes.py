@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -32,14 +33,19 @@ _METHODS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """When the result is an instance of its own: ``new_uid``, and the UID that it gets, None for one made up."""
+    """When the result is an instance of its own, and which UID it gets then: made up, given, or made of the old one."""
 
     new_uid: NewUid = "lossy"
-    sop_instance_uid: str | None = None
+    sop_instance_uid: str | Callable[[str], str] | None = None
 
     def __post_init__(self) -> None:
         if self.new_uid not in {"lossy", "always", "never"}:
             raise ConfigurationError(f"new_uid is lossy, always or never, not {self.new_uid!r}")
+
+    def uid_for(self, before: str) -> str:
+        """The UID of what was made from the instance ``before``."""
+        uid = self.sop_instance_uid
+        return generate_uid() if uid is None else uid if isinstance(uid, str) else uid(before)
 
 
 def forget_tables(dataset: Dataset) -> None:
@@ -113,14 +119,14 @@ def _derived(dataset: Dataset, target: str) -> None:
     dataset.DerivationCodeSequence = [*codes, _code("113040", "Lossy Compression")]
 
 
-def _renamed(dataset: Dataset, uid: str | None, purpose: Dataset) -> None:
+def _renamed(dataset: Dataset, identity: Identity, purpose: Dataset) -> None:
     """A SOP Instance UID of its own, with a reference to what it was made from (PS3.3 C.12.4.1.2)."""
     before, sop_class = dataset.get("SOPInstanceUID"), dataset.get("SOPClassUID")
     if before and sop_class:
         item = Dataset(ReferencedSOPClassUID=sop_class, ReferencedSOPInstanceUID=before)
         item.PurposeOfReferenceCodeSequence = [purpose]
         dataset.SourceImageSequence = [*(dataset.get("SourceImageSequence") or ()), item]
-    dataset.SOPInstanceUID = uid or generate_uid()
+    dataset.SOPInstanceUID = identity.uid_for(str(before or ""))
 
 
 def set_loss(
@@ -140,7 +146,7 @@ def set_loss(
     if identity.new_uid == "always" or (lossy and identity.new_uid == "lossy"):
         original = lossy and not was
         purpose = _code("121320", "Uncompressed predecessor") if original else _code("121322", _PROCESSED)
-        _renamed(dataset, identity.sop_instance_uid, purpose)
+        _renamed(dataset, identity, purpose)
         return True
     return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,6 +53,7 @@ __all__ = [
 
 _OPTIONS: Final = EncodeOptions()
 _LIMITS: Final = DecodeLimits()
+_REACH: Final = 0xFFFFFFFF  # of a Basic Offset Table
 _PENDING: Final = "00000000"  # the ratio, as long as it is not known
 
 
@@ -187,7 +188,7 @@ def transcode(
     options: EncodeOptions = _OPTIONS,
     *,
     new_uid: NewUid = "lossy",
-    sop_instance_uid: str | None = None,
+    sop_instance_uid: str | Callable[[str], str] | None = None,
     threads: int = 1,
     limits: DecodeLimits = _LIMITS,
     registry: CodecRegistry = default_registry,
@@ -207,7 +208,7 @@ def transcode(
         When the result gets a SOP Instance UID of its own, with the old one in Source Image Sequence: where something is
         lost now (``lossy``), ``always`` or ``never``.
     sop_instance_uid
-        The UID that it gets then; one made up by default.
+        The UID that it gets then, or a function that makes it of the old one; one made up by default.
     threads
         How many frames are converted at a time.
     limits, registry
@@ -228,8 +229,8 @@ def transcode(
     streams = list(reported(made))
     if made.lossy:
         put_ratio(twin, made.ratio(sum(map(len, streams))))
-    table = "extended" if sum(map(len, streams)) + 8 * len(streams) > 0xFFFFFFF0 else "basic"
-    set_frames(twin, streams, made.target, table=table)
+    far = sum(map(len, streams)) + 9 * len(streams) > _REACH
+    set_frames(twin, streams, made.target, table="extended" if far else "basic")
     _name(twin, made.target)
     return twin
 

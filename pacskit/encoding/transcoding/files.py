@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -93,7 +94,7 @@ def transcode_file(
     options: EncodeOptions = _OPTIONS,
     *,
     new_uid: NewUid = "lossy",
-    sop_instance_uid: str | None = None,
+    sop_instance_uid: str | Callable[[str], str] | None = None,
     threads: int = 1,
     verify: bool = False,
     overwrite: bool = True,
@@ -199,7 +200,7 @@ def transcode_body(
     options: EncodeOptions = _OPTIONS,
     *,
     new_uid: NewUid = "lossy",
-    sop_instance_uid: str | None = None,
+    sop_instance_uid: str | Callable[[str], str] | None = None,
     threads: int = 1,
     limits: DecodeLimits = _LIMITS,
 ) -> Transcoded:
