@@ -173,6 +173,7 @@ def _prepare_pixels(dataset: Dataset, made: Conversion) -> None:
         first = memoryview(index.frame(0))
         before = sum(span.length for number in range(index.number_of_frames) for span in index.spans(number))
     frames = frames_of(reader, first, made.source, made.target, settings.options)
+    _check_held(made, frames)
     made.reader, made.frames, made.number_of_frames = reader, frames, reader.number_of_frames
     made.raw = frames.decoded.nbytes * reader.number_of_frames
     free_overlays(twin)
@@ -180,6 +181,17 @@ def _prepare_pixels(dataset: Dataset, made: Conversion) -> None:
     ratios = ratio_text(made.raw, before), _PENDING
     made.renamed = set_loss(twin, frames, made.source, made.target, ratios, settings.identity)
     made.lossy = frames.lossy
+
+
+def _check_held(made: Conversion, frames: Frames) -> None:
+    """Refuse, before anything is written, pixels that no encoder of the target takes."""
+    target = made.target
+    if not grammar(target).encapsulated:
+        return
+    able = made.settings.registry.codecs(target, "encode")
+    if not any(codec.can_encode(target, frames.format) for codec in able):
+        why = f"{target.name} does not hold {frames.format}" if able else f"nothing installed makes {target.name}"
+        raise TranscodeError(why, source=made.source, target=target, tag=PIXEL_DATA)
 
 
 def transcode(
