@@ -29,6 +29,7 @@ __all__ = ["Outcome", "convert"]
 
 _PREFIX_AT: Final = 128
 _PIXELS: Final = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+_DICOMDIR: Final = "1.2.840.10008.1.3.10"
 _AHEAD: Final = 4  # files a worker
 
 
@@ -177,7 +178,8 @@ def _one(job: _Job) -> Outcome:
         head = dcmread(job.source, defer_size=1 << 16)
         if head.transfer_syntax == job.syntax:
             return _kept(job, "unchanged", size)
-        if grammar(job.syntax).encapsulated and not any(tag in head for tag in _PIXELS):
+        is_dicomdir = head.file_meta.get("MediaStorageSOPClassUID") == _DICOMDIR  # of one syntax only (PS3.10 8.6)
+        if is_dicomdir or (grammar(job.syntax).encapsulated and not any(tag in head for tag in _PIXELS)):
             return _kept(job, "copied", size)
         if job.dry:
             prepare(head, job.syntax, Settings(options=job.options))

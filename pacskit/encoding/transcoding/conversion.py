@@ -190,7 +190,7 @@ def _check_held(made: Conversion, frames: Frames) -> None:
         return
     able = made.settings.registry.codecs(target, "encode")
     if not any(codec.can_encode(target, frames.format) for codec in able):
-        why = f"{target.name} does not hold {frames.format}" if able else f"nothing installed makes {target.name}"
+        why = f"{target.name} does not hold {frames.decoded}" if able else f"nothing installed makes {target.name}"
         raise TranscodeError(why, source=made.source, target=target, tag=PIXEL_DATA)
 
 

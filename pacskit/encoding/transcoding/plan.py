@@ -145,16 +145,23 @@ def frames_of(reader: PixelReader, first: memoryview | None, source: str, target
 
 def _target_format(format: PixelFormat, target: str, options: EncodeOptions) -> PixelFormat:
     """The format that an encoder of ``target`` is given (PS3.5 8.2)."""
-    if not is_lossless(target) and format.photometric == "PALETTE COLOR":
-        raise TranscodeError(
-            "PALETTE COLOR is not compressed with loss: another index is another colour", target=target, tag=0x00280004
-        )
+    if not is_lossless(target):
+        _check_bearable(format, target)
     if target in _DCT and format.photometric in {"RGB", "YBR_FULL"}:
         whole = options.subsampling == "444"
         return _narrowed(replace(format, photometric="YBR_FULL" if whole else "YBR_FULL_422"), target)
     if target == TransferSyntax.JPEG_XL and format.photometric == "YBR_FULL":
         return replace(format, photometric="RGB")
     return _narrowed(format, target)
+
+
+def _check_bearable(format: PixelFormat, target: str) -> None:
+    """Refuse loss where a value that is a little off means something else."""
+    if format.photometric == "PALETTE COLOR":
+        message = "PALETTE COLOR is not compressed with loss: another index is another colour"
+        raise TranscodeError(message, target=target, tag=0x00280004)
+    if format.bits_allocated == 1:
+        raise TranscodeError("single bits are not compressed with loss", target=target, tag=0x00280100)
 
 
 def _narrowed(format: PixelFormat, target: str) -> PixelFormat:
