@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ProtocolError,
         SourceError,
         StorageError,
+        TranscodeError,
         TruncatedError,
     )
     from pacskit.core.filemeta import FileMeta
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from pacskit.core.vr import VR
     from pacskit.encoding import FileSet, TransferSyntax, dcmopen, dcmread, dcmwrite
     from pacskit.encoding.scan import scan
+    from pacskit.encoding.transcoding import transcode_file
     from pacskit.facade import SCP, Archive, ArchiveSettings, Peer, between, connect, echo
     from pacskit.network.address import Address
     from pacskit.network.config import Limits, Timeouts
@@ -115,6 +117,7 @@ __all__ = [
     "Strictness",
     "Tag",
     "Timeouts",
+    "TranscodeError",
     "TransferSyntax",
     "TruncatedError",
     "__version__",
@@ -125,6 +128,7 @@ __all__ = [
     "dcmwrite",
     "echo",
     "scan",
+    "transcode_file",
 ]
 
 _WHERE: Final = {
@@ -137,7 +141,7 @@ _WHERE: Final = {
     "core.errors": (
         "AssociationAborted AssociationRejected AssociationReleased ConfigurationError ConnectError DeadlineExceeded "
         "DecodeError DimseError DuplicateInstance EncodeError InstanceNotFound LimitError NetworkError "
-        "NoPresentationContext PacsError ProtocolError SourceError StorageError TruncatedError"
+        "NoPresentationContext PacsError ProtocolError SourceError StorageError TranscodeError TruncatedError"
     ),
     "core.filemeta": "FileMeta",
     "core.sequence": "Sequence",
@@ -149,6 +153,7 @@ _WHERE: Final = {
     "core.vr": "VR",
     "encoding": "FileSet TransferSyntax dcmopen dcmread dcmwrite",
     "encoding.scan": "scan",
+    "encoding.transcoding": "transcode_file",
     "facade": "SCP Archive ArchiveSettings Peer between connect echo",
     "network.address": "Address",
     "network.config": "Limits Timeouts",

@@ -102,7 +102,7 @@ def store(options: argparse.Namespace) -> int:
     good = 0
     with _peer(options) as peer, Bar("store") as bar:
         bar.total = len(files)
-        for sent in peer.store(files):
+        for sent in peer.store(files, transcode=options.transcode):
             bar.step(size=sent.size)
             good += not sent.status.is_failure
             if options.json:

@@ -11,7 +11,8 @@
     │       ├── CodecLimitError(LimitError)
     │       └── CodecUnavailable     no installed back end decodes it
     ├── EncodeError(ValueError)      a value that cannot be written
-    ├── GeometryError(ValueError)    frames that are not the slices of one volume
+     │   └── TranscodeError           pixels that cannot get from one transfer syntax to another
+     ├── GeometryError(ValueError)    frames that are not the slices of one volume
     ├── ConfigurationError(ValueError)
     ├── SourceError(OSError)         bytes that were left where they are cannot be had any more
     ├── PrivateGroupFull(ValueError) no block of a private group is free
@@ -60,6 +61,7 @@ __all__ = [
     "ProtocolError",
     "SourceError",
     "StorageError",
+    "TranscodeError",
     "TruncatedError",
 ]
 
@@ -104,6 +106,25 @@ class CodecUnavailable(CodecError):
 
 def _rebuild(cls: type[CodecError], message: str, facts: dict[str, Any]) -> CodecError:
     return cls(message, **facts)
+
+
+class TranscodeError(EncodeError):
+    """Pixels that cannot get from the transfer syntax ``source`` to ``target``, either of them None where it is open."""
+
+    def __init__(
+        self, message: str, *, source: str | None = None, target: str | None = None, tag: int | None = None
+    ) -> None:
+        super().__init__(message, tag=tag)
+        self.source = source
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = {"source": self.source, "target": self.target, "tag": self.tag}
+        return _rebuild_transcoding, (self.message, facts)
+
+
+def _rebuild_transcoding(message: str, facts: dict[str, Any]) -> TranscodeError:
+    return TranscodeError(message, **facts)
 
 
 class ConfigurationError(PacsError, ValueError):

@@ -23,7 +23,7 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, Role
 from pacskit.services import query, scu
 from pacskit.services.events import StoreEvent
-from pacskit.services.outgoing import MAX_CONTEXTS
+from pacskit.services.outgoing import MAX_CONTEXTS, Transcode
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.services.sop_classes import IMAGE_STORAGE_SYNTAXES, MODELS, STORAGE, QueryModel
 from pacskit.storage import Model
@@ -114,11 +114,20 @@ class Peer:
             return scu.echo(association)
 
     def store(
-        self, sources: Iterable[Source] | Source, *, priority: Priority = Priority.MEDIUM
+        self,
+        sources: Iterable[Source] | Source,
+        *,
+        priority: Priority = Priority.MEDIUM,
+        transcode: Transcode | str = Transcode.LOSSLESS,
     ) -> Generator[Sent, None, None]:
-        """Send files (as they are on disk) and data sets; iterate over the outcomes."""
+        """Send files (as they are on disk) and data sets; iterate over the outcomes.
+
+        For a peer that does not take them so, ``transcode`` says whether pixels are converted: ``never``, ``lossless``
+        or ``any``.
+        """
+        policy = Transcode(transcode)
         one = isinstance(sources, (str, Dataset)) or hasattr(sources, "__fspath__")
-        yield from scu.store(self._lease, [sources] if one else sources, priority=priority)  # type: ignore[list-item, arg-type]
+        yield from scu.store(self._lease, [sources] if one else sources, priority=priority, transcode=policy)  # type: ignore[list-item, arg-type]
 
     def find(
         self,

@@ -28,7 +28,7 @@ from pacskit.network.dimse import (
 from pacskit.network.flow import Request
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext
 from pacskit.services.events import StoreEvent
-from pacskit.services.outgoing import batches, choose, payload
+from pacskit.services.outgoing import SpooledSource, Transcode, batches, choose, dataset_payload, payload
 from pacskit.services.storage import ReceivingService
 
 __all__ = ["Progress", "Sent", "Source", "echo", "get", "move", "store"]
@@ -98,9 +98,17 @@ def _checked(response: ResponseMessage, service: str | None, association: Associ
 # Store
 
 
-def store(lease: Lease, sources: Iterable[Source], *, priority: int = Priority.MEDIUM) -> Generator[Sent, None, None]:
-    """Send instances, files as they are on disk; iterate over the outcomes, in the order of the sources where one
-    association does for them. An outcome that is a failure does not end the iteration, a lost association does."""
+def store(
+    lease: Lease,
+    sources: Iterable[Source],
+    *,
+    priority: int = Priority.MEDIUM,
+    transcode: Transcode = Transcode.LOSSLESS,
+) -> Generator[Sent, None, None]:
+    """Send instances, files as they are on disk where the peer takes them so; iterate over the outcomes, in the order of
+    the sources where one association does for them. An outcome that is a failure does not end the iteration, a lost
+    association does."""
+    policy = Transcode(transcode)
     pending = iter(sources)
     while window := list(islice(pending, _AT_ONCE)):
         items: list[_Item] = []
@@ -110,10 +118,10 @@ def store(lease: Lease, sources: Iterable[Source], *, priority: int = Priority.M
                 yield found
             else:
                 items.append(found)
-        for batch in batches(items, lambda item: item.kind):
+        for batch in batches(items, lambda item: item.kind, policy):
             with lease(batch.contexts) as association:
                 for item in batch.items:
-                    yield _send(association, item, priority)
+                    yield _send(association, item, priority, policy)
 
 
 def _examine(source: Source) -> _Item | Sent:
@@ -131,12 +139,12 @@ def _examine(source: Source) -> _Item | Sent:
     return _Item(source, str(head.sop_class_uid), str(head.sop_instance_uid), str(head.transfer_syntax), head)
 
 
-def _send(association: Association, item: _Item, priority: int) -> Sent:
+def _send(association: Association, item: _Item, priority: int, policy: Transcode) -> Sent:
     def unsent(status: Status, error: Exception) -> Sent:
         return Sent(item.source, status, item.sop_instance_uid, error=error)
 
     try:
-        context = choose(association.info, item.sop_class_uid, item.transfer_syntax)
+        context = choose(association.info, item.sop_class_uid, item.transfer_syntax, policy)
     except NoPresentationContext as error:
         return unsent(Status.CLASS_NOT_SUPPORTED, error)
     request = CStoreRequest(
@@ -147,7 +155,7 @@ def _send(association: Association, item: _Item, priority: int) -> Sent:
     )
     try:
         if isinstance(item.source, Dataset):
-            data = encode(item.source, context.transfer_syntax)
+            data, request.affected_sop_instance_uid = dataset_payload(item.source, context)
             response, size = association.perform(request, data), len(data)
         else:
             response, size = _send_file(association, item, request, context)
@@ -157,7 +165,7 @@ def _send(association: Association, item: _Item, priority: int) -> Sent:
         if not association.is_open:  # half of it was out
             raise
         return unsent(Status.CANNOT_UNDERSTAND, error)
-    return Sent(item.source, Status(response.status), item.sop_instance_uid, size)
+    return Sent(item.source, Status(response.status), request.affected_sop_instance_uid, size)
 
 
 def _send_file(
@@ -168,7 +176,13 @@ def _send_file(
         raise EOFError("there is no file")
     with open(head.path, "rb", buffering=0) as file:
         data = payload(file, head.offset, head.length, head.transfer_syntax, context)
-        return association.perform(request, data), head.length
+        if not isinstance(data, SpooledSource):
+            return association.perform(request, data), head.length
+        try:
+            request.affected_sop_instance_uid = data.sop_instance_uid or item.sop_instance_uid
+            return association.perform(request, data), data.length or 0
+        finally:
+            data.close()
 
 
 # Retrieve
