@@ -15,6 +15,7 @@
     │   └── InstanceNotFound(KeyError)
     └── NetworkError(OSError)
         ├── ConnectError             no TCP connection
+        │   └── TlsError             no TLS over it, or not any more
         ├── AssociationRejected      A-ASSOCIATE-RJ
         ├── AssociationAborted       A-ABORT, or the connection was lost
         ├── AssociationReleased      the peer released; nothing more can be sent
@@ -50,6 +51,7 @@ __all__ = [
     "ProtocolError",
     "SourceError",
     "StorageError",
+    "TlsError",
     "TruncatedError",
 ]
 
@@ -128,6 +130,10 @@ class NetworkError(PacsError, OSError):
 
 class ConnectError(NetworkError):
     """The TCP connection could not be made."""
+
+
+class TlsError(ConnectError):
+    """TLS could not be agreed with the peer, or was broken; the message says why."""
 
 
 class AssociationRejected(NetworkError):
