@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ProtocolError,
         SourceError,
         StorageError,
+        TlsError,
         TruncatedError,
     )
     from pacskit.core.filemeta import FileMeta
@@ -49,7 +50,13 @@ if TYPE_CHECKING:
     from pacskit.encoding.scan import scan
     from pacskit.facade import SCP, Archive, ArchiveSettings, Peer, between, connect, echo
     from pacskit.network.address import Address
+    from pacskit.network.admission import Admission
     from pacskit.network.config import Limits, Timeouts
+    from pacskit.network.identity import Identified, IdentityEvent, IdentityType
+    from pacskit.network.pdu import UserIdentity
+    from pacskit.security.context import TlsContext, tls_context
+    from pacskit.security.profiles import TlsProfile
+    from pacskit.security.settings import TlsSettings
     from pacskit.services.events import EchoEvent, FindEvent, StoreEvent
     from pacskit.services.scu import Progress, Sent
     from pacskit.storage import DuplicatePolicy
@@ -64,6 +71,7 @@ __all__ = [
     "UID",
     "VR",
     "Address",
+    "Admission",
     "Archive",
     "ArchiveSettings",
     "AssociationAborted",
@@ -88,6 +96,9 @@ __all__ = [
     "FileMeta",
     "FileSet",
     "FindEvent",
+    "Identified",
+    "IdentityEvent",
+    "IdentityType",
     "InstanceNotFound",
     "Level",
     "LimitError",
@@ -114,8 +125,13 @@ __all__ = [
     "Strictness",
     "Tag",
     "Timeouts",
+    "TlsContext",
+    "TlsError",
+    "TlsProfile",
+    "TlsSettings",
     "TransferSyntax",
     "TruncatedError",
+    "UserIdentity",
     "__version__",
     "between",
     "connect",
@@ -124,6 +140,7 @@ __all__ = [
     "dcmwrite",
     "echo",
     "scan",
+    "tls_context",
 ]
 
 _WHERE: Final = {
@@ -136,7 +153,7 @@ _WHERE: Final = {
     "core.errors": (
         "AssociationAborted AssociationRejected AssociationReleased ConfigurationError ConnectError DeadlineExceeded "
         "DecodeError DimseError DuplicateInstance EncodeError InstanceNotFound LimitError NetworkError "
-        "NoPresentationContext PacsError ProtocolError SourceError StorageError TruncatedError"
+        "NoPresentationContext PacsError ProtocolError SourceError StorageError TlsError TruncatedError"
     ),
     "core.filemeta": "FileMeta",
     "core.sequence": "Sequence",
@@ -150,7 +167,13 @@ _WHERE: Final = {
     "encoding.scan": "scan",
     "facade": "SCP Archive ArchiveSettings Peer between connect echo",
     "network.address": "Address",
+    "network.admission": "Admission",
     "network.config": "Limits Timeouts",
+    "network.identity": "Identified IdentityEvent IdentityType",
+    "network.pdu": "UserIdentity",
+    "security.context": "TlsContext tls_context",
+    "security.profiles": "TlsProfile",
+    "security.settings": "TlsSettings",
     "services.events": "EchoEvent FindEvent StoreEvent",
     "services.scu": "Progress Sent",
     "storage": "DuplicatePolicy",

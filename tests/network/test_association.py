@@ -20,7 +20,6 @@ from pacskit.core.errors import (
     DeadlineExceeded,
     NoPresentationContext,
 )
-from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import (
     CEchoRequest,

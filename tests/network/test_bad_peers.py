@@ -205,7 +205,7 @@ def test_a_flood_of_associations_is_refused_and_served_again(serve: Serve) -> No
         assert peer.pdu() == (3, bytes((0, 2, 3, 2)))  # rejected-transient, presentation provider, local limit
         assert peer.pdu() == (0, b"")
     assert threading.active_count() <= threads + 2
-    silent = [socket.create_connection(server.address) for _ in range(100)]  # more than are told, none of them says anything
+    silent = [socket.create_connection(server.address) for _ in range(100)]  # more than are told; none says anything
     for peer in peers:
         peer.send(echo_rq())
         assert peer.pdu()[0] == 4
@@ -215,8 +215,10 @@ def test_a_flood_of_associations_is_refused_and_served_again(serve: Serve) -> No
     assert settle(lambda: server.associations == 0)
     with connect(server, [VERIFICATION]) as again:
         assert again.perform(CEchoRequest()).status.is_success
-    for one in [*extra, *silent]:
-        one.close()
+    for peer in extra:
+        peer.close()
+    for sock in silent:
+        sock.close()
 
 
 def test_a_sink_that_fails_is_answered_and_the_association_goes_on(serve: Serve) -> None:
