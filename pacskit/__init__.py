@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ProtocolError,
         SourceError,
         StorageError,
+        TlsError,
         TranscodeError,
         TruncatedError,
     )
@@ -52,7 +53,13 @@ if TYPE_CHECKING:
     from pacskit.encoding.transcoding import transcode_file
     from pacskit.facade import SCP, Archive, ArchiveSettings, Peer, between, connect, echo
     from pacskit.network.address import Address
+    from pacskit.network.admission import Admission
     from pacskit.network.config import Limits, Timeouts
+    from pacskit.network.identity import Identified, IdentityEvent, IdentityType
+    from pacskit.network.pdu import UserIdentity
+    from pacskit.security.context import TlsContext, tls_context
+    from pacskit.security.profiles import TlsProfile
+    from pacskit.security.settings import TlsSettings
     from pacskit.services.events import EchoEvent, FindEvent, StoreEvent
     from pacskit.services.scu import Progress, Sent
     from pacskit.storage import DuplicatePolicy
@@ -67,6 +74,7 @@ __all__ = [
     "UID",
     "VR",
     "Address",
+    "Admission",
     "Archive",
     "ArchiveSettings",
     "AssociationAborted",
@@ -91,6 +99,9 @@ __all__ = [
     "FileMeta",
     "FileSet",
     "FindEvent",
+    "Identified",
+    "IdentityEvent",
+    "IdentityType",
     "InstanceNotFound",
     "Level",
     "LimitError",
@@ -117,9 +128,14 @@ __all__ = [
     "Strictness",
     "Tag",
     "Timeouts",
+    "TlsContext",
+    "TlsError",
+    "TlsProfile",
+    "TlsSettings",
     "TranscodeError",
     "TransferSyntax",
     "TruncatedError",
+    "UserIdentity",
     "__version__",
     "between",
     "connect",
@@ -128,6 +144,7 @@ __all__ = [
     "dcmwrite",
     "echo",
     "scan",
+    "tls_context",
     "transcode_file",
 ]
 
@@ -141,7 +158,7 @@ _WHERE: Final = {
     "core.errors": (
         "AssociationAborted AssociationRejected AssociationReleased ConfigurationError ConnectError DeadlineExceeded "
         "DecodeError DimseError DuplicateInstance EncodeError InstanceNotFound LimitError NetworkError "
-        "NoPresentationContext PacsError ProtocolError SourceError StorageError TranscodeError TruncatedError"
+        "NoPresentationContext PacsError ProtocolError SourceError StorageError TlsError TranscodeError TruncatedError"
     ),
     "core.filemeta": "FileMeta",
     "core.sequence": "Sequence",
@@ -156,7 +173,13 @@ _WHERE: Final = {
     "encoding.transcoding": "transcode_file",
     "facade": "SCP Archive ArchiveSettings Peer between connect echo",
     "network.address": "Address",
+    "network.admission": "Admission",
     "network.config": "Limits Timeouts",
+    "network.identity": "Identified IdentityEvent IdentityType",
+    "network.pdu": "UserIdentity",
+    "security.context": "TlsContext tls_context",
+    "security.profiles": "TlsProfile",
+    "security.settings": "TlsSettings",
     "services.events": "EchoEvent FindEvent StoreEvent",
     "services.scu": "Progress Sent",
     "storage": "DuplicatePolicy",

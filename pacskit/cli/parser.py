@@ -14,6 +14,7 @@ exit codes: 0 done; 1 the peer refused or failed, or only part of it was done; 2
 3 no connection or association; 4 a file or its data is wrong
 """
 _TRANSCODE = ("never", "lossless", "any")
+PROFILES = ("bcp195-rfc9325", "bcp195", "bcp195-nd", "bcp195-extended")
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 
 
@@ -22,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pacskit",
         description="A PACS: an archive to run, and the tools to talk to others.",
-        epilog=_EXIT + "peers are addressed as AE@host:port (port 104 if left out)",
+        epilog=_EXIT + "peers are addressed as AE@host:port (port 104 if left out), by TLS as tls:AE@host:port (2762)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pacskit {__version__}")
@@ -56,7 +57,20 @@ def _add_peer(command: argparse.ArgumentParser) -> None:
     command.add_argument("--calling", default="PACSKIT", metavar="AE", help="our AE title (default: %(default)s)")
     command.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds to wait for an answer")
     command.add_argument("--explain", action="store_true", help="print what was negotiated to standard error")
+    command.add_argument("--tls", action="store_true", help="by TLS, as with tls: before the address")
+    _add_certificates(command, "whom to trust, PEM (default: whom the system trusts)")
+    command.add_argument(
+        "--no-verify-hostname", action="store_true", help="take any certificate that the CA has signed"
+    )
     command.add_argument("-v", "--verbose", action="store_true", help="log to standard error")
+
+
+def _add_certificates(command: argparse.ArgumentParser, ca: str) -> None:
+    command.add_argument("--cert", metavar="FILE", help="our certificate, PEM")
+    command.add_argument("--key", metavar="FILE", help="its key, PEM (default: in the same file)")
+    command.add_argument("--key-password-file", metavar="FILE", help="a file with the password of an encrypted key")
+    command.add_argument("--ca", metavar="FILE", help=ca)
+    command.add_argument("--tls-profile", choices=PROFILES, help="of PS3.15 annex B (default: bcp195-rfc9325)")
 
 
 def _add_level(command: argparse.ArgumentParser) -> None:
@@ -76,7 +90,8 @@ def _serve(commands: Commands) -> None:
         "Run an archive: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET over a directory.",
         "  pacskit serve --dir ./pacs-data --ae PACSKIT --port 11112\n"
         "  pacskit serve --dir /srv/pacs --host 0.0.0.0 --node WS1@10.0.0.7:104 --node WS2@10.0.0.8:104\n"
-        "  pacskit serve --dir /srv/pacs --config pacs.toml",
+        "  pacskit serve --dir /srv/pacs --config pacs.toml\n"
+        "  pacskit serve --dir /srv/pacs --tls-port 2762 --cert pacs.pem --key pacs.key --ca hospital.pem",
     )
     command.add_argument("--dir", required=True, help="where everything is kept; made if missing")
     command.add_argument("--ae", help="AE title (default: PACSKIT)")
@@ -92,6 +107,24 @@ def _serve(commands: Commands) -> None:
     command.add_argument(
         "--transcode", choices=_TRANSCODE, help="convert pixels for who retrieves and needs it (default: lossless)"
     )
+    command.add_argument("--tls-port", type=int, metavar="PORT", help="listen there with TLS too (dicom-tls is 2762)")
+    _add_certificates(command, "whom to trust, PEM; clients have to show a certificate then")
+    command.add_argument(
+        "--require-client-cert",
+        action=argparse.BooleanOptionalAction,
+        help="turn clients without a certificate away, or not (default: with --ca)",
+    )
+    command.add_argument(
+        "--bind",
+        action="append",
+        default=[],
+        metavar="AE=KIND:VALUE",
+        help="only certificates with this common name (cn), alternative name (san) or fingerprint (sha256) may call so",
+    )
+    command.add_argument(
+        "--allow", action="append", default=[], metavar="NETWORK", help="who may connect, as 10.1.0.0/16 (default: any)"
+    )
+    command.add_argument("--max-per-peer", type=int, metavar="N", help="associations of one address (default: any)")
     command.add_argument("--max-associations", type=int, metavar="N", help="(default: 100)")
     command.add_argument("--config", metavar="FILE", help="settings in TOML; options win over it")
     command.add_argument("-v", "--verbose", action="store_true", help="log to standard error")

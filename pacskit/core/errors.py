@@ -21,6 +21,7 @@
     │   └── InstanceNotFound(KeyError)
     └── NetworkError(OSError)
         ├── ConnectError             no TCP connection
+        │   └── TlsError             no TLS over it, or not any more
         ├── AssociationRejected      A-ASSOCIATE-RJ
         ├── AssociationAborted       A-ABORT, or the connection was lost
         ├── AssociationReleased      the peer released; nothing more can be sent
@@ -61,6 +62,7 @@ __all__ = [
     "ProtocolError",
     "SourceError",
     "StorageError",
+    "TlsError",
     "TranscodeError",
     "TruncatedError",
 ]
@@ -222,6 +224,10 @@ class NetworkError(PacsError, OSError):
 
 class ConnectError(NetworkError):
     """The TCP connection could not be made."""
+
+
+class TlsError(ConnectError):
+    """TLS could not be agreed with the peer, or was broken; the message says why."""
 
 
 class AssociationRejected(NetworkError):

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level, Priority
@@ -21,12 +21,17 @@ from pacskit.network.address import Address, check_ae_title
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, Role
+from pacskit.network.pdu import UserIdentity
 from pacskit.services import query, scu
 from pacskit.services.events import StoreEvent
 from pacskit.services.outgoing import MAX_CONTEXTS, Transcode
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.services.sop_classes import IMAGE_STORAGE_SYNTAXES, MODELS, STORAGE, QueryModel
 from pacskit.storage import Model
+
+if TYPE_CHECKING:
+    from pacskit.security.channel import TlsInfo
+    from pacskit.security.context import TlsContext
 
 __all__ = ["Explanation", "Peer", "connect", "echo"]
 
@@ -41,9 +46,13 @@ class Explanation:
     peer: str
     accepted: tuple[PresentationContext, ...]
     rejected: tuple[PresentationContext, ...]
+    tls: TlsInfo | None = None
 
     def __str__(self) -> str:
         lines = [f"{self.peer}: {len(self.accepted)} presentation contexts accepted, {len(self.rejected)} rejected"]
+        if self.tls is not None:
+            resumed = ", an earlier session" if self.tls.resumed else ""
+            lines.append(f"  {self.tls.version}, {self.tls.suite}, certificate of {self.tls.common_name}{resumed}")
         for context in sorted(self.accepted + self.rejected, key=lambda one: one.id):
             name = UID(context.abstract_syntax).name or context.abstract_syntax
             agreed = UID(context.transfer_syntax).name if context.is_accepted else context.reason
@@ -52,17 +61,32 @@ class Explanation:
 
 
 def connect(
-    address: Address | str, *, calling: str = CALLING, timeouts: Timeouts | None = None, limits: Limits | None = None
+    address: Address | str,
+    *,
+    calling: str = CALLING,
+    timeouts: Timeouts | None = None,
+    limits: Limits | None = None,
+    tls: TlsContext | None = None,
+    identity: UserIdentity | None = None,
 ) -> Peer:
-    """Return the peer at ``AE@host:port``. Nothing is sent before its first verb."""
-    return Peer(address, calling=calling, timeouts=timeouts, limits=limits)
+    """Return the peer at ``AE@host:port``. Nothing is sent before its first verb.
+
+    ``tls`` is what `tls_context` gives; ``identity`` says who the user is, see `UserIdentity`.
+    """
+    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity)
 
 
 def echo(
-    address: Address | str, *, calling: str = CALLING, timeouts: Timeouts | None = None, limits: Limits | None = None
+    address: Address | str,
+    *,
+    calling: str = CALLING,
+    timeouts: Timeouts | None = None,
+    limits: Limits | None = None,
+    tls: TlsContext | None = None,
+    identity: UserIdentity | None = None,
 ) -> Status:
     """Verify that a peer answers (C-ECHO); raise a NetworkError that says why it does not."""
-    with connect(address, calling=calling, timeouts=timeouts, limits=limits) as peer:
+    with connect(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity) as peer:
         return peer.echo()
 
 
@@ -79,11 +103,15 @@ class Peer:
         calling: str = CALLING,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
+        tls: TlsContext | None = None,
+        identity: UserIdentity | None = None,
     ) -> None:
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
         self._timeouts = timeouts or Timeouts()
         self._limits = limits or Limits()
+        self._tls = tls
+        self._identity = identity
         self._idle: tuple[object, Association] | None = None
         self._last: AssociationInfo | None = None
 
@@ -104,7 +132,7 @@ class Peer:
     def explain(self) -> Explanation | None:
         """Return what the peer accepted and rejected last, with its reasons; None before the first verb."""
         info = self._last
-        return None if info is None else Explanation(info.peer_name, info.accepted, info.rejected)
+        return None if info is None else Explanation(info.peer_name, info.accepted, info.rejected, info.tls)
 
     # Verbs
 
@@ -254,6 +282,8 @@ class Peer:
                 timeouts=self._timeouts,
                 limits=self._limits,
                 roles=roles,
+                tls=self._tls,
+                identity=self._identity,
             )
         self._last = association.info
         try:

@@ -7,16 +7,18 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pacskit.core.errors import (
     AssociationAborted,
     AssociationRejected,
     AssociationReleased,
+    ConfigurationError,
     ConnectError,
     DeadlineExceeded,
     NetworkError,
     ProtocolError,
+    TlsError,
 )
 from pacskit.network.address import Address
 from pacskit.network.config import Limits, Timeouts
@@ -28,9 +30,16 @@ from pacskit.network.indications import Aborted, AssociateConfirmation, Associat
 from pacskit.network.machine import State
 from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
 from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
+from pacskit.network.secure import AnyTransport, SecureTransport
 from pacskit.network.transport import Transport
 
+if TYPE_CHECKING:
+    from pacskit.security.channel import TlsInfo
+    from pacskit.security.context import TlsContext
+
 __all__ = ["Association", "open_peer"]
+
+_UNRECOGNIZED_PDU = 1  # PS3.8 9.3.8
 
 
 class Association:
@@ -58,11 +67,13 @@ class Association:
         extended: Iterable[ExtendedItem] = (),
         common_extended: Iterable[CommonExtendedItem] = (),
         identity: UserIdentity | None = None,
+        tls: TlsContext | None = None,
     ) -> Association:
-        """Connect to ``address`` and negotiate ``contexts``.
+        """Connect to ``address``, by TLS where ``tls`` is given, and negotiate ``contexts``.
 
-        Raises ConnectError, AssociationRejected, AssociationAborted, DeadlineExceeded, or ConfigurationError for what
-        cannot be proposed. An association without any accepted context is legal: see ``accepted`` and ``rejected``.
+        Raises ConnectError (TlsError where TLS was not agreed), AssociationRejected, AssociationAborted,
+        DeadlineExceeded, or ConfigurationError for what cannot be proposed. An association without any accepted context
+        is legal: see ``accepted`` and ``rejected``.
         """
         if isinstance(address, str):
             address = Address.parse(address)
@@ -77,10 +88,10 @@ class Association:
             common_extended=common_extended,
             identity=identity,
         )
-        transport = _connect(address, timeouts)
+        transport, secured = _connect(address, timeouts, tls)
         try:
             connection = Connection(transport, is_requestor=True, timeouts=timeouts, limits=limits)
-            info = _establish(connection, proposal, address)
+            info = _establish(connection, proposal, address, secured)
         except BaseException:
             transport.close()
             raise
@@ -237,7 +248,21 @@ class Association:
             self.abort()
 
 
-def _connect(address: Address, timeouts: Timeouts) -> Transport:
+def _connect(address: Address, timeouts: Timeouts, tls: TlsContext | None) -> tuple[AnyTransport, TlsInfo | None]:
+    if tls is None and address.tls:
+        raise ConfigurationError(f"{address} is reached by TLS only: say which certificates to use (tls=)")
+    plain = _open(address, timeouts)
+    if tls is None:
+        return plain, None
+    try:
+        secure = SecureTransport(plain, tls.client(address.host, address.port))
+        return secure, secure.handshake(timeouts.handshake, str(address))
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _open(address: Address, timeouts: Timeouts) -> Transport:
     began = time.monotonic()
     try:
         sock = socket.create_connection((address.host, address.port), timeout=timeouts.connect)
@@ -252,7 +277,9 @@ def _connect(address: Address, timeouts: Timeouts) -> Transport:
         raise ConnectError(f"cannot connect: {exc.strerror or exc}", peer=str(address)) from exc
 
 
-def _establish(connection: Connection, proposal: AssociateRequest, address: Address) -> AssociationInfo:
+def _establish(
+    connection: Connection, proposal: AssociateRequest, address: Address, tls: TlsInfo | None
+) -> AssociationInfo:
     machine = connection.machine
     machine.associate(proposal)
     machine.connected()
@@ -262,7 +289,7 @@ def _establish(connection: Connection, proposal: AssociateRequest, address: Addr
     except DeadlineExceeded as exc:
         raise DeadlineExceeded(exc.operation, exc.seconds, peer=str(address)) from None
     if isinstance(event, AssociateConfirmation):
-        info = confirm(proposal, event.accept, (address.host, address.port))
+        info = confirm(proposal, event.accept, (address.host, address.port), tls=tls)
         try:
             connection.session.established(info)
         except ValueError as exc:
@@ -274,7 +301,11 @@ def _establish(connection: Connection, proposal: AssociateRequest, address: Addr
         raise AssociationRejected(reject.result, reject.source, reject.reason, str(reject), peer=str(address))
     connection.end()
     if isinstance(event, Aborted):
+        if connection.transport.failure is not None:
+            raise TlsError(connection.transport.failure, peer=str(address))
         why = event.detail or ("aborted by us" if event.by_us else "aborted by the peer")
+        if tls is None and event.by_us and event.reason == _UNRECOGNIZED_PDU:
+            why += "; perhaps the peer expects TLS there"
         raise AssociationAborted(
             f"no association: {why}", source=event.source, reason_code=event.reason, peer=str(address)
         )

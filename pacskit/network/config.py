@@ -13,20 +13,22 @@ __all__ = ["Limits", "Timeouts"]
 class Timeouts:
     """How long to wait, in seconds; None waits for ever (only ``idle`` may be None).
 
-    ``connect`` is for the TCP connection, ``acse`` for the whole association establishment (and the ARTIM timer of
-    PS3.8 9.1.5 on the acceptor's side), ``dimse`` for a message to come in or go out (one that takes
-    longer must keep moving, see `Limits.min_rate`), ``idle`` for the next request of a peer that is doing nothing,
-    ``release`` for the peer to answer a release and for it to close the connection afterwards.
+    ``connect`` is for the TCP connection, ``handshake`` for the agreement on TLS over it, ``acse`` for the whole
+    association establishment after that (and the ARTIM timer of PS3.8 9.1.5 on the acceptor's side), ``dimse`` for a
+    message to come in or go out (one that takes longer must keep moving, see `Limits.min_rate`), ``idle`` for the next
+    request of a peer that is doing nothing, ``release`` for the peer to answer a release and for it to close the
+    connection afterwards.
     """
 
     connect: float = 10.0
+    handshake: float = 10.0
     acse: float = 30.0
     dimse: float = 60.0
     idle: float | None = 600.0
     release: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("connect", "acse", "dimse", "idle", "release"):
+        for name in ("connect", "handshake", "acse", "dimse", "idle", "release"):
             value = getattr(self, name)
             if value is None and name == "idle":
                 continue

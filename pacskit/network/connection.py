@@ -11,8 +11,9 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CCancelRequest, Message
 from pacskit.network.indications import Aborted, ReleaseConfirmation, ReleaseIndication
 from pacskit.network.machine import Machine, State
+from pacskit.network.secure import AnyTransport
 from pacskit.network.session import Session, SessionEvent
-from pacskit.network.transport import Pace, Transport
+from pacskit.network.transport import Pace
 
 __all__ = ["Connection"]
 
@@ -28,7 +29,7 @@ class Connection:
 
     def __init__(
         self,
-        transport: Transport,
+        transport: AnyTransport,
         *,
         is_requestor: bool,
         timeouts: Timeouts,
@@ -217,7 +218,7 @@ class Connection:
         if isinstance(event, Aborted):
             self.end()
             who = "we" if event.by_us else "the peer"
-            text = event.detail or f"{who} aborted"
+            text = self.transport.failure or event.detail or f"{who} aborted"
             raise AssociationAborted(
                 f"association aborted: {text}", source=event.source, reason_code=event.reason, peer=self.peer
             )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pacskit._version import __version__
 from pacskit.core.errors import ConfigurationError, NoPresentationContext
 from pacskit.network.address import check_ae_title
 from pacskit.network.config import Limits
+from pacskit.network.identity import Identified, response_to
 from pacskit.network.pdu import (
     APPLICATION_CONTEXT,
     AssociateAccept,
@@ -25,6 +26,10 @@ from pacskit.network.pdu import (
     UserIdentity,
     UserInformation,
 )
+from pacskit.security.bindings import AeBinding, allows, binds
+
+if TYPE_CHECKING:
+    from pacskit.security.channel import TlsInfo
 
 __all__ = [
     "DEFAULT_TRANSFER_SYNTAXES",
@@ -107,7 +112,10 @@ class PresentationContext:
 
 @dataclass(frozen=True, slots=True)
 class AssociationInfo:
-    """What was agreed, and with whom. ``contexts`` has the rejected ones too."""
+    """What was agreed, and with whom. ``contexts`` has the rejected ones too.
+
+    ``tls`` says what TLS came to, None without; ``identity`` who the authenticator found the user to be.
+    """
 
     calling: str
     called: str
@@ -117,6 +125,8 @@ class AssociationInfo:
     max_pdu: int
     peer_user: UserInformation
     async_window: AsyncWindow = field(default_factory=AsyncWindow)
+    tls: TlsInfo | None = None
+    identity: Identified | None = None
 
     @property
     def peer_name(self) -> str:
@@ -206,7 +216,8 @@ class AcceptorPolicy:
 
     ``called`` are the titles that we answer to (empty: any), ``calling`` the patterns of those that may call (empty:
     anybody); ``serves`` says which transfer syntaxes, best first, do for a SOP class (None: not served); ``uses``
-    whether we act as SCU of it on an association that we accepted.
+    whether we act as SCU of it on an association that we accepted; ``bindings`` which certificates a calling title
+    belongs to.
     """
 
     serves: Callable[[str], Sequence[str] | None]
@@ -214,8 +225,9 @@ class AcceptorPolicy:
     use_syntaxes: Sequence[str] = DEFAULT_TRANSFER_SYNTAXES
     called: Sequence[str] = ()
     calling: Sequence[str] = ()
+    bindings: Sequence[AeBinding] = ()
 
-    def refuse(self, request: AssociateRequest) -> AssociateReject | None:
+    def refuse(self, request: AssociateRequest, tls: TlsInfo | None = None) -> AssociateReject | None:
         """Return the reject that ``request`` gets, or None when it may go on (PS3.8 9.3.4)."""
         if not request.protocol_version & 1:
             return AssociateReject(1, 2, 2)
@@ -225,13 +237,27 @@ class AcceptorPolicy:
             return AssociateReject(1, 1, 7)
         if self.calling and not any(fnmatchcase(request.calling, pattern) for pattern in self.calling):
             return AssociateReject(1, 1, 3)
+        if not self._may_use(request.calling, tls):
+            return AssociateReject(1, 1, 3)
         if 0 < request.user.max_length < MIN_PDU:
             return AssociateReject(1, 1, 1)
         return None
 
+    def _may_use(self, calling: str, tls: TlsInfo | None) -> bool:
+        """Whether who holds this certificate may call itself so; a title that is bound is not used without one."""
+        if not binds(self.bindings, calling):
+            return True
+        return tls is not None and allows(self.bindings, calling, tls.certificate, tls.fingerprint)
+
 
 def accept(
-    request: AssociateRequest, policy: AcceptorPolicy, limits: Limits, peer: tuple[str, int]
+    request: AssociateRequest,
+    policy: AcceptorPolicy,
+    limits: Limits,
+    peer: tuple[str, int],
+    *,
+    tls: TlsInfo | None = None,
+    identity: Identified | None = None,
 ) -> tuple[AssociateAccept, AssociationInfo]:
     """Decide on each context by our own preference, and answer."""
     proposed = {role.sop_class_uid: role for role in request.user.roles}
@@ -253,6 +279,7 @@ def accept(
         implementation_version=IMPLEMENTATION_VERSION,
         async_window=window,
         roles=roles,
+        identity_response=response_to(request, identity),
     )
     results = tuple(
         ContextResult(c.id, c.result, c.transfer_syntax if c.is_accepted else c.proposed[0]) for c in contexts
@@ -265,6 +292,8 @@ def accept(
         contexts=contexts,
         max_pdu=request.user.max_length,
         peer_user=request.user,
+        tls=tls,
+        identity=identity,
     )
     return AssociateAccept(request.called, request.calling, results, user), info
 
@@ -287,7 +316,9 @@ def _judge(item: ContextItem, role: RoleItem | None, policy: AcceptorPolicy) -> 
     )
 
 
-def confirm(request: AssociateRequest, answer: AssociateAccept, peer: tuple[str, int]) -> AssociationInfo:
+def confirm(
+    request: AssociateRequest, answer: AssociateAccept, peer: tuple[str, int], *, tls: TlsInfo | None = None
+) -> AssociationInfo:
     """Read what the acceptor answered to our ``request``; contexts that it did not mention count as rejected."""
     results = {result.id: result for result in answer.contexts}
     wanted = {role.sop_class_uid: role for role in request.user.roles}
@@ -322,4 +353,5 @@ def confirm(request: AssociateRequest, answer: AssociateAccept, peer: tuple[str,
         contexts=tuple(contexts),
         max_pdu=answer.user.max_length,
         peer_user=answer.user,
+        tls=tls,
     )

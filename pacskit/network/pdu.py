@@ -156,6 +156,31 @@ class UserIdentity:
     secondary: bytes = b""
     response_requested: bool = False
 
+    @classmethod
+    def user(cls, name: str, *, response: bool = False) -> UserIdentity:
+        """A user name; ``response`` asks the peer to confirm it."""
+        return cls(1, name.encode(), b"", response)
+
+    @classmethod
+    def passcode(cls, name: str, passcode: str, *, response: bool = False) -> UserIdentity:
+        """A user name and a passcode; send it over TLS only."""
+        return cls(2, name.encode(), passcode.encode(), response)
+
+    @classmethod
+    def kerberos(cls, ticket: bytes, *, response: bool = False) -> UserIdentity:
+        """A Kerberos service ticket."""
+        return cls(3, ticket, b"", response)
+
+    @classmethod
+    def saml(cls, assertion: str | bytes, *, response: bool = False) -> UserIdentity:
+        """A SAML assertion."""
+        return cls(4, assertion.encode() if isinstance(assertion, str) else assertion, b"", response)
+
+    @classmethod
+    def jwt(cls, token: str | bytes, *, response: bool = False) -> UserIdentity:
+        """A JSON web token."""
+        return cls(5, token.encode() if isinstance(token, str) else token, b"", response)
+
     def __repr__(self) -> str:  # a credential never reaches a log
         return f"UserIdentity(type={self.type})"
 
@@ -172,7 +197,7 @@ class UserInformation:
     extended: tuple[ExtendedItem, ...] = ()
     common_extended: tuple[CommonExtendedItem, ...] = ()
     identity: UserIdentity | None = None
-    identity_response: bytes | None = None
+    identity_response: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

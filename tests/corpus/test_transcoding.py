@@ -57,7 +57,11 @@ def _rows() -> list[dict[str, str]]:
 def changed(before: Dataset, after: Dataset) -> set[str]:
     """What differs, but for group lengths, VRs that Implicit VR does not tell, and words in the other byte order."""
     return {
-        re.sub(r"^.*\.FrameType$", "FrameType", re.sub(r"^(SourceImage|DerivationCode)Sequence.*", r"\1Sequence", change.path))
+        re.sub(
+            r"^.*\.FrameType$",
+            "FrameType",
+            re.sub(r"^(SourceImage|DerivationCode)Sequence.*", r"\1Sequence", change.path),
+        )
         for change in before.diff(after)
         if not re.search(r",0000\)$", change.path) and not _same_bytes(change.before, change.after)
     }

@@ -20,7 +20,6 @@ from pacskit.core.errors import (
     DeadlineExceeded,
     NoPresentationContext,
 )
-from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import (
     CEchoRequest,
@@ -137,7 +136,7 @@ def test_titles_are_enforced(serve: Serve) -> None:
     assert "called AE title not recognized" in str(caught.value)
     assert caught.value.peer == f"OTHER@127.0.0.1:{server.address[1]}"
     with pytest.raises(AssociationRejected) as caught:
-        Association.request(f"SERVER@127.0.0.1:{server.address[1]}", [CT], calling="STRANGER")
+        connect(server, [CT], calling="STRANGER")
     assert (caught.value.result, caught.value.source, caught.value.reason_code) == (1, 1, 3)
     connect(serve(called=None), ae="ANYTHING").release()
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import CodecError, DecodeError, EncodeError, TranscodeError
-from pacskit.encoding.codecs import DecodeLimits, EncodeOptions, encode_frame
+from pacskit.encoding.codecs import EncodeOptions, encode_frame
 from pacskit.encoding.codecs.jpegxl import recompress_jpeg, reconstruct_jpeg
 from pacskit.encoding.codecs.native import cells_from
 from pacskit.encoding.codecs.registry import CodecRegistry

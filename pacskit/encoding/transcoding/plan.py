@@ -126,7 +126,9 @@ class Frames:
     was_lossy: bool
 
 
-def frames_of(reader: PixelReader, first: memoryview | None, source: str, target: str, options: EncodeOptions) -> Frames:
+def frames_of(
+    reader: PixelReader, first: memoryview | None, source: str, target: str, options: EncodeOptions
+) -> Frames:
     """Return how frames are converted; ``first`` is the first code stream, None for native pixels."""
     header = None if first is None else parse_header(first, source)
     photometric = reader.photometric if header is None else decoded_photometric(source, reader.format, header)
