@@ -17,6 +17,7 @@ from pacskit.core.uid import UID
 from pacskit.core.uids import Verification
 from pacskit.encoding import UNCOMPRESSED
 from pacskit.facade.identifiers import UNIQUE_KEYS, query_identifier, retrieve_identifier
+from pacskit.facade.normalized import NormalizedVerbs
 from pacskit.network.address import Address, check_ae_title
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
@@ -66,7 +67,7 @@ def echo(
         return peer.echo()
 
 
-class Peer:
+class Peer(NormalizedVerbs):
     """A remote application entity. Belongs to one thread.
 
     Each verb opens an association with the contexts it needs, and the next one uses it again where they do for it.
@@ -80,6 +81,7 @@ class Peer:
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
     ) -> None:
+        super().__init__()
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
         self._timeouts = timeouts or Timeouts()
@@ -247,6 +249,7 @@ class Peer:
                 roles=roles,
             )
         self._last = association.info
+        association.listen(self._inbox)
         try:
             yield association
         except (DimseError, GeneratorExit):
@@ -256,6 +259,9 @@ class Peer:
             association.abort()
             raise
         self._keep(key, association)
+
+    def _kept(self) -> Association | None:
+        return None if self._idle is None else self._idle[1]
 
     def _keep(self, key: object, association: Association) -> None:
         if not association.is_open:

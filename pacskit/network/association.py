@@ -42,6 +42,7 @@ class Association:
     def __init__(self, connection: Connection, info: AssociationInfo) -> None:
         self._connection = connection
         self._service: Service | None = None
+        self._listener: Service | None = None
         self._driver = FlowDriver(connection, self._service_for, open_peer)
         self.info = info
 
@@ -165,6 +166,26 @@ class Association:
             finally:
                 self._service = None
 
+    def listen(self, service: Service | None) -> None:
+        """Let ``service`` answer what the peer asks (N-EVENT-REPORT) while we wait for something, and in `serve`."""
+        self._listener = service
+
+    def serve(self, seconds: float) -> bool:
+        """Wait for one request of the peer and let the listener answer it; return whether one came.
+
+        The peer stays a peer when none comes; one that leaves raises AssociationReleased or AssociationAborted.
+        """
+        connection = self._connection
+        if not connection.await_message(seconds):
+            if not connection.is_open:
+                raise AssociationAborted("the connection was lost", peer=self.info.peer_name)
+            return False
+        event = connection.wait(connection.timeouts.dimse, "a request of the peer")
+        if not isinstance(event, RequestMessage):
+            connection.fail(event)
+        self._driver.answer(event)
+        return True
+
     def cancel(self, message_id: int, context: PresentationContext) -> None:
         """Send C-CANCEL for the request ``message_id``, which went out in ``context``."""
         self._connection.send(CCancelRequest(message_id_being_responded_to=message_id, context=context))
@@ -192,7 +213,7 @@ class Association:
             self.abort()
 
     def _service_for(self, sop_class: str) -> Service | None:
-        return self._service
+        return self._service or self._listener
 
     def _begin(self, request: RequestMessage, data: Any, context: PresentationContext | None) -> None:
         if not request.message_id:
