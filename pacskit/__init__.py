@@ -51,6 +51,16 @@ if TYPE_CHECKING:
     from pacskit.network.address import Address
     from pacskit.network.config import Limits, Timeouts
     from pacskit.services.events import EchoEvent, FindEvent, StoreEvent
+    from pacskit.services.normalized import (
+        ActionEvent,
+        CreateEvent,
+        DeleteEvent,
+        GetEvent,
+        NotificationEvent,
+        Reply,
+        SetEvent,
+    )
+    from pacskit.services.normalized_scu import Answer
     from pacskit.services.scu import Progress, Sent
     from pacskit.storage import DuplicatePolicy
 
@@ -63,7 +73,9 @@ __all__ = [
     "TM",
     "UID",
     "VR",
+    "ActionEvent",
     "Address",
+    "Answer",
     "Archive",
     "ArchiveSettings",
     "AssociationAborted",
@@ -74,10 +86,12 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConnectError",
+    "CreateEvent",
     "DataElement",
     "Dataset",
     "DeadlineExceeded",
     "DecodeError",
+    "DeleteEvent",
     "Diagnostic",
     "DiagnosticKind",
     "DimseError",
@@ -88,6 +102,7 @@ __all__ = [
     "FileMeta",
     "FileSet",
     "FindEvent",
+    "GetEvent",
     "InstanceNotFound",
     "Level",
     "LimitError",
@@ -96,6 +111,7 @@ __all__ = [
     "MultiValue",
     "NetworkError",
     "NoPresentationContext",
+    "NotificationEvent",
     "PacsError",
     "Peer",
     "PersonName",
@@ -104,8 +120,10 @@ __all__ = [
     "ProtocolError",
     "RangeSource",
     "ReadOptions",
+    "Reply",
     "Sent",
     "Sequence",
+    "SetEvent",
     "SourceError",
     "Status",
     "StatusCategory",
@@ -152,6 +170,8 @@ _WHERE: Final = {
     "network.address": "Address",
     "network.config": "Limits Timeouts",
     "services.events": "EchoEvent FindEvent StoreEvent",
+    "services.normalized": "ActionEvent CreateEvent DeleteEvent GetEvent NotificationEvent Reply SetEvent",
+    "services.normalized_scu": "Answer",
     "services.scu": "Progress Sent",
     "storage": "DuplicatePolicy",
 }

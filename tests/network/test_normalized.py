@@ -74,16 +74,20 @@ def test_create_set_get_delete() -> None:
     with scp, pacskit.connect(scp.address) as peer:
         made = peer.n_create(MPPS, Dataset(PerformedProcedureStepStatus="IN PROGRESS"), sop_instance="1.2.3")
         assert (made.status, made.sop_instance_uid) == (0, "1.2.3")
-        assert made.dataset is not None and made.dataset.PerformedProcedureStepStatus == "IN PROGRESS"
+        assert made.dataset is not None
+        assert made.dataset.PerformedProcedureStepStatus == "IN PROGRESS"
         theirs = peer.n_create(MPPS, Dataset(PerformedProcedureStepStatus="IN PROGRESS"))
-        assert theirs.sop_instance_uid == "1.2.826.1" and len(kept) == 2
+        assert theirs.sop_instance_uid == "1.2.826.1"
+        assert len(kept) == 2
         assert peer.n_set(MPPS, "1.2.3", Dataset(PerformedProcedureStepStatus="COMPLETED")).status == 0
         warned = peer.n_set(MPPS, "1.2.3", Dataset(PatientName="X"))
         assert (warned.status, warned.attributes, warned.comment) == (0x0107, (Tag("PatientName"),), "not changed")
         found = peer.n_get(MPPS, "1.2.3", ["PerformedProcedureStepStatus", 0x00100020])
-        assert found.dataset is not None and found.dataset.PerformedProcedureStepStatus == "COMPLETED"
+        assert found.dataset is not None
+        assert found.dataset.PerformedProcedureStepStatus == "COMPLETED"
         assert found.dataset.PatientID == str((Tag(0x00400252), Tag(0x00100020)))
-        assert peer.n_delete(MPPS, "1.2.3").status.is_success and list(kept) == ["1.2.826.1"]
+        assert peer.n_delete(MPPS, "1.2.3").status.is_success
+        assert list(kept) == ["1.2.826.1"]
 
 
 def test_refusals_carry_their_fields() -> None:
@@ -94,7 +98,8 @@ def test_refusals_carry_their_fields() -> None:
         assert (missing.value.status, missing.value.offending, missing.value.error_id) == (0x0120, (0x00400252,), 7)
         with pytest.raises(DimseError) as unknown:
             peer.n_set(MPPS, "1.2.9", Dataset(PatientID="1"))
-        assert unknown.value.status == 0x0112 and "No Such SOP Instance" in str(unknown.value)
+        assert unknown.value.status == 0x0112
+        assert "No Such SOP Instance" in str(unknown.value)
         with pytest.raises(DimseError) as broken:  # a KeyError of the handler
             peer.n_delete(MPPS, "1.2.9")
         assert broken.value.status == 0x0110
