@@ -11,11 +11,20 @@ import sys
 import time
 from pathlib import Path
 
-from asv_bench.compare import codecs, edits, footprint, network, parse, scan, textforms
+from asv_bench.compare import codecs, edits, footprint, latency, network, parse, scan, textforms
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
 
-ROWS = [*parse.ROWS, *edits.ROWS, *textforms.ROWS, *scan.ROWS, *network.ROWS, *codecs.ROWS, *footprint.ROWS]
+ROWS = [
+    *parse.ROWS,
+    *edits.ROWS,
+    *textforms.ROWS,
+    *scan.ROWS,
+    *network.ROWS,
+    *latency.ROWS,
+    *codecs.ROWS,
+    *footprint.ROWS,
+]
 
 
 def _versions() -> str:

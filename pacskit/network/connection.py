@@ -21,14 +21,13 @@ class Connection:
     """One association over one transport, used by one thread.
 
     ``cancelled`` are the message IDs for which a C-CANCEL has arrived; ``busy`` is False only while the acceptor waits
-    for the next request; ``ahead`` is how many requests may be read before the one at hand is answered.
+    for the next request.
     """
 
     __slots__ = (
         "_current",
         "_events",
         "_last_id",
-        "ahead",
         "busy",
         "cancelled",
         "limits",
@@ -56,7 +55,12 @@ class Connection:
         self._events: deque[SessionEvent] = deque()
         self._last_id = 0
         self._current = 0  # the message ID of the request that is being answered
-        self.ahead = 1
+
+    @property
+    def ahead(self) -> int:
+        """How many requests may be read before the one at hand is answered; TCP holds back the rest."""
+        info = self.session.info
+        return 1 if info is None else min(max(1, info.max_performed), self.limits.max_async_ops)
 
     @property
     def peer(self) -> str | None:

@@ -124,6 +124,16 @@ class AssociationInfo:
         return f"{self.called if self.is_requestor else self.calling}@{self.peer[0]}:{self.peer[1]}"
 
     @property
+    def max_invoked(self) -> int:
+        """How many of our requests may be without an answer at a time (PS3.7 D.3.3.3); 0 for any number."""
+        return self.async_window.invoked if self.is_requestor else self.async_window.performed
+
+    @property
+    def max_performed(self) -> int:
+        """How many of the peer's requests may be without an answer at a time; 0 for any number."""
+        return self.async_window.performed if self.is_requestor else self.async_window.invoked
+
+    @property
     def accepted(self) -> tuple[PresentationContext, ...]:
         return tuple(c for c in self.contexts if c.is_accepted)
 
@@ -159,7 +169,7 @@ class AssociationInfo:
         )
 
 
-def propose(
+def propose(  # noqa: PLR0913 - keyword-only options
     called: str,
     calling: str,
     contexts: Proposals,
@@ -169,6 +179,7 @@ def propose(
     extended: Iterable[ExtendedItem] = (),
     common_extended: Iterable[CommonExtendedItem] = (),
     identity: UserIdentity | None = None,
+    window: AsyncWindow | None = None,
 ) -> AssociateRequest:
     """Build the A-ASSOCIATE-RQ for ``contexts``."""
     if not contexts:
@@ -192,6 +203,7 @@ def propose(
         max_length=limits.max_pdu,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
         implementation_version=IMPLEMENTATION_VERSION,
+        async_window=window,
         roles=tuple(RoleItem(str(uid), role.scu, role.scp) for uid, role in (roles or {}).items()),
         extended=tuple(extended),
         common_extended=tuple(common_extended),
@@ -246,7 +258,9 @@ def accept(
         for uid, role in proposed.items()
         if any(c.abstract_syntax == uid for c in contexts)
     )
-    window = None if request.user.async_window is None else AsyncWindow(1, 1)
+    asked = request.user.async_window
+    # We invoke one operation at a time, and perform them in the order of arrival.
+    window = None if asked is None else AsyncWindow(_lesser(asked.invoked, limits.max_async_ops), 1)
     user = UserInformation(
         max_length=limits.max_pdu,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
@@ -265,6 +279,7 @@ def accept(
         contexts=contexts,
         max_pdu=request.user.max_length,
         peer_user=request.user,
+        async_window=window or AsyncWindow(),
     )
     return AssociateAccept(request.called, request.calling, results, user), info
 
@@ -322,4 +337,17 @@ def confirm(request: AssociateRequest, answer: AssociateAccept, peer: tuple[str,
         contexts=tuple(contexts),
         max_pdu=answer.user.max_length,
         peer_user=answer.user,
+        async_window=_agreed(request.user.async_window, answer.user.async_window),
     )
+
+
+def _lesser(asked: int, allowed: int) -> int:
+    """Return the smaller window; 0 is unlimited (PS3.7 D.3.3.3.1)."""
+    return min(asked, allowed) if asked and allowed else asked or allowed
+
+
+def _agreed(asked: AsyncWindow | None, given: AsyncWindow | None) -> AsyncWindow:
+    """Return what holds: without an answer one at a time, and never more than was asked for."""
+    if asked is None or given is None:
+        return AsyncWindow()
+    return AsyncWindow(_lesser(asked.invoked, given.invoked), _lesser(asked.performed, given.performed))
