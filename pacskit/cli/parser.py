@@ -116,6 +116,10 @@ def _store(commands: Commands) -> None:
     )
     _add_peer(command)
     command.add_argument("files", nargs="+", metavar="FILE", help="a file or a directory")
+    command.add_argument("--dry-run", action="store_true", help="negotiate, and say how each file would go")
+    command.add_argument(
+        "--window", type=int, default=1, metavar="N", help="how many may be under way at a time (default: %(default)s)"
+    )
     _add_json(command, "a line of JSON for each file")
 
 

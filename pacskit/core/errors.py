@@ -182,10 +182,13 @@ class ConnectError(NetworkError):
 
 
 class AssociationRejected(NetworkError):
-    """The peer answered A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+    """The peer answered A-ASSOCIATE-RJ (PS3.8 9.3.4); ``advice`` says what to look at."""
 
-    def __init__(self, result: int, source: int, reason_code: int, reason: str, *, peer: str | None = None) -> None:
-        super().__init__(f"association rejected: {reason}", peer=peer)
+    def __init__(
+        self, result: int, source: int, reason_code: int, reason: str, *, advice: str = "", peer: str | None = None
+    ) -> None:
+        super().__init__(f"association rejected: {reason}" + (f"; {advice}" if advice else ""), peer=peer)
+        self.advice = advice
         self.result = result
         self.source = source
         self.reason_code = reason_code

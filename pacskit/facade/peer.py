@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -22,9 +22,10 @@ from pacskit.facade.normalized import NormalizedVerbs
 from pacskit.network.address import Address, check_ae_title
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
-from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, Role
+from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
 from pacskit.services import query, scu
 from pacskit.services.events import StoreEvent
+from pacskit.services.explain import Explanation, explain_sources, explanation
 from pacskit.services.outgoing import MAX_CONTEXTS
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.services.sop_classes import IMAGE_STORAGE_SYNTAXES, MODELS, STORAGE, QueryModel
@@ -34,23 +35,6 @@ __all__ = ["Explanation", "Peer", "connect", "echo"]
 
 CALLING: Final = "PACSKIT"
 _NEGOTIATION: Final = tuple(map(str, UNCOMPRESSED))
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What was agreed with the peer when an association was last opened; printing it says it in words."""
-
-    peer: str
-    accepted: tuple[PresentationContext, ...]
-    rejected: tuple[PresentationContext, ...]
-
-    def __str__(self) -> str:
-        lines = [f"{self.peer}: {len(self.accepted)} presentation contexts accepted, {len(self.rejected)} rejected"]
-        for context in sorted(self.accepted + self.rejected, key=lambda one: one.id):
-            name = UID(context.abstract_syntax).name or context.abstract_syntax
-            agreed = UID(context.transfer_syntax).name if context.is_accepted else context.reason
-            lines.append(f"  {context.id:3d} {'+' if context.is_accepted else '-'} {name}: {agreed}")
-        return "\n".join(lines)
 
 
 def connect(
@@ -104,10 +88,21 @@ class Peer(NormalizedVerbs):
         if kept is not None:
             kept[1].release()
 
-    def explain(self) -> Explanation | None:
-        """Return what the peer accepted and rejected last, with its reasons; None before the first verb."""
-        info = self._last
-        return None if info is None else Explanation(info.peer_name, info.accepted, info.rejected)
+    def explain(self, sources: Iterable[Source] | Source | None = None, *, ask: bool = True) -> Explanation | None:
+        """Return what the peer accepted and rejected last, with its reasons; None before the first verb.
+
+        With ``sources`` negotiate for them, without sending any, and say how each of them would go; with ``ask=False``
+        say what would be proposed, without a connection.
+        """
+        if sources is None:
+            return None if self._last is None else explanation(self._last)
+        return explain_sources(
+            _several(sources),
+            self._lease if ask else None,
+            peer=str(self.address),
+            calling=self.calling,
+            called=self.address.ae,
+        )
 
     # Verbs
 
@@ -124,9 +119,8 @@ class Peer(NormalizedVerbs):
         With a ``window`` above 1 so many are under way at a time where the peer grants it (PS3.7 D.3.3.3), which is
         what helps over a slow line; the outcomes come as the peer answers.
         """
-        one = isinstance(sources, (str, Dataset)) or hasattr(sources, "__fspath__")
         lease = partial(self._lease, window=window)
-        yield from scu.store(lease, [sources] if one else sources, priority=priority, window=window)  # type: ignore[list-item, arg-type]
+        yield from scu.store(lease, _several(sources), priority=priority, window=window)
 
     def find(
         self,
@@ -276,6 +270,12 @@ class Peer(NormalizedVerbs):
         other, self._idle = self._idle, (key, association)
         if other is not None:
             other[1].release()
+
+
+def _several(sources: Iterable[Source] | Source) -> Iterable[Source]:
+    if isinstance(sources, (str, Path, Dataset)) or hasattr(sources, "__fspath__"):
+        return [sources]  # type: ignore[list-item]
+    return sources
 
 
 def _model(level: Level, model: Model) -> QueryModel:

@@ -358,7 +358,14 @@ def _establish(connection: Connection, proposal: AssociateRequest, address: Addr
         return info
     if isinstance(event, AssociateRejected):
         reject = event.reject
-        raise AssociationRejected(reject.result, reject.source, reject.reason, str(reject), peer=str(address))
+        raise AssociationRejected(
+            reject.result,
+            reject.source,
+            reject.reason,
+            str(reject),
+            advice=reject.advice(proposal.called, proposal.calling),
+            peer=str(address),
+        )
     connection.end()
     if isinstance(event, Aborted):
         why = event.detail or ("aborted by us" if event.by_us else "aborted by the peer")

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from pacskit._version import __version__
 from pacskit.core.errors import ConfigurationError, NoPresentationContext
+from pacskit.core.uid import UID
 from pacskit.network.address import check_ae_title
 from pacskit.network.config import Limits
 from pacskit.network.pdu import (
@@ -56,6 +57,7 @@ MIN_PDU = 7  # a fragment of one byte and its header
 MAX_CONTEXTS = 128  # ids are the odd numbers of one byte
 
 _RESULTS = {
+    -1: "not proposed yet",
     0: "accepted",
     1: "rejected by the user",
     2: "rejected, no reason given",
@@ -94,15 +96,24 @@ class PresentationContext:
     as_scu: bool = True
     as_scp: bool = False
     proposed: tuple[str, ...] = ()
+    note: str = ""
+    """What was irregular about the answer."""
 
     @property
     def is_accepted(self) -> bool:
         return self.result == 0
 
     @property
+    def decided_by(self) -> str:
+        """Who rejected it, in words: the peer's user or provider (PS3.8 9.3.3.2), or we for what it answered."""
+        if self.note:
+            return "we"
+        return "the peer" if self.result == 1 else "the peer's software"
+
+    @property
     def reason(self) -> str:
         """Why it was accepted or not, in words."""
-        return _RESULTS.get(self.result, f"result {self.result}")
+        return self.note or _RESULTS.get(self.result, f"result {self.result}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +170,21 @@ class AssociationInfo:
                 return context
         proposed = [c for c in self.contexts if c.abstract_syntax == sop_class]
         why = "; ".join(
-            f"context {c.id}: {c.reason}" + (f" in {c.transfer_syntax}" if c.is_accepted else "") for c in proposed
+            f"context {c.id}: {c.reason}" + (f" in {named(c.transfer_syntax)}" if c.is_accepted else "")
+            for c in proposed
         )
         raise NoPresentationContext(
-            f"no presentation context for {sop_class}"
-            + (f" in {transfer_syntax}" if transfer_syntax else "")
+            f"no presentation context for {named(sop_class)}"
+            + (f" in {named(transfer_syntax)}" if transfer_syntax else "")
             + f" ({why or 'not proposed'})",
             peer=self.peer_name,
         )
+
+
+def named(uid: str) -> str:
+    """Return a UID with its name, for messages."""
+    name = UID(uid).name
+    return f"{name} ({uid})" if name and name != uid else uid
 
 
 def propose(  # noqa: PLR0913 - keyword-only options
@@ -311,8 +329,10 @@ def confirm(request: AssociateRequest, answer: AssociateAccept, peer: tuple[str,
     for item in request.contexts:
         result = results.get(item.id, ContextResult(item.id, 2, ""))
         code = result.result
+        note = "" if item.id in results else "the peer did not answer it"
         if code == 0 and result.transfer_syntax not in item.transfer_syntaxes:
             code = 4  # an acceptor may only choose among what was proposed
+            note = f"the peer chose {named(result.transfer_syntax)}, which was not proposed"
         ours, theirs = wanted.get(item.abstract_syntax), given.get(item.abstract_syntax)
         # Without an answer the defaults hold: the requestor is SCU (PS3.7 D.3.3.4).
         as_scu = True if ours is None or theirs is None else ours.scu and theirs.scu
@@ -327,6 +347,7 @@ def confirm(request: AssociateRequest, answer: AssociateAccept, peer: tuple[str,
                 as_scu and ok,
                 as_scp and ok,
                 item.transfer_syntaxes,
+                note,
             )
         )
     return AssociationInfo(

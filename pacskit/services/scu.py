@@ -32,7 +32,7 @@ from pacskit.services.events import StoreEvent
 from pacskit.services.outgoing import batches, choose, payload
 from pacskit.services.storage import ReceivingService
 
-__all__ = ["Progress", "Sent", "Source", "echo", "get", "move", "store"]
+__all__ = ["Progress", "Sent", "Source", "echo", "examine", "get", "move", "store"]
 
 Source = str | Path | Dataset
 
@@ -111,7 +111,7 @@ def store(
     while some := list(islice(pending, _AT_ONCE)):
         items: list[_Item] = []
         for source in some:
-            found = _examine(source)
+            found = examine(source)
             if isinstance(found, Sent):
                 yield found
             else:
@@ -121,7 +121,8 @@ def store(
                 yield from _Sending(association, priority).send(batch.items, window)
 
 
-def _examine(source: Source) -> _Item | Sent:
+def examine(source: Source) -> _Item | Sent:
+    """Look at what is to be sent: its SOP class, UID and transfer syntax, or why it cannot be."""
     if isinstance(source, Dataset):
         syntax = source.file_meta.get("TransferSyntaxUID") or source.transfer_syntax
         sop_class, instance = (str(source.get(keyword) or "") for keyword in ("SOPClassUID", "SOPInstanceUID"))
@@ -199,7 +200,7 @@ def _payload(item: _Item, context: PresentationContext, stack: ExitStack) -> tup
     head = item.head
     if head is None:
         raise EOFError("there is no file")
-    file = stack.enter_context(Path(head.path).open("rb", buffering=0))
+    file = stack.enter_context(open(head.path, "rb", buffering=0))  # noqa: SIM115 - closed by the stack
     return payload(file, head.offset, head.length, head.transfer_syntax, context), head.length
 
 

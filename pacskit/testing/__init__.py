@@ -5,6 +5,7 @@ For pytest, unittest or no runner at all; `pacskit.testing.fixtures` are fixture
 
 from pacskit.testing.codecs import CodecTests
 from pacskit.testing.faults import TO_CLIENT, TO_SERVER, Abort, Close, Delay, Fault, Feed, Reset, Rewrite, Split, Stall
+from pacskit.testing.peers import CollectingSCP, nothing_left_behind
 from pacskit.testing.proxy import FaultProxy
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Abort",
     "Close",
     "CodecTests",
+    "CollectingSCP",
     "Delay",
     "Fault",
     "FaultProxy",
@@ -21,4 +23,5 @@ __all__ = [
     "Rewrite",
     "Split",
     "Stall",
+    "nothing_left_behind",
 ]
