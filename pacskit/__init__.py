@@ -61,6 +61,16 @@ if TYPE_CHECKING:
     from pacskit.security.profiles import TlsProfile
     from pacskit.security.settings import TlsSettings
     from pacskit.services.events import EchoEvent, FindEvent, StoreEvent
+    from pacskit.services.normalized import (
+        ActionEvent,
+        CreateEvent,
+        DeleteEvent,
+        GetEvent,
+        NotificationEvent,
+        Reply,
+        SetEvent,
+    )
+    from pacskit.services.normalized_scu import Answer
     from pacskit.services.scu import Progress, Sent
     from pacskit.storage import DuplicatePolicy
 
@@ -73,8 +83,10 @@ __all__ = [
     "TM",
     "UID",
     "VR",
+    "ActionEvent",
     "Address",
     "Admission",
+    "Answer",
     "Archive",
     "ArchiveSettings",
     "AssociationAborted",
@@ -85,10 +97,12 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConnectError",
+    "CreateEvent",
     "DataElement",
     "Dataset",
     "DeadlineExceeded",
     "DecodeError",
+    "DeleteEvent",
     "Diagnostic",
     "DiagnosticKind",
     "DimseError",
@@ -99,6 +113,7 @@ __all__ = [
     "FileMeta",
     "FileSet",
     "FindEvent",
+    "GetEvent",
     "Identified",
     "IdentityEvent",
     "IdentityType",
@@ -110,6 +125,7 @@ __all__ = [
     "MultiValue",
     "NetworkError",
     "NoPresentationContext",
+    "NotificationEvent",
     "PacsError",
     "Peer",
     "PersonName",
@@ -118,8 +134,10 @@ __all__ = [
     "ProtocolError",
     "RangeSource",
     "ReadOptions",
+    "Reply",
     "Sent",
     "Sequence",
+    "SetEvent",
     "SourceError",
     "Status",
     "StatusCategory",
@@ -181,6 +199,8 @@ _WHERE: Final = {
     "security.profiles": "TlsProfile",
     "security.settings": "TlsSettings",
     "services.events": "EchoEvent FindEvent StoreEvent",
+    "services.normalized": "ActionEvent CreateEvent DeleteEvent GetEvent NotificationEvent Reply SetEvent",
+    "services.normalized_scu": "Answer",
     "services.scu": "Progress Sent",
     "storage": "DuplicatePolicy",
 }

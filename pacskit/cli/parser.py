@@ -156,6 +156,10 @@ def _store(commands: Commands) -> None:
     command.add_argument(
         "--transcode", choices=_TRANSCODE, default="lossless", help="convert pixels where needed (default: %(default)s)"
     )
+    command.add_argument("--dry-run", action="store_true", help="negotiate, and say how each file would go")
+    command.add_argument(
+        "--window", type=int, default=1, metavar="N", help="how many may be under way at a time (default: %(default)s)"
+    )
     _add_json(command, "a line of JSON for each file")
 
 

@@ -33,6 +33,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pacskit_ext._errors import DecodeError, EncodeError, LimitError, PacsError, TruncatedError
@@ -231,10 +232,13 @@ class TlsError(ConnectError):
 
 
 class AssociationRejected(NetworkError):
-    """The peer answered A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+    """The peer answered A-ASSOCIATE-RJ (PS3.8 9.3.4); ``advice`` says what to look at."""
 
-    def __init__(self, result: int, source: int, reason_code: int, reason: str, *, peer: str | None = None) -> None:
-        super().__init__(f"association rejected: {reason}", peer=peer)
+    def __init__(
+        self, result: int, source: int, reason_code: int, reason: str, *, advice: str = "", peer: str | None = None
+    ) -> None:
+        super().__init__(f"association rejected: {reason}" + (f"; {advice}" if advice else ""), peer=peer)
+        self.advice = advice
         self.result = result
         self.source = source
         self.reason_code = reason_code
@@ -284,10 +288,23 @@ class NoPresentationContext(NetworkError):
 class DimseError(NetworkError):
     """A DIMSE response whose status is neither success, pending nor warning.
 
-    A handler raises it to answer with ``status``; a client gets it when the peer refused.
+    A handler raises it to answer with ``status``; a client gets it when the peer refused. ``offending`` are the tags
+    at fault, ``attributes`` those of an attribute list error, ``error_id`` is the implementation's own (PS3.7 C.4).
     """
 
-    def __init__(self, status: int, comment: str | None = None, *, peer: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        comment: str | None = None,
+        *,
+        peer: str | None = None,
+        offending: Sequence[int] = (),
+        attributes: Sequence[int] = (),
+        error_id: int | None = None,
+    ) -> None:
         super().__init__(comment or f"DIMSE status 0x{status:04X}", peer=peer)
         self.status = status
         self.comment = comment
+        self.offending = tuple(offending)
+        self.attributes = tuple(attributes)
+        self.error_id = error_id

@@ -81,6 +81,16 @@ class AssociateReject:
         reason = _REJECT_REASONS.get((self.source, self.reason), f"source {self.source}, reason {self.reason}")
         return f"{reason} ({result})"
 
+    def advice(self, called: str, calling: str) -> str:
+        """Say what the requestor may look at; nothing where the reason says it all."""
+        if (self.source, self.reason) == (1, 7):
+            return f"it does not answer to {called!r}: check its AE title"
+        if (self.source, self.reason) == (1, 3):
+            return f"it does not know {calling!r}: have this AE title entered there"
+        if self.source == 3:
+            return "it has no room now: try again later"
+        return "try again later" if self.result == 2 else ""
+
 
 _REJECT_REASONS = {
     (1, 1): "no reason given",

@@ -20,7 +20,7 @@ from pacskit.core.status import Status
 from pacskit.core.uid import UID
 from pacskit.encoding import encode
 from pacskit.network.address import Address
-from pacskit.network.dimse import CStoreRequest, ResponseMessage
+from pacskit.network.dimse import CGetRequest, CMoveRequest, CStoreRequest, ResponseMessage
 from pacskit.network.flow import Call, Cancelled, Close, Effect, Flow, Open, Peer, Perform, PerformOn, Request, Send
 from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
 from pacskit.services.outgoing import SpooledSource, Transcode, batches, choose, payload
@@ -197,6 +197,7 @@ class MoveService(_RetrieveService):
     """Answers C-MOVE: sends instances to the AE that ``resolve`` finds for the move destination."""
 
     sop_classes = tuple(str(model.move) for model in MODELS)
+    operations = (CMoveRequest,)
 
     def __init__(
         self,
@@ -263,6 +264,7 @@ class GetService(_RetrieveService):
     """Answers C-GET: sends instances on the association that asked, in contexts whose SCP role the peer took."""
 
     sop_classes = tuple(str(model.get) for model in MODELS)
+    operations = (CGetRequest,)
 
     def __init__(
         self, store: Store, *, storage: tuple[str, ...] = STORAGE, transcode: Transcode = Transcode.LOSSLESS
