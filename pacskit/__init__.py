@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pacskit._version import __version__
 
 if TYPE_CHECKING:
-    from pacskit import aio
+    from pacskit import aio as aio
+    from pacskit import pixels as pixels
     from pacskit.core.compare import Change, ChangeKind, Conflict, MergeConflict
     from pacskit.core.config import ReadOptions, Strictness
     from pacskit.core.dataset import Dataset
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
         ProtocolError,
         SourceError,
         StorageError,
+        TlsError,
+        TranscodeError,
         TruncatedError,
     )
     from pacskit.core.filemeta import FileMeta
@@ -48,10 +51,27 @@ if TYPE_CHECKING:
     from pacskit.core.vr import VR
     from pacskit.encoding import FileSet, TransferSyntax, dcmopen, dcmread, dcmwrite
     from pacskit.encoding.scan import scan
+    from pacskit.encoding.transcoding import transcode_file
     from pacskit.facade import SCP, Archive, ArchiveSettings, Peer, between, connect, echo
     from pacskit.network.address import Address
+    from pacskit.network.admission import Admission
     from pacskit.network.config import Limits, Timeouts
+    from pacskit.network.identity import Identified, IdentityEvent, IdentityType
+    from pacskit.network.pdu import UserIdentity
+    from pacskit.security.context import TlsContext, tls_context
+    from pacskit.security.profiles import TlsProfile
+    from pacskit.security.settings import TlsSettings
     from pacskit.services.events import EchoEvent, FindEvent, StoreEvent
+    from pacskit.services.normalized import (
+        ActionEvent,
+        CreateEvent,
+        DeleteEvent,
+        GetEvent,
+        NotificationEvent,
+        Reply,
+        SetEvent,
+    )
+    from pacskit.services.normalized_scu import Answer
     from pacskit.services.scu import Progress, Sent
     from pacskit.storage import DuplicatePolicy
 
@@ -64,7 +84,10 @@ __all__ = [
     "TM",
     "UID",
     "VR",
+    "ActionEvent",
     "Address",
+    "Admission",
+    "Answer",
     "Archive",
     "ArchiveSettings",
     "AssociationAborted",
@@ -75,10 +98,12 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConnectError",
+    "CreateEvent",
     "DataElement",
     "Dataset",
     "DeadlineExceeded",
     "DecodeError",
+    "DeleteEvent",
     "Diagnostic",
     "DiagnosticKind",
     "DimseError",
@@ -89,6 +114,10 @@ __all__ = [
     "FileMeta",
     "FileSet",
     "FindEvent",
+    "GetEvent",
+    "Identified",
+    "IdentityEvent",
+    "IdentityType",
     "InstanceNotFound",
     "Level",
     "LimitError",
@@ -97,6 +126,7 @@ __all__ = [
     "MultiValue",
     "NetworkError",
     "NoPresentationContext",
+    "NotificationEvent",
     "PacsError",
     "Peer",
     "PersonName",
@@ -105,8 +135,10 @@ __all__ = [
     "ProtocolError",
     "RangeSource",
     "ReadOptions",
+    "Reply",
     "Sent",
     "Sequence",
+    "SetEvent",
     "SourceError",
     "Status",
     "StatusCategory",
@@ -115,10 +147,15 @@ __all__ = [
     "Strictness",
     "Tag",
     "Timeouts",
+    "TlsContext",
+    "TlsError",
+    "TlsProfile",
+    "TlsSettings",
+    "TranscodeError",
     "TransferSyntax",
     "TruncatedError",
+    "UserIdentity",
     "__version__",
-    "aio",
     "between",
     "connect",
     "dcmopen",
@@ -126,6 +163,8 @@ __all__ = [
     "dcmwrite",
     "echo",
     "scan",
+    "tls_context",
+    "transcode_file",
 ]
 
 _WHERE: Final = {
@@ -138,7 +177,7 @@ _WHERE: Final = {
     "core.errors": (
         "AssociationAborted AssociationRejected AssociationReleased ConfigurationError ConnectError DeadlineExceeded "
         "DecodeError DimseError DuplicateInstance EncodeError InstanceNotFound LimitError NetworkError "
-        "NoPresentationContext PacsError ProtocolError SourceError StorageError TruncatedError"
+        "NoPresentationContext PacsError ProtocolError SourceError StorageError TlsError TranscodeError TruncatedError"
     ),
     "core.filemeta": "FileMeta",
     "core.sequence": "Sequence",
@@ -150,21 +189,31 @@ _WHERE: Final = {
     "core.vr": "VR",
     "encoding": "FileSet TransferSyntax dcmopen dcmread dcmwrite",
     "encoding.scan": "scan",
+    "encoding.transcoding": "transcode_file",
     "facade": "SCP Archive ArchiveSettings Peer between connect echo",
     "network.address": "Address",
+    "network.admission": "Admission",
     "network.config": "Limits Timeouts",
+    "network.identity": "Identified IdentityEvent IdentityType",
+    "network.pdu": "UserIdentity",
+    "security.context": "TlsContext tls_context",
+    "security.profiles": "TlsProfile",
+    "security.settings": "TlsSettings",
     "services.events": "EchoEvent FindEvent StoreEvent",
+    "services.normalized": "ActionEvent CreateEvent DeleteEvent GetEvent NotificationEvent Reply SetEvent",
+    "services.normalized_scu": "Answer",
     "services.scu": "Progress Sent",
     "storage": "DuplicatePolicy",
 }
+_MODULES: Final = frozenset({"aio", "pixels"})  # which bring much along, so that they are no names for ``import *``
 _MODULE_OF: Final = {name: module for module, names in _WHERE.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name == "aio":
-        return import_module("pacskit.aio")
+    if name in _MODULES:
+        return import_module(f"pacskit.{name}")
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'pacskit' has no attribute {name!r}")
@@ -176,4 +225,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_MODULES})

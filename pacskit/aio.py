@@ -16,15 +16,19 @@ from pacskit.core.enums import Level, Priority
 from pacskit.core.status import Status
 from pacskit.facade.handlers import Handlers
 from pacskit.facade.peer import CALLING, nothing
-from pacskit.facade.verbs import Explanation, Verbs
+from pacskit.facade.verbs import Verbs
 from pacskit.network.address import Address, check_ae_title
+from pacskit.network.admission import Admission
 from pacskit.network.aio_association import Association
 from pacskit.network.aio_calls import WORKERS, Calls
 from pacskit.network.aio_server import Server
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.negotiation import ContextProposal, Role
+from pacskit.network.pdu import UserIdentity
 from pacskit.services.events import StoreEvent
+from pacskit.services.explain import Explanation
 from pacskit.services.link import Link
+from pacskit.services.outgoing import Transcode
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.storage import Model
 
@@ -38,9 +42,10 @@ def connect(
     timeouts: Timeouts | None = None,
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
+    identity: UserIdentity | None = None,
 ) -> Peer:
     """Return the peer at ``AE@host:port``. Nothing is sent before its first verb."""
-    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls)
+    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity)
 
 
 async def echo(
@@ -50,9 +55,10 @@ async def echo(
     timeouts: Timeouts | None = None,
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
+    identity: UserIdentity | None = None,
 ) -> Status:
     """Verify that a peer answers (C-ECHO); raise a NetworkError that says why it does not."""
-    async with connect(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls) as peer:
+    async with connect(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity) as peer:
         return await peer.echo()
 
 
@@ -72,10 +78,12 @@ class Peer:
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
+        identity: UserIdentity | None = None,
     ) -> None:
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
-        self._verbs = _Asynchronous(self.address, self.calling, timeouts, limits, tls)
+        options = {"timeouts": timeouts, "limits": limits, "tls": tls, "identity": identity}
+        self._verbs = _Asynchronous(self.address, {"calling": self.calling, **options})
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,10 +106,18 @@ class Peer:
         return await self._verbs.echo()
 
     def store(
-        self, sources: Iterable[Source] | Source, *, priority: Priority = Priority.MEDIUM
+        self,
+        sources: Iterable[Source] | Source,
+        *,
+        priority: Priority = Priority.MEDIUM,
+        transcode: Transcode | str = Transcode.LOSSLESS,
+        window: int = 1,
     ) -> AsyncGenerator[Sent, None]:
-        """Send files (as they are on disk) and data sets; iterate over the outcomes."""
-        return self._verbs.store(sources, priority=priority)
+        """Send files (as they are on disk) and data sets; iterate over the outcomes.
+
+        ``transcode`` and ``window`` are those of `pacskit.Peer.store`.
+        """
+        return self._verbs.store(sources, priority=priority, transcode=transcode, window=window)
 
     def find(
         self,
@@ -165,33 +181,16 @@ class Peer:
 class _Asynchronous(Verbs):
     """The verbs over asyncio associations."""
 
-    def __init__(
-        self,
-        address: Address,
-        calling: str,
-        timeouts: Timeouts | None,
-        limits: Limits | None,
-        tls: ssl.SSLContext | None,
-    ) -> None:
+    def __init__(self, address: Address, options: Mapping[str, Any]) -> None:
         super().__init__()
         self._address = address
-        self._calling = calling
-        self._timeouts = timeouts
-        self._limits = limits
-        self._tls = tls
+        self._options = options
         self._calls = Calls()
 
-    async def open(self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None) -> Link:
+    async def open(self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None, window: int) -> Link:
         """Open an association."""
         return await Association.request(
-            self._address,
-            list(contexts),
-            calling=self._calling,
-            timeouts=self._timeouts,
-            limits=self._limits,
-            roles=roles,
-            tls=self._tls,
-            calls=self._calls,
+            self._address, list(contexts), roles=roles, window=window, calls=self._calls, **self._options
         )
 
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -230,19 +229,25 @@ class SCP(Handlers):
         any_called: bool = False,
         accept_unknown: bool = False,
         tls: ssl.SSLContext | None = None,
+        admission: Admission | None = None,
         workers: int = WORKERS,
     ) -> None:
+        options: dict[str, Any] = {
+            "timeouts": timeouts,
+            "limits": limits,
+            "tls": tls,
+            "admission": admission,
+            "workers": workers,
+        }
         super().__init__(
             ae,
             host=host,
             port=port,
-            timeouts=timeouts,
-            limits=limits,
             calling=calling,
             any_called=any_called,
             accept_unknown=accept_unknown,
+            options=options,
         )
-        self._options |= {"tls": tls, "workers": workers}
         self._server: Server | None = None
 
     def _listening(self) -> tuple[str, int] | None:
@@ -250,7 +255,7 @@ class SCP(Handlers):
 
     async def start(self) -> Self:
         """Listen, and serve in the running loop."""
-        server = Server(self._registry(), ae=self.ae, host=self._host, port=self._port, **self._options)
+        server = Server(self._registry(), authenticator=self._identity, **self._settings)
         self._server = await server.start()
         return self
 

@@ -13,6 +13,8 @@ _EXIT = """\
 exit codes: 0 done; 1 the peer refused or failed, or only part of it was done; 2 the command line is wrong;
 3 no connection or association; 4 a file or its data is wrong
 """
+_TRANSCODE = ("never", "lossless", "any")
+PROFILES = ("bcp195-rfc9325", "bcp195", "bcp195-nd", "bcp195-extended")
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 
 
@@ -21,12 +23,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pacskit",
         description="A PACS: an archive to run, and the tools to talk to others.",
-        epilog=_EXIT + "peers are addressed as AE@host:port (port 104 if left out)",
+        epilog=_EXIT + "peers are addressed as AE@host:port (port 104 if left out), by TLS as tls:AE@host:port (2762)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pacskit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _codecs, _info):
+    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _convert, _codecs, _info):
         add(commands)
     return parser
 
@@ -55,7 +57,20 @@ def _add_peer(command: argparse.ArgumentParser) -> None:
     command.add_argument("--calling", default="PACSKIT", metavar="AE", help="our AE title (default: %(default)s)")
     command.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds to wait for an answer")
     command.add_argument("--explain", action="store_true", help="print what was negotiated to standard error")
+    command.add_argument("--tls", action="store_true", help="by TLS, as with tls: before the address")
+    _add_certificates(command, "whom to trust, PEM (default: whom the system trusts)")
+    command.add_argument(
+        "--no-verify-hostname", action="store_true", help="take any certificate that the CA has signed"
+    )
     command.add_argument("-v", "--verbose", action="store_true", help="log to standard error")
+
+
+def _add_certificates(command: argparse.ArgumentParser, ca: str) -> None:
+    command.add_argument("--cert", metavar="FILE", help="our certificate, PEM")
+    command.add_argument("--key", metavar="FILE", help="its key, PEM (default: in the same file)")
+    command.add_argument("--key-password-file", metavar="FILE", help="a file with the password of an encrypted key")
+    command.add_argument("--ca", metavar="FILE", help=ca)
+    command.add_argument("--tls-profile", choices=PROFILES, help="of PS3.15 annex B (default: bcp195-rfc9325)")
 
 
 def _add_level(command: argparse.ArgumentParser) -> None:
@@ -75,7 +90,8 @@ def _serve(commands: Commands) -> None:
         "Run an archive: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET over a directory.",
         "  pacskit serve --dir ./pacs-data --ae PACSKIT --port 11112\n"
         "  pacskit serve --dir /srv/pacs --host 0.0.0.0 --node WS1@10.0.0.7:104 --node WS2@10.0.0.8:104\n"
-        "  pacskit serve --dir /srv/pacs --config pacs.toml",
+        "  pacskit serve --dir /srv/pacs --config pacs.toml\n"
+        "  pacskit serve --dir /srv/pacs --tls-port 2762 --cert pacs.pem --key pacs.key --ca hospital.pem",
     )
     command.add_argument("--dir", required=True, help="where everything is kept; made if missing")
     command.add_argument("--ae", help="AE title (default: PACSKIT)")
@@ -88,6 +104,27 @@ def _serve(commands: Commands) -> None:
     command.add_argument("--duplicates", choices=("ignore", "reject", "replace"), help="(default: ignore)")
     command.add_argument("--durable", action="store_true", help="an acknowledged object survives a power cut")
     command.add_argument("--accept-unknown", action="store_true", help="take private storage SOP classes too")
+    command.add_argument(
+        "--transcode", choices=_TRANSCODE, help="convert pixels for who retrieves and needs it (default: lossless)"
+    )
+    command.add_argument("--tls-port", type=int, metavar="PORT", help="listen there with TLS too (dicom-tls is 2762)")
+    _add_certificates(command, "whom to trust, PEM; clients have to show a certificate then")
+    command.add_argument(
+        "--require-client-cert",
+        action=argparse.BooleanOptionalAction,
+        help="turn clients without a certificate away, or not (default: with --ca)",
+    )
+    command.add_argument(
+        "--bind",
+        action="append",
+        default=[],
+        metavar="AE=KIND:VALUE",
+        help="only certificates with this common name (cn), alternative name (san) or fingerprint (sha256) may call so",
+    )
+    command.add_argument(
+        "--allow", action="append", default=[], metavar="NETWORK", help="who may connect, as 10.1.0.0/16 (default: any)"
+    )
+    command.add_argument("--max-per-peer", type=int, metavar="N", help="associations of one address (default: any)")
     command.add_argument("--max-associations", type=int, metavar="N", help="(default: 100)")
     command.add_argument("--config", metavar="FILE", help="settings in TOML; options win over it")
     command.add_argument("-v", "--verbose", action="store_true", help="log to standard error")
@@ -116,6 +153,13 @@ def _store(commands: Commands) -> None:
     )
     _add_peer(command)
     command.add_argument("files", nargs="+", metavar="FILE", help="a file or a directory")
+    command.add_argument(
+        "--transcode", choices=_TRANSCODE, default="lossless", help="convert pixels where needed (default: %(default)s)"
+    )
+    command.add_argument("--dry-run", action="store_true", help="negotiate, and say how each file would go")
+    command.add_argument(
+        "--window", type=int, default=1, metavar="N", help="how many may be under way at a time (default: %(default)s)"
+    )
     _add_json(command, "a line of JSON for each file")
 
 
@@ -203,6 +247,44 @@ def _scan(commands: Commands) -> None:
     form.add_argument("--csv", action="store_true", help="print comma-separated values (the default)")
     form.add_argument("--json", action="store_true", help="print a line of JSON for each file")
     form.add_argument("--parquet", metavar="FILE", help="write a Parquet file; needs pyarrow")
+
+
+def _convert(commands: Commands) -> None:
+    command = _command(
+        commands,
+        "convert",
+        "convert:convert",
+        "Convert files to another transfer syntax, pixels decoded and encoded where they must be.",
+        "  pacskit convert study/ --to jpeg-ls --into small --verify\n"
+        "  pacskit convert image.dcm --to jpeg --quality 85 --into lossy\n"
+        "  pacskit convert archive/ --to explicit --in-place --json",
+    )
+    command.add_argument("files", nargs="*", metavar="PATH", help="a file or a folder")
+    command.add_argument("--to", metavar="SYNTAX", help="a name that --list prints, or a UID")
+    command.add_argument("--into", metavar="DIR", help="the folder for what is made, laid out like the one given")
+    command.add_argument("--in-place", action="store_true", help="replace the files")
+    command.add_argument("--force", action="store_true", help="replace files that are in the folder")
+    command.add_argument("--verify", action="store_true", help="compare the pixels before a file is put in its place")
+    command.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
+    command.add_argument("--threads", type=int, default=1, metavar="N", help="frames of a file at a time")
+    command.add_argument(
+        "--new-uid", choices=("lossy", "always", "never"), default="lossy", help="when there is a new SOP Instance UID"
+    )
+    _add_encoding(command)
+    command.add_argument("--list", action="store_true", help="print the names of transfer syntaxes")
+    _add_json(command, "a line of JSON for each file")
+
+
+def _add_encoding(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--quality", type=int, metavar="N", help="JPEG: 1 to 100")
+    command.add_argument("--subsampling", choices=("444", "422", "420"), help="JPEG: chrominance")
+    command.add_argument("--near", type=int, metavar="N", help="JPEG-LS: the largest difference of a sample")
+    command.add_argument("--ratio", type=float, metavar="X", help="JPEG 2000: so many times smaller")
+    command.add_argument("--psnr", type=float, metavar="DB", help="JPEG 2000: peak signal to noise ratio")
+    command.add_argument("--distance", type=float, metavar="X", help="JPEG XL: Butteraugli distance")
+    command.add_argument("--predictor", type=int, metavar="N", help="JPEG Lossless: 1 to 7")
+    command.add_argument("--effort", type=int, metavar="N", help="JPEG XL and Deflate: 1 (fast) to 9")
 
 
 def _codecs(commands: Commands) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
@@ -17,9 +17,13 @@ from pacskit.facade.identifiers import query_identifier
 from pacskit.facade.nodes import Nodes
 from pacskit.facade.settings import ArchiveSettings
 from pacskit.network.address import Address
+from pacskit.network.identity import Authenticator
 from pacskit.network.threads import Server
 from pacskit.services.registry import archive_services
 from pacskit.storage import Counts, FindOptions, Model, Store, Stored
+
+if TYPE_CHECKING:
+    from pacskit.security.context import TlsContext
 
 __all__ = ["Archive"]
 
@@ -70,15 +74,35 @@ class Archive:
 
     # Serving
 
-    def serve(self, port: int = 11112, host: str = "127.0.0.1") -> Address:
-        """Serve in the background; return where. Port 0 lets the system choose."""
+    def serve(
+        self,
+        port: int = 11112,
+        host: str = "127.0.0.1",
+        *,
+        tls: TlsContext | None = None,
+        tls_port: int | None = None,
+        authenticator: Authenticator | None = None,
+    ) -> Address:
+        """Serve in the background; return where. Port 0 lets the system choose.
+
+        With TLS, given here or by the settings, it listens on ``tls_port`` too, or where there is none speaks TLS on
+        ``port``. ``authenticator`` decides who may come in, by user identity and certificate.
+        """
         if self._server is not None and not self._server.is_stopping:
             raise ConfigurationError("the archive is serving already")
         settings = self.settings
         services = archive_services(
-            self._store, ae=self.ae, resolve=self.nodes.get, accept_unknown=settings.accept_unknown
+            self._store,
+            ae=self.ae,
+            resolve=self.nodes.get,
+            accept_unknown=settings.accept_unknown,
+            transcode=settings.transcode,
         )
-        self._server = Server(
+        if tls is None and settings.tls is not None:
+            from pacskit.security.context import TlsContext
+
+            tls = TlsContext(settings.tls)
+        server = Server(
             services,
             ae=self.ae,
             host=host,
@@ -87,7 +111,12 @@ class Archive:
             limits=settings.limits,
             called=settings.called,
             calling=settings.calling,
-        ).start()
+            tls=tls,
+            tls_port=settings.tls_port if tls_port is None else tls_port,
+            admission=settings.admission,
+            authenticator=authenticator,
+        )
+        self._server = server.start()
         return self.address
 
     @property
@@ -96,6 +125,13 @@ class Archive:
         if self._server is None:
             raise ConfigurationError("the archive is not serving")
         return Address(self.ae, *self._server.address)
+
+    @property
+    def tls_address(self) -> Address:
+        """Where it serves with TLS."""
+        if self._server is None:
+            raise ConfigurationError("the archive is not serving")
+        return Address(self.ae, *self._server.tls_address, tls=True)
 
     @property
     def port(self) -> int:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError
 from pacskit.core.status import Status
 from pacskit.core.uids import NON_PATIENT_STORAGE_SOP_CLASSES
-from pacskit.network.config import Limits, Timeouts
+from pacskit.facade.normalized import NormalizedHandlers
+from pacskit.network.dimse import CEchoRequest
 from pacskit.network.flow import Call, Flow, Request, Send, Service, ServiceRegistry
+from pacskit.network.identity import Authenticator
 from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.sink import Sink
 from pacskit.services.events import EchoEvent, StoreEvent
@@ -26,26 +28,28 @@ __all__ = ["Handler", "Handlers"]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-class Handlers:
-    """A server's settings and its handlers."""
+class Handlers(NormalizedHandlers):
+    """A server's settings and its handlers; ``options`` are its network's."""
 
     def __init__(
         self,
         ae: str,
         *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        timeouts: Timeouts | None = None,
-        limits: Limits | None = None,
-        calling: Iterable[str] = (),
-        any_called: bool = False,
-        accept_unknown: bool = False,
+        host: str,
+        port: int,
+        calling: Iterable[str],
+        any_called: bool,
+        accept_unknown: bool,
+        options: Mapping[str, Any],
     ) -> None:
+        super().__init__()
         self.ae = ae
         self._host, self._port = host, port
-        self._options: dict[str, Any] = {
-            "timeouts": timeouts,
-            "limits": limits,
+        self._settings = {
+            **options,
+            "ae": ae,
+            "host": host,
+            "port": port,
             "calling": tuple(calling),
             "called": None if any_called else (),
         }
@@ -53,6 +57,7 @@ class Handlers:
         self._echo: Callable[[EchoEvent], Any] | None = None
         self._store: Callable[[StoreEvent], Any] | None = None
         self._find: dict[Level, Callable[..., Any]] = {}
+        self._identity: Authenticator | None = None
 
     # Handlers
 
@@ -79,6 +84,12 @@ class Handlers:
 
         return register
 
+    def on_identity(self, handler: Handler) -> Handler:
+        """Decorate what decides about each association by its `IdentityEvent`; see `Authenticator`."""
+        self._check_unstarted()
+        self._identity = handler
+        return handler
+
     def _check_unstarted(self) -> None:
         if self._listening() is not None:
             raise ConfigurationError("handlers are registered before the server is started")
@@ -101,6 +112,7 @@ class Handlers:
     def _registry(self) -> ServiceRegistry:
         """Return the services that call the handlers."""
         services: list[Service] = [VerificationService() if self._echo is None else _EchoService(self._echo)]
+        services += self._normalized_services()
         if self._find:
             services.append(AnsweringService(dict(self._find)))
         storage = None
@@ -123,6 +135,7 @@ def _storing(handler: Callable[[StoreEvent], Any]) -> Callable[[Request, Associa
 
 class _EchoService:
     sop_classes = (VERIFICATION,)
+    operations = (CEchoRequest,)
 
     def __init__(self, handler: Callable[[EchoEvent], Any]) -> None:
         self._handler = handler

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level, Priority
 from pacskit.core.status import Status
-from pacskit.facade.verbs import Explanation, Verbs
+from pacskit.facade.normalized import NormalizedVerbs
+from pacskit.facade.verbs import Verbs, several
 from pacskit.network.address import Address, check_ae_title
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
+from pacskit.network.flow import Service
 from pacskit.network.negotiation import ContextProposal, Role
+from pacskit.network.pdu import UserIdentity
 from pacskit.services.events import StoreEvent
+from pacskit.services.explain import Explanation, explain_sources
 from pacskit.services.link import BlockingLink, Link, iterate, run
+from pacskit.services.outgoing import Transcode
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.storage import Model
+
+if TYPE_CHECKING:
+    from pacskit.security.context import TlsContext
 
 __all__ = ["CALLING", "Explanation", "Peer", "connect", "echo", "nothing"]
 
@@ -29,21 +38,36 @@ def nothing(progress: Progress) -> None:
 
 
 def connect(
-    address: Address | str, *, calling: str = CALLING, timeouts: Timeouts | None = None, limits: Limits | None = None
+    address: Address | str,
+    *,
+    calling: str = CALLING,
+    timeouts: Timeouts | None = None,
+    limits: Limits | None = None,
+    tls: TlsContext | None = None,
+    identity: UserIdentity | None = None,
 ) -> Peer:
-    """Return the peer at ``AE@host:port``. Nothing is sent before its first verb."""
-    return Peer(address, calling=calling, timeouts=timeouts, limits=limits)
+    """Return the peer at ``AE@host:port``. Nothing is sent before its first verb.
+
+    ``tls`` is what `tls_context` gives; ``identity`` says who the user is, see `UserIdentity`.
+    """
+    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity)
 
 
 def echo(
-    address: Address | str, *, calling: str = CALLING, timeouts: Timeouts | None = None, limits: Limits | None = None
+    address: Address | str,
+    *,
+    calling: str = CALLING,
+    timeouts: Timeouts | None = None,
+    limits: Limits | None = None,
+    tls: TlsContext | None = None,
+    identity: UserIdentity | None = None,
 ) -> Status:
     """Verify that a peer answers (C-ECHO); raise a NetworkError that says why it does not."""
-    with connect(address, calling=calling, timeouts=timeouts, limits=limits) as peer:
+    with connect(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity) as peer:
         return peer.echo()
 
 
-class Peer:
+class Peer(NormalizedVerbs):
     """A remote application entity. Belongs to one thread.
 
     Each verb opens an association with the contexts it needs, and the next one uses it again where they do for it.
@@ -56,10 +80,14 @@ class Peer:
         calling: str = CALLING,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
+        tls: TlsContext | None = None,
+        identity: UserIdentity | None = None,
     ) -> None:
+        super().__init__()
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
-        self._verbs = _Blocking(self.address, self.calling, timeouts or Timeouts(), limits or Limits())
+        options = {"timeouts": timeouts, "limits": limits, "tls": tls, "identity": identity}
+        self._verbs = _Blocking(self.address, self._inbox, {"calling": self.calling, **options})
 
     def __enter__(self) -> Self:
         return self
@@ -73,9 +101,21 @@ class Peer:
         """Release the association that is kept for the next verb, if there is one."""
         run(self._verbs.close())
 
-    def explain(self) -> Explanation | None:
-        """Return what the peer accepted and rejected last, with its reasons; None before the first verb."""
-        return self._verbs.explain()
+    def explain(self, sources: Iterable[Source] | Source | None = None, *, ask: bool = True) -> Explanation | None:
+        """Return what the peer accepted and rejected last, with its reasons; None before the first verb.
+
+        With ``sources`` negotiate for them, without sending any, and say how each of them would go; with ``ask=False``
+        say what would be proposed, without a connection.
+        """
+        if sources is None:
+            return self._verbs.explain()
+        return explain_sources(
+            several(sources),
+            self._lease if ask else None,
+            peer=str(self.address),
+            calling=self.calling,
+            called=self.address.ae,
+        )
 
     # Verbs
 
@@ -84,10 +124,20 @@ class Peer:
         return run(self._verbs.echo())
 
     def store(
-        self, sources: Iterable[Source] | Source, *, priority: Priority = Priority.MEDIUM
+        self,
+        sources: Iterable[Source] | Source,
+        *,
+        priority: Priority = Priority.MEDIUM,
+        transcode: Transcode | str = Transcode.LOSSLESS,
+        window: int = 1,
     ) -> Generator[Sent, None, None]:
-        """Send files (as they are on disk) and data sets; iterate over the outcomes."""
-        return iterate(self._verbs.store(sources, priority=priority))
+        """Send files (as they are on disk) and data sets; iterate over the outcomes.
+
+        For a peer that does not take them so, ``transcode`` says whether pixels are converted: ``never``, ``lossless``
+        or ``any``. With a ``window`` above 1 so many are under way at a time where the peer grants it (PS3.7 D.3.3.3),
+        which is what helps over a slow line; the outcomes come as the peer answers.
+        """
+        return iterate(self._verbs.store(sources, priority=priority, transcode=transcode, window=window))
 
     def find(
         self,
@@ -151,27 +201,40 @@ class Peer:
             )
         )
 
+    # Associations
+
+    @contextmanager
+    def _lease(
+        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None
+    ) -> Iterator[Association]:
+        """Lend an association with these contexts, the one at hand if it has them. Verbs may nest."""
+        lease = self._verbs.lease(contexts, roles)
+        link = run(lease.__aenter__())
+        try:
+            yield link.association  # type: ignore[attr-defined]
+        except BaseException as exc:
+            run(lease.__aexit__(type(exc), exc, exc.__traceback__))
+            raise
+        run(lease.__aexit__(None, None, None))
+
+    def _kept(self) -> Association | None:
+        kept = self._verbs.kept
+        return None if kept is None else kept.association  # type: ignore[attr-defined]
+
 
 class _Blocking(Verbs):
-    """The verbs over blocking associations."""
+    """The verbs over blocking associations; ``inbox`` answers what the peer asks meanwhile."""
 
-    def __init__(self, address: Address, calling: str, timeouts: Timeouts, limits: Limits) -> None:
+    def __init__(self, address: Address, inbox: Service, options: Mapping[str, Any]) -> None:
         super().__init__()
         self._address = address
-        self._calling = calling
-        self._timeouts = timeouts
-        self._limits = limits
+        self._inbox = inbox
+        self._options = options
 
-    async def open(self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None) -> Link:
+    async def open(self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None, window: int) -> Link:
         """Open an association."""
-        association = Association.request(
-            self._address,
-            list(contexts),
-            calling=self._calling,
-            timeouts=self._timeouts,
-            limits=self._limits,
-            roles=roles,
-        )
+        association = Association.request(self._address, list(contexts), roles=roles, window=window, **self._options)
+        association.listen(self._inbox)
         return BlockingLink(association)
 
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
+from pacskit.core.errors import ConfigurationError
 from pacskit.facade.handlers import Handlers
+from pacskit.network.admission import Admission
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.threads import Server
+
+if TYPE_CHECKING:
+    from pacskit.security.context import TlsContext
 
 __all__ = ["SCP"]
 
@@ -16,7 +21,8 @@ __all__ = ["SCP"]
 class SCP(Handlers):
     """A server whose answers come from your functions, each called in the thread of its association.
 
-    Port 0 lets the system choose; ``port`` says which one it was. Listens on loopback unless told otherwise.
+    Port 0 lets the system choose; ``port`` says which one it was. Listens on loopback unless told otherwise. With
+    ``tls`` (from `tls_context`) it speaks TLS on ``port``, or with ``tls_port`` on that one and plain on ``port``.
 
     >>> scp = SCP("VENDOR", port=0)
     >>> @scp.on_store
@@ -24,7 +30,7 @@ class SCP(Handlers):
     ...     event.save_into("inbox")
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         ae: str,
         *,
@@ -35,25 +41,41 @@ class SCP(Handlers):
         calling: Iterable[str] = (),
         any_called: bool = False,
         accept_unknown: bool = False,
+        tls: TlsContext | None = None,
+        tls_port: int | None = None,
+        admission: Admission | None = None,
     ) -> None:
+        options: dict[str, Any] = {
+            "timeouts": timeouts,
+            "limits": limits,
+            "tls": tls,
+            "tls_port": tls_port,
+            "admission": admission,
+        }
         super().__init__(
             ae,
             host=host,
             port=port,
-            timeouts=timeouts,
-            limits=limits,
             calling=calling,
             any_called=any_called,
             accept_unknown=accept_unknown,
+            options=options,
         )
         self._server: Server | None = None
 
     def _listening(self) -> tuple[str, int] | None:
         return None if self._server is None else self._server.address
 
+    @property
+    def tls_port(self) -> int:
+        """The port that it listens on with TLS."""
+        if self._server is None:
+            raise ConfigurationError("the server has not been started")
+        return self._server.tls_address[1]
+
     def start(self) -> Self:
         """Listen, and serve in the background."""
-        self._server = Server(self._registry(), ae=self.ae, host=self._host, port=self._port, **self._options).start()
+        self._server = Server(self._registry(), authenticator=self._identity, **self._settings).start()
         return self
 
     def serve_forever(self) -> None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
@@ -18,35 +18,19 @@ from pacskit.core.uid import UID
 from pacskit.core.uids import Verification
 from pacskit.encoding import UNCOMPRESSED
 from pacskit.facade.identifiers import UNIQUE_KEYS, query_identifier, retrieve_identifier
-from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, Role
+from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
 from pacskit.services import query, scu
 from pacskit.services.events import StoreEvent
+from pacskit.services.explain import Explanation, explanation
 from pacskit.services.link import Link
-from pacskit.services.outgoing import MAX_CONTEXTS
+from pacskit.services.outgoing import MAX_CONTEXTS, Transcode
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.services.sop_classes import IMAGE_STORAGE_SYNTAXES, MODELS, STORAGE, QueryModel
 from pacskit.storage import Model
 
-__all__ = ["Explanation", "Verbs"]
+__all__ = ["Lease", "Verbs", "several"]
 
 _NEGOTIATION: Final = tuple(map(str, UNCOMPRESSED))
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What was agreed with the peer when an association was last opened; printing it says it in words."""
-
-    peer: str
-    accepted: tuple[PresentationContext, ...]
-    rejected: tuple[PresentationContext, ...]
-
-    def __str__(self) -> str:
-        lines = [f"{self.peer}: {len(self.accepted)} presentation contexts accepted, {len(self.rejected)} rejected"]
-        for context in sorted(self.accepted + self.rejected, key=lambda one: one.id):
-            name = UID(context.abstract_syntax).name or context.abstract_syntax
-            agreed = UID(context.transfer_syntax).name if context.is_accepted else context.reason
-            lines.append(f"  {context.id:3d} {'+' if context.is_accepted else '-'} {name}: {agreed}")
-        return "\n".join(lines)
 
 
 class Verbs(ABC):
@@ -62,7 +46,7 @@ class Verbs(ABC):
         self._last: AssociationInfo | None = None
 
     @abstractmethod
-    async def open(self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None) -> Link:
+    async def open(self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None, window: int) -> Link:
         """Open an association."""
 
     @abstractmethod
@@ -81,8 +65,7 @@ class Verbs(ABC):
 
     def explain(self) -> Explanation | None:
         """Return what the peer accepted and rejected last, with its reasons; None before the first verb."""
-        info = self._last
-        return None if info is None else Explanation(info.peer_name, info.accepted, info.rejected)
+        return None if self._last is None else explanation(self._last)
 
     # Verbs
 
@@ -92,11 +75,11 @@ class Verbs(ABC):
             return await scu.echo(link)
 
     def store(
-        self, sources: Iterable[Source] | Source, *, priority: Priority = Priority.MEDIUM
+        self, sources: Iterable[Source] | Source, *, priority: Priority, transcode: Transcode | str, window: int
     ) -> AsyncGenerator[Sent, None]:
         """Send files (as they are on disk) and data sets; iterate over the outcomes."""
-        one = isinstance(sources, (str, Dataset)) or hasattr(sources, "__fspath__")
-        return scu.store(self, [sources] if one else sources, priority=priority)  # type: ignore[list-item, arg-type]
+        policy = Transcode(transcode)
+        return scu.store(self, several(sources), priority=priority, transcode=policy, window=window)
 
     async def find(
         self,
@@ -183,11 +166,20 @@ class Verbs(ABC):
 
     # Associations
 
-    def lease(self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None) -> _Lease:
+    def lease(
+        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None, *, window: int = 1
+    ) -> Lease:
         """Lend an association with these contexts, the one at hand if it has them. Verbs may nest."""
-        return _Lease(self, contexts, roles)
+        return Lease(self, contexts, roles, window)
 
-    async def lend(self, key: object, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None) -> Link:
+    @property
+    def kept(self) -> Link | None:
+        """The association that is kept for the next verb."""
+        return None if self._idle is None else self._idle[1]
+
+    async def lend(
+        self, key: object, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None, window: int
+    ) -> Link:
         """Return the association that is kept under ``key``, else a new one."""
         kept, self._idle = self._idle, None
         if kept is not None and kept[0] == key and kept[1].is_idle():
@@ -195,7 +187,7 @@ class Verbs(ABC):
         else:
             if kept is not None:
                 await kept[1].release()
-            link = await self.open(contexts, roles)
+            link = await self.open(contexts, roles, window)
         self._last = link.info
         self._lent.add(link)
         return link
@@ -214,20 +206,23 @@ class Verbs(ABC):
                 await other[1].release()
 
 
-class _Lease:
+class Lease:
     """Lends a link for the length of a block."""
 
-    __slots__ = ("_contexts", "_key", "_link", "_roles", "_verbs")
+    __slots__ = ("_contexts", "_key", "_link", "_roles", "_verbs", "_window")
 
-    def __init__(self, verbs: Verbs, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None) -> None:
+    def __init__(
+        self, verbs: Verbs, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None, window: int
+    ) -> None:
         self._verbs = verbs
         self._contexts = contexts
         self._roles = roles
-        self._key = (tuple(contexts), tuple((roles or {}).items()))
+        self._window = window
+        self._key = (tuple(contexts), tuple((roles or {}).items()), window)
         self._link: Link | None = None
 
     async def __aenter__(self) -> Link:
-        link = self._link = await self._verbs.lend(self._key, self._contexts, self._roles)
+        link = self._link = await self._verbs.lend(self._key, self._contexts, self._roles, self._window)
         return link
 
     async def __aexit__(
@@ -235,6 +230,13 @@ class _Lease:
     ) -> None:
         if self._link is not None:
             await self._verbs.take_back(self._key, self._link, kind)
+
+
+def several(sources: Iterable[Source] | Source) -> Iterable[Source]:
+    """Return one source as several."""
+    if isinstance(sources, (str, Path, Dataset)) or hasattr(sources, "__fspath__"):
+        return [sources]  # type: ignore[list-item]
+    return sources
 
 
 def _questions(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Container, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,10 +13,13 @@ from pacskit.core.errors import (
     AssociationAborted,
     AssociationRejected,
     AssociationReleased,
+    ConfigurationError,
     ConnectError,
     DeadlineExceeded,
     NetworkError,
+    NoPresentationContext,
     ProtocolError,
+    TlsError,
 )
 from pacskit.network.address import Address
 from pacskit.network.aio_calls import Calls
@@ -35,7 +38,7 @@ from pacskit.network.flow import Open, Service
 from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
 from pacskit.network.machine import State
 from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
-from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
+from pacskit.network.pdu import AssociateRequest, AsyncWindow, CommonExtendedItem, ExtendedItem, UserIdentity
 from pacskit.network.session import SessionEvent
 
 __all__ = ["Association"]
@@ -72,9 +75,13 @@ class Association:
         common_extended: Iterable[CommonExtendedItem] = (),
         identity: UserIdentity | None = None,
         tls: ssl.SSLContext | None = None,
+        window: int = 1,
         calls: Calls | None = None,
     ) -> Association:
         """Connect to ``address`` and negotiate ``contexts``; ``calls`` are threads to share with others.
+
+        ``window`` is how many requests we would like to send before the first one is answered (0: any number), for
+        `perform_all`.
 
         Raises ConnectError, AssociationRejected, AssociationAborted, DeadlineExceeded, or ConfigurationError for what
         cannot be proposed. An association without any accepted context is legal: see ``accepted`` and ``rejected``.
@@ -91,6 +98,7 @@ class Association:
             extended=extended,
             common_extended=common_extended,
             identity=identity,
+            window=None if window == 1 else AsyncWindow(window, 1),
         )
         threads = calls or Calls()
         connection = Connection(is_requestor=True, timeouts=timeouts, limits=limits, call=threads.call)
@@ -142,6 +150,63 @@ class Association:
         finally:
             self._waiting = False
 
+    async def perform_all(
+        self, requests: Iterable[RequestMessage] | AsyncIterable[RequestMessage], *, window: int = 0
+    ) -> AsyncGenerator[tuple[RequestMessage, ResponseMessage | Exception], None]:
+        """Send many requests, each with its data, without waiting for each answer; yield (request, response).
+
+        As many are under way as the peer granted (see ``info.max_invoked``), at most ``window`` (0: no limit of our
+        own). They come out as they complete, pending responses too. With an error instead of a response, nothing of
+        that request was sent. Leaving early takes in the responses that are due; a task that is cancelled aborts.
+        """
+        limit = min((one for one in (window, self.info.max_invoked) if one > 0), default=0xFFFF)
+        waiting = requests if isinstance(requests, AsyncIterable) else _each(requests)
+        coming = aiter(waiting)
+        under_way: dict[int, RequestMessage] = {}
+        try:
+            while True:
+                while len(under_way) < limit and (request := await anext(coming, None)) is not None:
+                    error = await self._try(request, under_way)
+                    if error is not None:
+                        yield request, error
+                if not under_way:
+                    return
+                response = await self._response_of(under_way, "one of several requests")
+                request = under_way[response.message_id_being_responded_to]
+                if not response.is_pending:
+                    del under_way[request.message_id]
+                yield request, response
+        except asyncio.CancelledError:
+            if under_way:
+                self._connection.abort_now()
+            raise
+        finally:
+            if under_way and self.is_open:
+                await self._take_in(under_way)
+            self._waiting = False
+
+    async def _try(self, request: RequestMessage, under_way: dict[int, RequestMessage]) -> Exception | None:
+        """Send ``request``; return what was wrong with it, if that does not end the association."""
+        if request.message_id in under_way:
+            raise ConfigurationError(f"message ID {request.message_id} is in use")
+        try:
+            await self._begin(request, None, None)
+        except Exception as exc:
+            if not self.is_open or (isinstance(exc, NetworkError) and not isinstance(exc, NoPresentationContext)):
+                raise
+            return exc
+        under_way[request.message_id] = request
+        return None
+
+    async def _take_in(self, under_way: dict[int, RequestMessage]) -> None:
+        try:
+            while under_way:
+                response = await self._response_of(under_way, "one of several requests")
+                if not response.is_pending:
+                    del under_way[response.message_id_being_responded_to]
+        except NetworkError:
+            await self.abort()
+
     async def perform_iter(
         self,
         request: RequestMessage,
@@ -178,7 +243,7 @@ class Association:
         patience: float | None = None
         try:
             while self._waiting:
-                message = await self._receive(request)
+                message = await self._receive((request.message_id,), type(request).__name__)
                 if isinstance(message, ResponseMessage):
                     self._waiting = message.is_pending
                     yield message
@@ -265,12 +330,12 @@ class Association:
         await self._connection.send(request)
         self._waiting = True
 
-    async def _receive(self, request: RequestMessage) -> RequestMessage | ResponseMessage:
-        """Wait for the next response to ``request``, or for what the peer asks before it."""
+    async def _receive(self, ids: Container[int], kind: str) -> RequestMessage | ResponseMessage:
+        """Wait for the next response to one of the requests ``ids``, or for what the peer asks before it."""
         connection = self._connection
         while True:
-            event = await connection.wait(connection.timeouts.dimse, f"the response to {type(request).__name__}")
-            if isinstance(event, ResponseMessage) and event.message_id_being_responded_to == request.message_id:
+            event = await connection.wait(connection.timeouts.dimse, f"the response to {kind}")
+            if isinstance(event, ResponseMessage) and event.message_id_being_responded_to in ids:
                 if event.error is not None:
                     raise event.error
                 return event
@@ -281,8 +346,11 @@ class Association:
 
     async def _response(self, request: RequestMessage) -> ResponseMessage:
         """Wait for the next response to ``request``, serving what comes before it."""
+        return await self._response_of((request.message_id,), type(request).__name__)
+
+    async def _response_of(self, ids: Container[int], kind: str) -> ResponseMessage:
         while True:
-            message = await self._receive(request)
+            message = await self._receive(ids, kind)
             if isinstance(message, ResponseMessage):
                 return message
             await self._driver.answer(message)
@@ -309,7 +377,14 @@ class Association:
             self._waiting = False
 
 
+async def _each(requests: Iterable[RequestMessage]) -> AsyncGenerator[RequestMessage, None]:
+    for request in requests:
+        yield request
+
+
 async def _connect(connection: Connection, address: Address, tls: ssl.SSLContext | None) -> None:
+    if tls is None and address.tls:
+        raise ConfigurationError(f"{address} is reached by TLS only: say which certificates to use (tls=)")
     timeouts = connection.timeouts
     began = time.monotonic()
     options: dict[str, Any] = {} if tls is None else {"ssl": tls, "ssl_shutdown_timeout": timeouts.release}
@@ -321,6 +396,8 @@ async def _connect(connection: Connection, address: Address, tls: ssl.SSLContext
     except TimeoutError:
         connection.hang_up()
         raise DeadlineExceeded("the TCP connection", round(time.monotonic() - began, 3), peer=str(address)) from None
+    except ssl.SSLError as exc:
+        raise TlsError(f"no TLS: {exc.reason or exc}", peer=str(address)) from exc
     except OSError as exc:
         raise ConnectError(f"cannot connect: {exc.strerror or exc}", peer=str(address)) from exc
 
@@ -337,20 +414,21 @@ async def _establish(connection: Connection, proposal: AssociateRequest, address
     if isinstance(event, AssociateConfirmation):
         info = confirm(proposal, event.accept, (address.host, address.port))
         try:
-            connection.session.established(info)
+            connection.established(info)
         except ValueError as exc:
             await connection.abort()
             raise ProtocolError(f"the peer's maximum PDU length is of no use: {exc}", peer=str(address)) from None
         return info
     await connection.end()
-    raise _refusal(event, str(address))
+    raise _refusal(event, proposal, str(address))
 
 
-def _refusal(event: SessionEvent, peer: str) -> NetworkError:
+def _refusal(event: SessionEvent, proposal: AssociateRequest, peer: str) -> NetworkError:
     """Return the error for what came instead of an association."""
     if isinstance(event, AssociateRejected):
         reject = event.reject
-        return AssociationRejected(reject.result, reject.source, reject.reason, str(reject), peer=peer)
+        advice = reject.advice(proposal.called, proposal.calling)
+        return AssociationRejected(reject.result, reject.source, reject.reason, str(reject), advice=advice, peer=peer)
     if isinstance(event, Aborted):
         why = event.detail or ("aborted by us" if event.by_us else "aborted by the peer")
         return AssociationAborted(f"no association: {why}", source=event.source, reason_code=event.reason, peer=peer)

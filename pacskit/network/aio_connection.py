@@ -16,6 +16,7 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CCancelRequest, Message, RequestMessage
 from pacskit.network.indications import Aborted, ReleaseConfirmation, ReleaseIndication
 from pacskit.network.machine import InvalidStateError, Machine, State
+from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.session import Session, SessionEvent
 from pacskit.network.sink import FileSource
 from pacskit.network.transport import Pace
@@ -29,8 +30,8 @@ class Connection(asyncio.BufferedProtocol):
     """One association over one transport, used by one task.
 
     The loop reads on while a message is handled, so that a C-CANCEL is in ``cancelled`` at once and a lost connection
-    is known; beyond one message that waits it holds the peer back. ``busy`` is False only while the acceptor waits for
-    the next request.
+    is known; beyond ``ahead`` messages that wait it holds the peer back. ``busy`` is False only while the acceptor
+    waits for the next request.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Connection(asyncio.BufferedProtocol):
         self.cancelled: set[int] = set()
         self.busy = True
         self.closed = False
+        self.ahead = 1
         self.address: tuple[str, int] = ("", 0)
         self._call = call
         self._on_connect = on_connect
@@ -80,6 +82,11 @@ class Connection(asyncio.BufferedProtocol):
     def is_open(self) -> bool:
         """Whether messages can be exchanged."""
         return not self.machine.is_over and not self.closed
+
+    def established(self, info: AssociationInfo) -> None:
+        """The association is agreed; as many requests may be read ahead as the peer may have unanswered."""
+        self.session.established(info)
+        self.ahead = min(max(1, info.max_performed), self.limits.max_async_ops)
 
     def next_message_id(self) -> int:
         """Return an ID that no recent message of ours had (PS3.7 9.1.1.1.1)."""
@@ -113,7 +120,7 @@ class Connection(asyncio.BufferedProtocol):
             self._quickack(socket.IPPROTO_TCP, _QUICKACK, 1)
         self.machine.framer.feed(nbytes)
         self._dry = False
-        if self._events and not self._finished:
+        if len(self._events) >= self.ahead and not self._finished:
             self._hold()
             return
         self._pump()
@@ -153,7 +160,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _pump(self) -> None:
         """Take in what has arrived: note C-CANCELs, and let one message or indication wait."""
-        while self._finished or not self._events:
+        while self._finished or len(self._events) < self.ahead:
             event = self.session.next_event()
             machine = self.machine
             if machine.output or machine.close_wanted:
@@ -194,9 +201,13 @@ class Connection(asyncio.BufferedProtocol):
         event = self._events.popleft() if self._events else None
         if event is not None and not self._dry:
             self._pump()
-        if self._held and not self._events:
+        if self._held and len(self._events) < self.ahead:
             self._go_on()
         return event
+
+    def unread(self, events: list[SessionEvent]) -> None:
+        """Put ``events`` back for the next `wait`."""
+        self._events.extendleft(reversed(events))
 
     def has_event(self) -> bool:
         """Whether `wait` would return at once."""

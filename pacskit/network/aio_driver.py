@@ -27,6 +27,7 @@ from pacskit.network.flow import (
     Send,
     Watch,
 )
+from pacskit.network.session import SessionEvent
 from pacskit.network.sink import Sink
 
 if TYPE_CHECKING:
@@ -186,12 +187,18 @@ class FlowDriver:
         if not request.message_id:
             request.message_id = connection.next_message_id()
         await connection.send(request)
-        while True:
-            event = await connection.wait(connection.timeouts.dimse, "the response to a sub-operation")
-            if isinstance(event, ResponseMessage) and event.message_id_being_responded_to == request.message_id:
-                return event
-            if not isinstance(event, CCancelRequest):
-                await connection.fail(event)
+        held: list[SessionEvent] = []
+        try:
+            while True:
+                event = await connection.wait(connection.timeouts.dimse, "the response to a sub-operation")
+                if isinstance(event, ResponseMessage) and event.message_id_being_responded_to == request.message_id:
+                    return event
+                if isinstance(event, RequestMessage) and len(held) < connection.ahead:
+                    held.append(event)  # the peer may go on asking: its window is not ours (PS3.7 D.3.3.3)
+                elif not isinstance(event, CCancelRequest):
+                    await connection.fail(event)
+        finally:
+            connection.unread(held)
 
     async def _open_peer(self, effect: Open) -> PeerHandle:
         return await self._open(effect)

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pacskit.core.errors import ConfigurationError, NetworkError
 from pacskit.network.address import check_ae_title
+from pacskit.network.admission import Admission, Gate
 from pacskit.network.aio_association import Association
 from pacskit.network.aio_calls import WORKERS, Calls
 from pacskit.network.aio_connection import Connection
@@ -19,7 +20,9 @@ from pacskit.network.aio_driver import FlowDriver
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CCancelRequest, RequestMessage
 from pacskit.network.flow import Open, Service, ServiceRegistry
+from pacskit.network.identity import NOT_IDENTIFIED, Authenticator, identify
 from pacskit.network.indications import AssociateIndication, ReleaseIndication
+from pacskit.network.machine import State
 from pacskit.network.negotiation import DEFAULT_TRANSFER_SYNTAXES, AcceptorPolicy, accept
 from pacskit.network.pdu import AssociateReject
 from pacskit.network.session import SessionEvent
@@ -28,7 +31,6 @@ __all__ = ["Server"]
 
 _log = logging.getLogger("pacskit.network")
 
-LOCAL_LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
 _LAST_WORDS = 1.0  # seconds in which a handler that is cancelled has to clean up
 _MAX_REFUSALS = 64  # peers that are being told that there is no room; beyond that the connection is just closed
 
@@ -38,7 +40,8 @@ class Server:
 
     ``called`` are the AE titles that it answers to besides ``ae`` (None: any title), ``calling`` the patterns of the
     titles that may call (empty: anybody), ``transfer_syntaxes`` what it accepts, best first, where a service has no
-    list of its own. ``tls`` is the context of a TLS listener. ``workers`` threads do what blocks. Port 0 lets the
+    list of its own. ``tls`` is the context of a TLS listener. ``admission`` says who may connect,
+    ``authenticator`` who the user has to be. ``workers`` threads do what blocks. Port 0 lets the
     system choose; see ``address``.
     """
 
@@ -55,6 +58,8 @@ class Server:
         calling: Sequence[str] = (),
         transfer_syntaxes: Sequence[str] = DEFAULT_TRANSFER_SYNTAXES,
         tls: ssl.SSLContext | None = None,
+        admission: Admission | None = None,
+        authenticator: Authenticator | None = None,
         workers: int = WORKERS,
     ) -> None:
         self.ae = check_ae_title(ae)
@@ -73,6 +78,8 @@ class Server:
             called=() if called is None else (self.ae, *map(check_ae_title, called)),
             calling=tuple(calling),
         )
+        self.authenticator = authenticator
+        self._gate = Gate(admission or Admission())
         self._where = (host, port)
         self._tls = tls
         self._calls = Calls(workers, name=f"pacskit-call-{self.ae}")
@@ -175,25 +182,32 @@ class Server:
     def _admit(self, connection: Connection) -> None:
         """Give ``connection`` a task; one that tells it that there is no room where that is so."""
         connection.machine.accepted()
-        if not self._stopping and len(self._serving) < self.limits.max_associations:
+        full = self._stopping or len(self._serving) >= self.limits.max_associations
+        reject = self._gate.enter(connection.address[0], full=full)
+        if reject is None:
             self._begin(connection, self._serving, self._run(connection))
             return
-        _log.warning("no room for an association from %s:%d", *connection.address)
+        _log.warning("no association for %s:%d: %s", *connection.address, reject)
         if self._stopping or len(self._refusing) >= _MAX_REFUSALS:
             connection.hang_up()
             return
-        self._begin(connection, self._refusing, self._refuse(connection))
+        self._begin(connection, self._refusing, self._refuse(connection, reject))
 
     def _begin(self, connection: Connection, group: dict[asyncio.Task[None], Connection], work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work, name=f"pacskit-association-{connection.address}")
         group[task] = connection
-        task.add_done_callback(lambda done: group.pop(done, None))
+        task.add_done_callback(lambda done: self._left(done, group))
 
-    async def _refuse(self, connection: Connection) -> None:
+    def _left(self, task: asyncio.Task[None], group: dict[asyncio.Task[None], Connection]) -> None:
+        connection = group.pop(task)
+        if group is self._serving:
+            self._gate.leave(connection.address[0])
+
+    async def _refuse(self, connection: Connection, reject: AssociateReject) -> None:
         try:
             event = await connection.wait(self.timeouts.acse, "the association request")
             if isinstance(event, AssociateIndication):
-                connection.machine.reject(LOCAL_LIMIT_EXCEEDED)
+                connection.machine.reject(reject)
                 connection.flush()
             await connection.end()
         except NetworkError as exc:
@@ -235,14 +249,20 @@ class Server:
         event = await self._wait_idle(connection, self.timeouts.acse)
         if not isinstance(event, AssociateIndication):
             return False
-        reject = self.policy.refuse(event.request)
+        request, identity = event.request, None
+        reject = self.policy.refuse(request)
+        if reject is None and self.authenticator is not None:
+            identity = await self._calls.call(identify, self.authenticator, request, connection.address, None)
+            reject = NOT_IDENTIFIED if identity is None else None
+        if connection.closed or not machine.is_in(State.STA3):  # while it was asked
+            return False
         if reject is not None:
-            _log.info("association from %s:%d rejected: %s", *connection.address, reject)
+            _log.info("association of %s at %s:%d rejected: %s", request.calling, *connection.address, reject)
             machine.reject(reject)
             connection.flush()
             return False
-        answer, info = accept(event.request, self.policy, self.limits, connection.address)
-        connection.session.established(info)
+        answer, info = accept(request, self.policy, self.limits, connection.address, identity=identity)
+        connection.established(info)
         machine.accept(answer)
         connection.flush()
         _log.info("association with %s: %d of %d contexts", info.peer_name, len(info.accepted), len(info.contexts))

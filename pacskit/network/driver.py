@@ -28,6 +28,7 @@ from pacskit.network.flow import (
     Service,
     Watch,
 )
+from pacskit.network.session import SessionEvent
 from pacskit.network.sink import Sink
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class FlowDriver:
 
     def answer(self, message: RequestMessage) -> None:
         """Serve ``message``."""
-        self._connection.cancelled.clear()
+        self._connection.begin(message.message_id)
         self.answered = False
         self._run(answering(message, self, self._service_for))
 
@@ -128,14 +129,20 @@ class FlowDriver:
         if not request.message_id:
             request.message_id = connection.next_message_id()
         connection.send(request)
-        while True:
-            event = connection.wait(connection.timeouts.dimse, "the response to a sub-operation")
-            if isinstance(event, ResponseMessage) and event.message_id_being_responded_to == request.message_id:
-                return event
-            if isinstance(event, CCancelRequest):
-                connection.sort(event)
-            else:
-                connection.fail(event)
+        held: list[SessionEvent] = []
+        try:
+            while True:
+                event = connection.wait(connection.timeouts.dimse, "the response to a sub-operation")
+                if isinstance(event, ResponseMessage) and event.message_id_being_responded_to == request.message_id:
+                    return event
+                if isinstance(event, CCancelRequest):
+                    connection.sort(event)
+                elif isinstance(event, RequestMessage) and len(held) < connection.ahead:
+                    held.append(event)  # the peer may go on asking: its window is not ours (PS3.7 D.3.3.3)
+                else:
+                    connection.fail(event)
+        finally:
+            connection.unread(held)
 
     def _open_peer(self, effect: Open) -> PeerHandle:
         return self._open(effect)

@@ -43,6 +43,12 @@ class Link(Protocol):
         """Send ``request`` and yield its responses, and what the peer asks before ``service`` answers it."""
         ...
 
+    def perform_all(
+        self, requests: AsyncGenerator[RequestMessage, None], *, window: int = 0
+    ) -> AsyncGenerator[tuple[RequestMessage, ResponseMessage | Exception], None]:
+        """Send many requests without waiting for each answer, as many at a time as the peer granted."""
+        ...
+
     async def release(self) -> None: ...
     async def abort(self) -> None: ...
 
@@ -51,7 +57,7 @@ class Port(Protocol):
     """Where links come from."""
 
     def lease(
-        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None
+        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None, *, window: int = 1
     ) -> AbstractAsyncContextManager[Link]:
         """Lend an association that has these contexts."""
         ...
@@ -64,42 +70,53 @@ class Port(Protocol):
 class BlockingLink:
     """A blocking association behind awaitable methods, which never suspend."""
 
-    __slots__ = ("_association",)
+    __slots__ = ("association",)
 
     def __init__(self, association: Association) -> None:
-        self._association = association
+        self.association = association
 
     @property
     def info(self) -> AssociationInfo:
-        return self._association.info
+        return self.association.info
 
     @property
     def is_open(self) -> bool:
-        return self._association.is_open
+        return self.association.is_open
 
     def is_idle(self) -> bool:
         """Whether the next request can be sent: looks, without waiting, whether the peer has left meanwhile."""
-        return self._association.is_idle()
+        return self.association.is_idle()
 
     async def perform(self, request: RequestMessage, data: Any = None) -> ResponseMessage:
         """Send ``request`` and return its final response."""
-        return self._association.perform(request, data)
+        return self.association.perform(request, data)
 
     async def exchange(
         self, request: RequestMessage, data: Any = None, *, service: Service | None = None
     ) -> AsyncGenerator[RequestMessage | ResponseMessage, None]:
         """Send ``request`` and yield its responses, and what the peer asks before ``service`` answers it."""
-        with closing(self._association.exchange(request, data, service=service)) as messages:
+        with closing(self.association.exchange(request, data, service=service)) as messages:
             for message in messages:
                 yield message
 
+    async def perform_all(
+        self, requests: AsyncGenerator[RequestMessage, None], *, window: int = 0
+    ) -> AsyncGenerator[tuple[RequestMessage, ResponseMessage | Exception], None]:
+        """Send many requests without waiting for each answer, as many at a time as the peer granted."""
+        with (
+            closing(iterate(requests)) as waiting,
+            closing(self.association.perform_all(waiting, window=window)) as outcomes,
+        ):
+            for outcome in outcomes:
+                yield outcome
+
     async def release(self) -> None:
         """Release."""
-        self._association.release()
+        self.association.release()
 
     async def abort(self) -> None:
         """Abort."""
-        self._association.abort()
+        self.association.abort()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -31,6 +31,7 @@ class QueryService(IdentifierService):
     """Answers C-FIND from a `Store`; ``ae`` is the Retrieve AE Title of the answers."""
 
     sop_classes = _FIND
+    operations = (CFindRequest,)
 
     def __init__(self, store: Store, *, ae: str) -> None:
         self._store = store
@@ -70,6 +71,7 @@ class AnsweringService(IdentifierService):
     """
 
     sop_classes = _FIND
+    operations = (CFindRequest,)
 
     def __init__(self, handlers: Mapping[Level, Callable[[FindEvent], Any]]) -> None:
         self._handlers = handlers

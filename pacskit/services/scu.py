@@ -6,16 +6,17 @@ they never suspend (see `pacskit.services.link`).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Priority
-from pacskit.core.errors import DecodeError, DimseError, EncodeError, NetworkError, NoPresentationContext
+from pacskit.core.errors import DecodeError, DimseError, EncodeError, NoPresentationContext
 from pacskit.core.status import Status
 from pacskit.core.uids import Verification
 from pacskit.encoding import TransferSyntax, decode, encode
@@ -31,13 +32,15 @@ from pacskit.network.flow import Request
 from pacskit.network.negotiation import PresentationContext
 from pacskit.services.events import StoreEvent
 from pacskit.services.link import Link, Port
-from pacskit.services.outgoing import batches, choose, payload
+from pacskit.services.outgoing import SpooledSource, Transcode, batches, choose, dataset_payload, payload
 from pacskit.services.storage import ReceivingService
 
-__all__ = ["Progress", "Sent", "Source", "echo", "get", "move", "store"]
+__all__ = ["Progress", "Sent", "Source", "echo", "examine", "get", "move", "store"]
 
 Source = str | Path | Dataset
 
+# What is wrong with one instance and does not end the others.
+_ITS_OWN: Final = (NoPresentationContext, EncodeError, DecodeError, OSError, EOFError)
 _AT_ONCE: Final = 2000  # files whose heads are read before the first of them goes out
 
 
@@ -99,29 +102,40 @@ def _checked(response: ResponseMessage, service: str | None, link: Link) -> Stat
 
 
 async def store(
-    port: Port, sources: Iterable[Source], *, priority: int = Priority.MEDIUM
+    port: Port,
+    sources: Iterable[Source],
+    *,
+    priority: int = Priority.MEDIUM,
+    transcode: Transcode = Transcode.LOSSLESS,
+    window: int = 1,
 ) -> AsyncGenerator[Sent, None]:
-    """Send instances, files as they are on disk; iterate over the outcomes, in the order of the sources where one
-    association does for them. An outcome that is a failure does not end the iteration, a lost association does."""
+    """Send instances, files as they are on disk where the peer takes them so; iterate over the outcomes, in the order
+    of the sources where one association does for them and one at a time is under way, else as they complete. An
+    outcome that is a failure does not end the iteration, a lost association does."""
+    policy = Transcode(transcode)
     pending = iter(sources)
-    while window := list(islice(pending, _AT_ONCE)):
+    while some := list(islice(pending, _AT_ONCE)):
         items: list[_Item] = []
-        for found in await port.call(_examine_all, window):
+        for found in await port.call(_examine_all, some):
             if isinstance(found, Sent):
                 yield found
             else:
                 items.append(found)
-        for batch in batches(items, lambda item: item.kind):
-            async with port.lease(batch.contexts) as link:
-                for item in batch.items:
-                    yield await _send(port, link, item, priority)
+        for batch in batches(items, lambda item: item.kind, policy):
+            async with (
+                port.lease(batch.contexts, window=window) as link,
+                aclosing(_Sending(port, link, priority, policy).send(batch.items, window)) as outcomes,
+            ):
+                async for sent in outcomes:
+                    yield sent
 
 
 def _examine_all(sources: list[Source]) -> list[_Item | Sent]:
-    return [_examine(source) for source in sources]
+    return [examine(source) for source in sources]
 
 
-def _examine(source: Source) -> _Item | Sent:
+def examine(source: Source) -> _Item | Sent:
+    """Look at what is to be sent: its SOP class, UID and transfer syntax, or why it cannot be."""
     if isinstance(source, Dataset):
         syntax = source.file_meta.get("TransferSyntaxUID") or source.transfer_syntax
         sop_class, instance = (str(source.get(keyword) or "") for keyword in ("SOPClassUID", "SOPInstanceUID"))
@@ -136,61 +150,97 @@ def _examine(source: Source) -> _Item | Sent:
     return _Item(source, str(head.sop_class_uid), str(head.sop_instance_uid), str(head.transfer_syntax), head)
 
 
-async def _send(port: Port, link: Link, item: _Item, priority: int) -> Sent:
-    def unsent(status: Status, error: Exception) -> Sent:
-        return Sent(item.source, status, item.sop_instance_uid, error=error)
+class _Sending:
+    """Instances on their way on one association."""
 
-    try:
-        context = choose(link.info, item.sop_class_uid, item.transfer_syntax)
-    except NoPresentationContext as error:
-        return unsent(Status.CLASS_NOT_SUPPORTED, error)
-    request = CStoreRequest(
-        affected_sop_class_uid=item.sop_class_uid,
-        affected_sop_instance_uid=item.sop_instance_uid,
-        priority=priority,
-        context=context,
-    )
-    try:
-        if isinstance(item.source, Dataset):
-            data = await port.call(encode, item.source, context.transfer_syntax)
-            response, size = await link.perform(request, data), len(data)
-        else:
-            with await port.call(_Outgoing, item, context) as outgoing:
-                response, size = await link.perform(request, outgoing.data), outgoing.size
-    except NetworkError:
-        raise
-    except (EncodeError, DecodeError, OSError, EOFError) as error:
-        if not link.is_open:  # half of it was out
-            raise
-        return unsent(Status.CANNOT_UNDERSTAND, error)
-    return Sent(item.source, Status(response.status), item.sop_instance_uid, size)
+    def __init__(self, port: Port, link: Link, priority: int, policy: Transcode) -> None:
+        self._port = port
+        self._link = link
+        self._priority = priority
+        self._policy = policy
+        self._under_way: dict[int, tuple[_Item, int, str]] = {}
+        self._unsent: deque[Sent] = deque()
+
+    async def send(self, items: list[_Item], window: int) -> AsyncGenerator[Sent, None]:
+        """Yield what becomes of ``items``; those that could not be sent in their place."""
+        async with (
+            aclosing(self._requests(items)) as requests,
+            aclosing(self._link.perform_all(requests, window=window)) as outcomes,
+        ):
+            async for request, outcome in outcomes:
+                if isinstance(outcome, ResponseMessage) and outcome.is_pending:
+                    continue  # which C-STORE does not have
+                while self._unsent:
+                    yield self._unsent.popleft()
+                item, size, uid = self._under_way.pop(id(request))
+                if isinstance(outcome, ResponseMessage):
+                    yield Sent(item.source, Status(outcome.status), uid, size)
+                elif isinstance(outcome, _ITS_OWN):
+                    yield _unsent(item, outcome)
+                else:
+                    raise outcome
+        for sent in self._unsent:
+            yield sent
+
+    async def _requests(self, items: list[_Item]) -> AsyncGenerator[CStoreRequest, None]:
+        """Yield the requests, each with its file open until the next one is asked for."""
+        for item in items:
+            try:
+                context = choose(self._link.info, item.sop_class_uid, item.transfer_syntax, self._policy)
+                with await self._port.call(_Outgoing, item, context) as outgoing:
+                    request = CStoreRequest(
+                        affected_sop_class_uid=item.sop_class_uid,
+                        affected_sop_instance_uid=outgoing.uid,
+                        priority=self._priority,
+                        context=context,
+                        data=outgoing.data,
+                    )
+                    self._under_way[id(request)] = item, outgoing.size, outgoing.uid
+                    yield request
+            except _ITS_OWN as error:
+                self._unsent.append(_unsent(item, error))
 
 
 class _Outgoing:
-    """The data set of a file that is open for as long as it is sent."""
+    """A data set as it goes out in a context, its length and its UID then; a file is open until it is closed."""
 
-    __slots__ = ("_file", "data", "size")
+    __slots__ = ("_open", "data", "size", "uid")
 
     def __init__(self, item: _Item, context: PresentationContext) -> None:
-        head = item.head
-        if head is None:
-            raise EOFError("there is no file")
-        self.size = head.length
-        self._file = open(head.path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
-        try:
-            self.data = payload(self._file, head.offset, head.length, head.transfer_syntax, context)
-        except BaseException:
-            self._file.close()
-            raise
+        with ExitStack() as stack:
+            self.data, self.size, self.uid = _payload(item, context, stack)
+            self._open = stack.pop_all()
 
     def close(self) -> None:
-        self._file.close()
+        self._open.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _unsent(item: _Item, error: Exception) -> Sent:
+    refused = isinstance(error, NoPresentationContext)
+    status = Status.CLASS_NOT_SUPPORTED if refused else Status.CANNOT_UNDERSTAND
+    return Sent(item.source, status, item.sop_instance_uid, error=error)
+
+
+def _payload(item: _Item, context: PresentationContext, stack: ExitStack) -> tuple[Any, int, str]:
+    """Return the data set as it goes out in ``context``, its length and its UID then; ``stack`` closes the file."""
+    if isinstance(item.source, Dataset):
+        data, uid = dataset_payload(item.source, context)
+        return data, len(data), uid
+    head = item.head
+    if head is None:
+        raise EOFError("there is no file")
+    file = stack.enter_context(open(head.path, "rb", buffering=0))  # noqa: SIM115 - closed by the stack
+    data = payload(file, head.offset, head.length, head.transfer_syntax, context)
+    if not isinstance(data, SpooledSource):
+        return data, head.length, item.sop_instance_uid
+    stack.callback(data.close)
+    return data, data.length or 0, data.sop_instance_uid or item.sop_instance_uid
 
 
 # Retrieve

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from pacskit.security.certificates import CaForTests, make_test_ca
+from pacskit.security.context import TlsContext, tls_context
 from tests.network.drivers import DRIVERS, Driver
 from tests.network.peers import CT, VERIFICATION, Recorder, settle
 
@@ -31,10 +33,24 @@ def nothing_left_behind() -> Iterator[None]:
     assert settle(lambda: _descriptors() <= descriptors)
 
 
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> CaForTests:
+    """Certificates for both sides."""
+    return make_test_ca(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def mutual(ca: CaForTests) -> TlsContext:
+    """TLS in which both sides show the same certificate."""
+    return tls_context(cert=ca.server.cert, key=ca.server.key, ca=ca.ca)
+
+
 @pytest.fixture(params=DRIVERS)
 def driver(request: pytest.FixtureRequest, nothing_left_behind: None) -> Iterator[Driver]:
-    """Our network code: on threads, and on asyncio."""
+    """Our network code: on threads without TLS and with it, and on asyncio."""
     made = DRIVERS[request.param]()
+    if request.param == "threads-tls":
+        made.tls = request.getfixturevalue("mutual")
     yield made
     made.close()
 
@@ -46,7 +62,11 @@ def serve(driver: Driver) -> Iterator[Callable[..., Any]]:
 
         def start(service: Any = None, **options: Any) -> Any:
             options.setdefault("ae", "SERVER")
+            if driver.tls is not None:
+                options.setdefault("tls", driver.tls)
             return stack.enter_context(driver.server([service or Recorder()], **options))
+
+        yield start
 
         yield start
 
@@ -57,7 +77,10 @@ def connect(driver: Driver) -> Callable[..., Any]:
 
     def request(server: Any, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any) -> Any:
         port = server if isinstance(server, int) else server.address[1]
-        return driver.request(f"{ae}@127.0.0.1:{port}", contexts, calling="CLIENT", **options)
+        options.setdefault("calling", "CLIENT")
+        if driver.tls is not None and not isinstance(server, int):
+            options.setdefault("tls", driver.tls)
+        return driver.request(f"{ae}@127.0.0.1:{port}", contexts, **options)
 
     return request
 

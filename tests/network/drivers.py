@@ -20,6 +20,7 @@ class ThreadDriver:
     """The thread driver, as it is."""
 
     name = "threads"
+    tls: Any = None
     server: Any = Server
     scp = pacskit.SCP
     request: Any = staticmethod(Association.request)
@@ -33,6 +34,7 @@ class AsyncioDriver:
     """The asyncio driver: one loop in one thread, in which everything is awaited that a test calls."""
 
     name = "asyncio"
+    tls: Any = None
 
     def __init__(self, factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop) -> None:
         self.loop = factory()
@@ -122,4 +124,8 @@ class _Face:
 
 
 Driver = ThreadDriver | AsyncioDriver
-DRIVERS: dict[str, Callable[[], Driver]] = {"threads": ThreadDriver, "asyncio": AsyncioDriver}
+DRIVERS: dict[str, Callable[[], Driver]] = {
+    "threads": ThreadDriver,
+    "threads-tls": ThreadDriver,
+    "asyncio": AsyncioDriver,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -10,12 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pacskit.core.errors import DimseError
+from pacskit.network.association import Association
 from pacskit.network.config import Timeouts
 from pacskit.network.dimse import CEchoRequest, CStoreRequest, encode_message
 from pacskit.network.flow import Call, Flow, Request, Send
 from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.pdu import AssociateRequest, ContextItem, UserInformation
 from pacskit.network.sink import DiscardSink, Sink
+from pacskit.network.threads import Server
+from pacskit.security.context import TlsContext
 from pacskit_ext._pdu import frame
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -62,14 +66,30 @@ def settle(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
     return True
 
 
+def plain_tls(tls: TlsContext) -> ssl.SSLContext:
+    """The client's side by the ssl module alone, with the same certificates."""
+    settings = tls.settings
+    assert settings.cert is not None
+    context = ssl.create_default_context(cafile=settings.ca)
+    context.load_cert_chain(settings.cert, settings.key)
+    return context
+
+
 class RawPeer:
     """A peer that says exactly the bytes that it is given."""
 
     def __init__(self, server: Any) -> None:
-        self.socket = socket.create_connection(server if isinstance(server, tuple) else server.address, timeout=10)
+        where = server if isinstance(server, tuple) else server.address
+        self.socket = socket.create_connection(where, timeout=10)
+        tls = server.node_tls if isinstance(server, Server) else None
+        if tls is not None:
+            self.socket = plain_tls(tls).wrap_socket(self.socket, server_hostname=where[0])
 
     def send(self, *parts: bytes) -> None:
-        self.socket.sendall(b"".join(parts))
+        try:
+            self.socket.sendall(b"".join(parts))
+        except ssl.SSLEOFError as error:  # what a plain socket calls a broken pipe
+            raise ConnectionError(str(error)) from None
 
     def receive(self, count: int) -> bytes:
         data = b""
@@ -124,6 +144,16 @@ def store_rq(message_id: int = 1, context: int = 3, sop_class: str = CT) -> byte
 
 RELEASE_RQ = bytes.fromhex("0500 00000004 00000000")
 RELEASE_RP = bytes.fromhex("0600 00000004 00000000")
+
+
+def connect(
+    server: Server | int, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any
+) -> Association:
+    port = server if isinstance(server, int) else server.address[1]
+    if isinstance(server, Server):
+        options.setdefault("tls", server.node_tls)
+    options.setdefault("calling", "CLIENT")
+    return Association.request(f"{ae}@127.0.0.1:{port}", contexts, **options)
 
 
 def store(**options: Any) -> CStoreRequest:

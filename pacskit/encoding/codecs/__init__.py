@@ -12,6 +12,7 @@ from pacskit.encoding.codecs.base import (
     LibraryCodec,
     PixelFormat,
     decoded_photometric,
+    encoded_photometric,
     is_lossless,
 )
 from pacskit.encoding.codecs.guard import decode_frame, encode_frame
@@ -33,6 +34,7 @@ __all__ = [
     "decode_frame",
     "decoded_photometric",
     "encode_frame",
+    "encoded_photometric",
     "is_lossless",
     "parse_header",
     "registry",

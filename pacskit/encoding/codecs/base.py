@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pacskit.encoding.codecs.headers import CodeStreamHeader
 
 __all__ = [
+    "CodeStreamCodec",
     "Codec",
     "DecodeLimits",
     "Direction",
@@ -23,6 +24,7 @@ __all__ = [
     "LibraryCodec",
     "PixelFormat",
     "decoded_photometric",
+    "encoded_photometric",
     "extend_sign",
     "is_lossless",
     "unsigned_bits",
@@ -32,7 +34,12 @@ Direction = Literal["decode", "encode"]
 
 _UID = "1.2.840.10008.1.2"
 _JPEG_2000 = frozenset(_UID + suffix for suffix in (".4.90", ".4.91", ".4.92", ".4.93", ".4.201", ".4.202", ".4.203"))
+_REVERSIBLE = frozenset(_UID + suffix for suffix in (".4.90", ".4.92", ".4.201", ".4.202"))
+TRANSFORMED_BITS = 16
+"""The most bits of which encoders of JPEG 2000 make the multiple component transform: OpenJPEG overflows above 23."""
+_CELLS = frozenset(_UID + suffix for suffix in (".1.98", ".8.1"))
 _JPEG_DCT = frozenset(_UID + suffix for suffix in (".4.50", ".4.51"))
+_JPEG_XL_LOSSLESS = _UID + ".4.110"
 _LOSSY = frozenset(
     f"{_UID}.4.{number}{suffix}"
     for number in (50, 51, 81, 91, 93, *range(100, 109), 112, 203)
@@ -262,6 +269,25 @@ def is_lossless(syntax: str) -> bool:
     return str(syntax) not in _LOSSY
 
 
+class CodeStreamCodec(LibraryCodec):
+    """A back end that wants the header which the guard has read anyway: a subclass adds ``decode_parsed``."""
+
+    def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
+        """Fill ``out``."""
+        from pacskit.encoding.codecs.headers import parse_header
+
+        header = parse_header(frame, syntax)
+        if header is None:
+            raise NotImplementedError(f"frames of transfer syntax {syntax} have no header")
+        self.decode_parsed(frame, header, format, out)
+
+    def decode_parsed(
+        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
+    ) -> None:
+        """Fill ``out`` from a frame whose header this is; for a back end that encodes only, refuse."""
+        raise NotImplementedError(f"{self.name} does not decode")
+
+
 def extend_sign(out: NDArray[Any], bits: int) -> None:
     """Make the signed samples of ``out``, of which ``bits`` are right, whole; a decoder left the others 0."""
     import numpy as np
@@ -283,24 +309,40 @@ def unsigned_bits(array: NDArray[Any], bits: int) -> NDArray[Any]:
 def decoded_photometric(syntax: str, format: PixelFormat, header: CodeStreamHeader | None = None) -> str:
     """Return the photometric interpretation of a decoded frame.
 
-    A decoder of JPEG 2000 undoes the multiple component transform (PS3.5 8.2.4), one of JPEG XL its own (PS3.5
-    8.2.14); one of JPEG leaves YCbCr as it is, its chrominance at full resolution (PS3.5 8.2.1). With the ``header``
-    of a frame a JPEG whose markers contradict the data set is believed: writers label RGB as YBR and the reverse.
+    A decoder of JPEG 2000 undoes the multiple component transform (PS3.5 8.2.4), one of JPEG XL what it made itself,
+    and shows a recompressed JPEG (PS3.5 8.2.15); one of JPEG leaves YCbCr as it is, its chrominance at full resolution
+    (PS3.5 8.2.1). With the ``header`` of a frame a JPEG whose markers contradict the data set is believed: writers
+    label RGB as YBR and the reverse.
     """
     stored = format.photometric
     if syntax in _JPEG_2000 and stored in {"YBR_RCT", "YBR_ICT"}:
         return "RGB"
     if syntax in _JPEG_XL and format.samples == 3:
-        return "RGB"
+        return stored if syntax == _JPEG_XL_LOSSLESS and stored == "YBR_FULL" else "RGB"
     if header is not None and header.kind == "jpeg" and header.samples == 3:
         told = _told_by_markers(header)
         if told == "RGB" or (told and stored == "RGB"):
             return told
     if syntax in _JPEG_DCT and stored in {"YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"}:
         return "YBR_FULL"
+    if syntax in _CELLS and stored == "YBR_FULL_422":
+        return "YBR_FULL"
     if stored == "YBR_PARTIAL_420":  # video: a decoder gives what is shown
         return "RGB"
     return stored
+
+
+def encoded_photometric(syntax: str, format: PixelFormat) -> str:
+    """Return the photometric interpretation of a frame that an encoder of this package has made of ``format``.
+
+    JPEG 2000 of RGB is YBR_RCT where the syntax is lossless, else YBR_ICT (PS3.5 8.2.4), up to the 16 bits of which
+    the encoders make the transform.
+    """
+    if syntax in _JPEG_2000 and format.samples == 3 and format.photometric in {"RGB", "YBR_RCT", "YBR_ICT"}:
+        if format.bits_stored > TRANSFORMED_BITS:
+            return "RGB"
+        return "YBR_RCT" if syntax in _REVERSIBLE else "YBR_ICT"
+    return format.photometric
 
 
 def _told_by_markers(header: CodeStreamHeader) -> str:

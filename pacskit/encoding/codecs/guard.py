@@ -15,7 +15,15 @@ from pacskit.core.errors import (
     TruncatedError,
 )
 from pacskit.core.uid import UID
-from pacskit.encoding.codecs.base import Codec, DecodeLimits, Direction, EncodeOptions, PixelFormat, is_lossless
+from pacskit.encoding.codecs.base import (
+    Codec,
+    CodeStreamCodec,
+    DecodeLimits,
+    Direction,
+    EncodeOptions,
+    PixelFormat,
+    is_lossless,
+)
 from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
 from pacskit.encoding.codecs.registry import CodecRegistry
 from pacskit.encoding.codecs.registry import registry as default_registry
@@ -72,14 +80,17 @@ def decode_frame(
     """
     view = memoryview(frame).cast("B").toreadonly()
     syntax = str(syntax)
-    check_frame(view, syntax, format, limits)
+    header = check_frame(view, syntax, format, limits)
     target = _target(out, format)
     failures: list[tuple[Codec, Exception]] = []
     for codec in registry.codecs(syntax, "decode"):
         if not codec.can_decode(syntax, format):
             continue
         try:
-            codec.decode(view, syntax, format, target)
+            if header is not None and isinstance(codec, CodeStreamCodec):
+                codec.decode_parsed(view, header, format, target)
+            else:
+                codec.decode(view, syntax, format, target)
         except DecodeError as error:
             raise _verdict(error, codec, syntax) from error
         except MemoryError:

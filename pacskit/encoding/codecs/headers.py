@@ -6,10 +6,10 @@ Written from ISO/IEC 10918-1 annex B, 14495-1 annex C, 15444-1 annex A, 15444-15
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from struct import error as StructError
 from struct import unpack_from
-from typing import Literal
+from typing import Any, Literal
 
 from pacskit.core.errors import CodecError, CodecTruncatedError
 
@@ -28,7 +28,8 @@ _FAMILIES = {
 _SOI, _EOI, _SOS, _DRI, _APP0, _APP14, _SOF_LS = 0xD8, 0xD9, 0xDA, 0xDD, 0xE0, 0xEE, 0xF7
 _NO_FRAME = {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, _SOI, *range(0xD0, 0xD8)}
-_SOC, _SIZ, _COD, _SOT = 0xFF4F, 0xFF51, 0xFF52, 0xFF90
+_SOC, _SIZ, _COD, _COC, _SOT = 0xFF4F, 0xFF51, 0xFF52, 0xFF53, 0xFF90
+_MAX_TILES = 65535  # Isot has 16 bits
 _JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
 _JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
 _END = b"\xff\xd9"
@@ -60,13 +61,13 @@ class CodeStreamHeader:
         JPEG: the component identifiers.
     adobe, jfif
         JPEG: the colour transform of an APP14 marker (None without one), whether there is an APP0 marker of JFIF.
-    predictor, point_transform, near
-        JPEG Lossless and JPEG-LS: selection value, dropped bits, largest error.
+    predictor, point_transform, near, interleave
+        JPEG Lossless and JPEG-LS: selection value, dropped bits, largest error, interleave mode.
     restart_interval
         JPEG: MCUs between restart markers, 0 for none.
-    reversible, high_throughput, transform
+    reversible, high_throughput, transform, own_styles
         JPEG 2000: whether the wavelet is the 5/3, whether blocks are HT ones, whether there is a multiple component
-        transform.
+        transform, whether a component has a coding style of its own.
     """
 
     kind: Kind
@@ -86,10 +87,12 @@ class CodeStreamHeader:
     predictor: int = 0
     point_transform: int = 0
     near: int = 0
+    interleave: int = 0
     restart_interval: int = 0
     reversible: bool = False
     high_throughput: bool = False
     transform: bool = False
+    own_styles: bool = False
 
 
 def parse_header(frame: memoryview | bytes, syntax: str) -> CodeStreamHeader | None:
@@ -151,13 +154,13 @@ def _segments(view: memoryview) -> Iterator[tuple[int, int, int]]:
 def _jpeg(view: memoryview) -> CodeStreamHeader:
     if bytes(view[:2]) != b"\xff\xd8":
         raise CodecError("no JPEG code stream: it does not begin with SOI", offset=0)
-    frame: CodeStreamHeader | None = None
+    found: dict[str, Any] = {}
     adobe, jfif, interval, scan = None, False, 0, 0
     for marker, at, length in _segments(view):
         if marker == _SOF_LS or (0xC0 <= marker <= 0xCF and marker not in _NO_FRAME):
-            if frame is not None:
+            if found:
                 raise CodecError("a second JPEG frame header", offset=at - 2)
-            frame = _sof(view, at, length, marker)
+            found = _sof(view, at, length, marker)
         elif marker == _DRI:
             interval = int.from_bytes(view[at + 2 : at + length], "big")
         elif marker == _APP0:
@@ -165,13 +168,14 @@ def _jpeg(view: memoryview) -> CodeStreamHeader:
         elif marker == _APP14 and length >= 14 and bytes(view[at + 2 : at + 7]) == b"Adobe":
             adobe = view[at + 13]
         scan = at
-    if frame is None:
+    if not found:
         raise CodecError("a JPEG scan before its frame header", offset=scan - 2)
-    frame = _with_scan(frame, view, scan)
-    return replace(frame, adobe=adobe, jfif=jfif, restart_interval=interval, end=_end_of(view, frame.data))
+    found |= _scan(found, view, scan)
+    end = _end_of(view, found["data"])
+    return CodeStreamHeader(**found, adobe=adobe, jfif=jfif, restart_interval=interval, end=end)
 
 
-def _sof(view: memoryview, at: int, length: int, marker: int) -> CodeStreamHeader:
+def _sof(view: memoryview, at: int, length: int, marker: int) -> dict[str, Any]:
     bits, rows, columns, count = unpack_from(">BHHB", view, at + 2)
     if length != 8 + 3 * count or count == 0:
         raise CodecError("a JPEG frame header of a wrong length", offset=at)
@@ -180,29 +184,30 @@ def _sof(view: memoryview, at: int, length: int, marker: int) -> CodeStreamHeade
         raise CodecError("a JPEG image without columns", offset=at + 5)
     if rows == 0:
         raise CodecError("a JPEG image whose number of lines is in a DNL segment", offset=at + 3)
-    return CodeStreamHeader(
-        kind="jpeg-ls" if marker == _SOF_LS else "jpeg",
-        rows=rows,
-        columns=columns,
-        samples=count,
-        bits=bits,
-        process=55 if marker == _SOF_LS else marker - 0xC0,
-        subsampled=len({part[1] for part in parts}) > 1,
-        components=tuple(part[0] for part in parts),
-    )
+    return {
+        "kind": "jpeg-ls" if marker == _SOF_LS else "jpeg",
+        "rows": rows,
+        "columns": columns,
+        "samples": count,
+        "bits": bits,
+        "process": 55 if marker == _SOF_LS else marker - 0xC0,
+        "subsampled": len({part[1] for part in parts}) > 1,
+        "components": tuple(part[0] for part in parts),
+    }
 
 
-def _with_scan(frame: CodeStreamHeader, view: memoryview, at: int) -> CodeStreamHeader:
+def _scan(frame: dict[str, Any], view: memoryview, at: int) -> dict[str, Any]:
     (length,) = unpack_from(">H", view, at)
     data, count = at + length, view[at + 2]
     if data - at != 6 + 2 * count:
         raise CodecError("a JPEG scan header of a wrong length", offset=at)
     first, approximation = view[at + 3 + 2 * count], view[at + 5 + 2 * count]
-    if frame.kind == "jpeg-ls":
-        return replace(frame, data=data, near=first, point_transform=approximation & 15)
-    if frame.process == 3:
-        return replace(frame, data=data, predictor=first, point_transform=approximation & 15)
-    return replace(frame, data=data)
+    if frame["kind"] == "jpeg-ls":
+        mode = view[at + 4 + 2 * count]
+        return {"data": data, "near": first, "interleave": mode, "point_transform": approximation & 15}
+    if frame["process"] == 3:
+        return {"data": data, "predictor": first, "point_transform": approximation & 15}
+    return {"data": data}
 
 
 # -- JPEG 2000 and HTJ2K -----------------------------------------------------------------------------------------------
@@ -226,32 +231,42 @@ def _box(view: memoryview, signature: bytes, names: tuple[bytes, ...]) -> int:
 
 def _jpeg_2000(view: memoryview) -> CodeStreamHeader:
     start = _box(view, _JP2, (b"jp2c",)) if bytes(view[:12]) == _JP2 else 0
-    if unpack_from(">HH", view, start) != (_SOC, _SIZ):
+    soc, siz, length = unpack_from(">3H", view, start)
+    if (soc, siz) != (_SOC, _SIZ):
         raise CodecError("no JPEG 2000 code stream: it does not begin with SOC and SIZ", offset=start)
-    length, _, right, bottom, left, top = unpack_from(">HHIIII", view, start + 4)
-    (count,) = unpack_from(">H", view, start + 40)
+    right, bottom, left, top, wide, high, first, upper, count = unpack_from(">8IH", view, start + 8)
     if count == 0 or length != 38 + 3 * count:
         raise CodecError("a JPEG 2000 image size segment of a wrong length", offset=start + 4)
     if right <= left or bottom <= top:
         raise CodecError("a JPEG 2000 image without pixels", offset=start + 8)
-    parts = [unpack_from(">BBB", view, start + 42 + 3 * n) for n in range(count)]
-    if any(0 in part[1:] for part in parts):
+    # 15444-1 B.3: tiles cover the image; OpenJPH divides by their size
+    if not wide or not high or not first <= left < first + wide or not upper <= top < upper + high:
+        raise CodecError("the tiles of a JPEG 2000 image do not cover it", offset=start + 24)
+    if -(-(right - first) // wide) * -(-(bottom - upper) // high) > _MAX_TILES:
+        raise CodecError(f"a JPEG 2000 image of more than {_MAX_TILES} tiles", offset=start + 24)
+    data, coding = _coding(view, start + 4 + length)
+    parts = bytes(view[start + 42 : start + 42 + 3 * count])
+    across, down = parts[1::3], parts[2::3]
+    if 0 in across or 0 in down:
         raise CodecError("a JPEG 2000 component without a sample separation", offset=start + 42)
-    header = CodeStreamHeader(
+    return CodeStreamHeader(
         kind="jpeg2000",
-        rows=-(-bottom // parts[0][2]) - -(-top // parts[0][2]),
-        columns=-(-right // parts[0][1]) - -(-left // parts[0][1]),
+        rows=-(-bottom // down[0]) - -(-top // down[0]),
+        columns=-(-right // across[0]) - -(-left // across[0]),
         samples=count,
-        bits=max(part[0] & 0x7F for part in parts) + 1,
-        signed=parts[0][0] >= 0x80,
+        bits=max(depth & 0x7F for depth in parts[::3]) + 1,
+        signed=parts[0] >= 0x80,
         start=start,
-        subsampled=len({part[1:] for part in parts}) > 1,
+        subsampled=count > 1 and (len(set(across)) > 1 or len(set(down)) > 1),
+        data=data,
+        end=_end_of(view, data),
+        **coding,
     )
-    return _with_coding(header, view, start + 4 + length)
 
 
-def _with_coding(header: CodeStreamHeader, view: memoryview, at: int) -> CodeStreamHeader:
-    found = False
+def _coding(view: memoryview, at: int) -> tuple[int, dict[str, Any]]:
+    """Where the first tile-part begins, and what COD says."""
+    found: dict[str, Any] = {}
     while True:
         marker, length = unpack_from(">HH", view, at)
         if marker == _SOT:
@@ -260,14 +275,14 @@ def _with_coding(header: CodeStreamHeader, view: memoryview, at: int) -> CodeStr
             raise CodecError("a JPEG 2000 marker segment was expected here", offset=at)
         if marker == _COD:
             transform, style, wavelet = view[at + 8], view[at + 12], view[at + 13]
-            header = replace(
-                header, transform=transform != 0, high_throughput=bool(style & 0x40), reversible=wavelet == 1
-            )
-            found = True
+            found["transform"] = transform != 0
+            found["high_throughput"], found["reversible"] = bool(style & 0x40), wavelet == 1
+        elif marker == _COC:
+            found["own_styles"] = True
         at += 2 + length
-    if not found:
+    if "transform" not in found:
         raise CodecError("a JPEG 2000 code stream without a coding style", offset=at)
-    return replace(header, data=at, end=_end_of(view, at))
+    return at, found
 
 
 # -- JPEG XL -----------------------------------------------------------------------------------------------------------

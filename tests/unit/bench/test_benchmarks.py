@@ -25,10 +25,13 @@ from pacskit.encoding import dcmread
 ROOT = Path(__file__).resolve().parents[3]
 WANTED = {
     "dataset": ["ReadHeader", "ReadWhole", "WriteDataset", "Segmentation", "Contours", "ByteOrder", "MakeAndCopy"],
+    "display": ["RenderFrame", "ResampleVolume"],
     "pdu": ["PduRoundTrip"],
     "network": ["EchoSCP", "EchoAsyncioSCP", "StoreSCP", "StoreSCU", "FindSCP"],
+    "pixels": ["NativePixels", "FramesOfCodeStreams"],
     "startup": ["ImportTime"],
     "codecs": ["Rle", "JpegBaseline", "JpegExtended", "JpegLossless", "JpegLs", "Jpeg2000", "Htj2k", "JpegXl"],
+    "jpeg_lossless": ["JpegLosslessPredictors"],
 }
 
 
