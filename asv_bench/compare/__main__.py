@@ -22,6 +22,7 @@ from asv_bench.compare import (
     pixels,
     scan,
     textforms,
+    transcoding,
 )
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
@@ -36,6 +37,7 @@ ROWS = [
     *jpeg_lossless.ROWS,
     *codec_families.ROWS,
     *pixels.ROWS,
+    *transcoding.ROWS,
     *footprint.ROWS,
 ]
 

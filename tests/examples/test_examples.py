@@ -29,8 +29,10 @@ ARGUMENTS = {
     "scan_folder.py": ["files"],
     "scp_threads.py": ["0", "0.2"],
     "scu.py": ["{address}", "{file}"],
+    "transcode.py": ["{frames}", "small.dcm"],
 }
 EXPECTED = {
+    "transcode.py": r"2 frame\(s\), \d+ bytes became \d+: frames decoded and encoded\nsame pixels: True",
     "custom_codec.py": r"131072 bytes in \d+ by acme\.zlib, same pixels: True\n10 conformance tests passed",
     "dicomdir.py": r"1CT1 \d+ CT 1 instances",
     "frames.py": r"2 frames",
