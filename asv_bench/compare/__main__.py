@@ -24,6 +24,7 @@ from asv_bench.compare import (
     pixels,
     scan,
     textforms,
+    transcoding,
 )
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
@@ -40,6 +41,7 @@ ROWS = [
     *codec_families.ROWS,
     *pixels.ROWS,
     *display.ROWS,
+    *transcoding.ROWS,
     *footprint.ROWS,
 ]
 
