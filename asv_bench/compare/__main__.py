@@ -11,11 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-from asv_bench.compare import footprint, network, parse, scan, textforms
+from asv_bench.compare import footprint, network, parse, scan, textforms, tls
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
 
-ROWS = [*parse.ROWS, *textforms.ROWS, *scan.ROWS, *network.ROWS, *footprint.ROWS]
+ROWS = [*parse.ROWS, *textforms.ROWS, *scan.ROWS, *network.ROWS, *tls.ROWS, *footprint.ROWS]
 
 
 def _versions() -> str:

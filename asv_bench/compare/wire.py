@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -65,10 +66,21 @@ def _short(number: int) -> bytes:
 class Wire:
     """One association with one presentation context."""
 
-    def __init__(self, port: int, called: str, *, sop_class: str = _VERIFICATION, syntax: str = "1.2.840.10008.1.2"):
+    def __init__(
+        self,
+        port: int,
+        called: str,
+        *,
+        sop_class: str = _VERIFICATION,
+        syntax: str = "1.2.840.10008.1.2",
+        tls: ssl.SSLContext | None = None,
+    ):
         self.sop_class = sop_class
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._gathers = tls is None
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname="127.0.0.1")
         self._buffer = bytearray()
         self._message = 0
         self._socket.sendall(_associate(called, "WIRE", sop_class, syntax))
@@ -154,6 +166,10 @@ class Wire:
         return self.store(instance, all_pieces(), len(head) + count)
 
     def _send(self, parts: list[bytes | memoryview]) -> None:
+        if not self._gathers:
+            for part in parts:
+                self._socket.sendall(part)
+            return
         sent, total = self._socket.sendmsg(parts), sum(map(len, parts))
         if sent < total:
             self._socket.sendall(b"".join(parts)[sent:])

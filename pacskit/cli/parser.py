@@ -22,8 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pacskit",
         description="A PACS: an archive to run, and the tools to talk to others.",
-        epilog=_EXIT
-        + "peers are addressed as AE@host:port (port 104 if left out), by TLS as tls:AE@host:port (2762)",
+        epilog=_EXIT + "peers are addressed as AE@host:port (port 104 if left out), by TLS as tls:AE@host:port (2762)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pacskit {__version__}")

@@ -64,6 +64,7 @@ class TlsChannel:
         "_closed",
         "_incoming",
         "_keep",
+        "_left",
         "_outgoing",
         "_tls",
         "at_end",
@@ -86,6 +87,7 @@ class TlsChannel:
         self._keep = keep
         self._began = False
         self._closed = False
+        self._left = False  # whether a record may have been read in part
         self.established = False
         self.at_end = False
         self.cut = False
@@ -145,17 +147,22 @@ class TlsChannel:
 
     def read_into(self, buffer: memoryview) -> int | None:
         """Fill ``buffer`` as far as possible; return how much, 0 at the end, None when more has to be fed."""
-        tls, incoming = self._tls, self._incoming
+        read, incoming = self._tls.read, self._incoming
         size, got = len(buffer), 0
         if self.failure is not None:
             raise TlsError(self.failure)
         try:
-            while got < size and (incoming.pending or tls.pending()):
-                count = tls.read(size - got, buffer[got:] if got else buffer)
+            while self._left or incoming.pending:
+                room = size - got
+                count: Any = read(room, buffer[got:])
+                got += count
+                # A read ends with its record; where it did not, there may be more of that.
+                self._left = count == room
+                if self._left:
+                    return got
                 if not count:
                     self.at_end = True
                     break
-                got += int(count)
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
