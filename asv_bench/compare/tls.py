@@ -40,18 +40,22 @@ def _client_context(folder: str) -> ssl.SSLContext:
 
 def _sink(folder: str) -> None:
     """Our server, which forgets what it receives as it comes; ``-`` for no TLS."""
+    from pacskit.network.flow import Send
     from pacskit.network.sink import DiscardSink
     from pacskit.network.threads import Server as Ours
     from pacskit.security.context import tls_context
-    from pacskit.services.storage import ReceivingService
 
-    class Forgetting(ReceivingService):
+    class Forgetting:
+        sop_classes = (inputs.CT_STORAGE,)
+
         def sink(self, request: Any, association: Any) -> Any:
             return DiscardSink()
 
+        def serve(self, request: Any, association: Any) -> Any:
+            yield Send(request.command.response())
+
     made = {"cert": f"{folder}/server.pem", "key": f"{folder}/server.key", "ca": f"{folder}/ca.pem"}
-    service = Forgetting(lambda request, association: 0, (inputs.CT_STORAGE,))
-    with Ours([service], ae="PACSKIT", tls=None if folder == "-" else tls_context(**made)) as server:
+    with Ours([Forgetting()], ae="PACSKIT", tls=None if folder == "-" else tls_context(**made)) as server:
         hold(server.address[1])
 
 

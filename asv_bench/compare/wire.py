@@ -143,6 +143,9 @@ class Wire:
             (0x1000, _uid(instance)),
         )
         before = [struct.pack(">BBIIBB", 4, 0, len(command) + 6, len(command) + 2, 1, 3) + command]
+        if not self._gathers:  # with TLS a write for each PDU would make short records
+            self._socket.sendall(b"".join([*before, *(part for pdu in self._pdus(data, size) for part in pdu)]))
+            return self._status()
         for pdu in self._pdus(data, size):
             self._send([*before, *pdu])
             before = []
@@ -166,10 +169,6 @@ class Wire:
         return self.store(instance, all_pieces(), len(head) + count)
 
     def _send(self, parts: list[bytes | memoryview]) -> None:
-        if not self._gathers:
-            for part in parts:
-                self._socket.sendall(part)
-            return
         sent, total = self._socket.sendmsg(parts), sum(map(len, parts))
         if sent < total:
             self._socket.sendall(b"".join(parts)[sent:])
