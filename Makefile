@@ -5,6 +5,7 @@
 #   make test    run the tests            make asan   the native ring under AddressSanitizer and UBSan
 #   make bench   run the benchmarks       make fuzz   search longer for inputs that break the native ring
 #   make docs    build the documentation  make clean  remove what was built (keeps ./pacs-data)
+#   make fuzz-codecs   decode 2,000 damaged frames with each codec
 #
 # Needed beforehand: Python 3.11 or newer with its headers and venv, a C compiler, make.
 # Variables: PYTHON (interpreter to start from), VENV, ARGS (passed to pytest or asv), DIR, AE, PORT (serve),
@@ -29,10 +30,10 @@ ASAN := build/asan
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more codegen clean FORCE
+.PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more fuzz-codecs codegen clean FORCE
 
 help:
-	@sed -n '4,7s/^# *//p' Makefile
+	@sed -n '4,8s/^# *//p' Makefile
 
 # ---- set-up -------------------------------------------------------------------------------------
 
@@ -121,6 +122,9 @@ fuzz: $(ASAN)/.built $(VENV)/.group-test
 
 fuzz-more: $(ASAN)/.built $(VENV)/.group-test
 	@$(SANITIZED) PACSKIT_HYPOTHESIS=fuzz $(PY) -P -m pytest -p no:cacheprovider -o faulthandler_timeout=0 --timeout=3600 tests/fuzz $(ARGS)
+
+fuzz-codecs: $(VENV)/.built $(VENV)/.group-test
+	@PACSKIT_MUTATIONS=2000 $(PY) -m pytest -p no:cacheprovider --timeout=3600 -k mutation tests/fuzz $(ARGS)
 
 clean:
 	@rm -rf build dist docs/_build $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pacskit._version import __version__
 
 if TYPE_CHECKING:
+    from pacskit import pixels as pixels
     from pacskit.core.compare import Change, ChangeKind, Conflict, MergeConflict
     from pacskit.core.config import ReadOptions, Strictness
     from pacskit.core.dataset import Dataset
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         SourceError,
         StorageError,
         TlsError,
+        TranscodeError,
         TruncatedError,
     )
     from pacskit.core.filemeta import FileMeta
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from pacskit.core.vr import VR
     from pacskit.encoding import FileSet, TransferSyntax, dcmopen, dcmread, dcmwrite
     from pacskit.encoding.scan import scan
+    from pacskit.encoding.transcoding import transcode_file
     from pacskit.facade import SCP, Archive, ArchiveSettings, Peer, between, connect, echo
     from pacskit.network.address import Address
     from pacskit.network.admission import Admission
@@ -58,6 +61,16 @@ if TYPE_CHECKING:
     from pacskit.security.profiles import TlsProfile
     from pacskit.security.settings import TlsSettings
     from pacskit.services.events import EchoEvent, FindEvent, StoreEvent
+    from pacskit.services.normalized import (
+        ActionEvent,
+        CreateEvent,
+        DeleteEvent,
+        GetEvent,
+        NotificationEvent,
+        Reply,
+        SetEvent,
+    )
+    from pacskit.services.normalized_scu import Answer
     from pacskit.services.scu import Progress, Sent
     from pacskit.storage import DuplicatePolicy
 
@@ -70,8 +83,10 @@ __all__ = [
     "TM",
     "UID",
     "VR",
+    "ActionEvent",
     "Address",
     "Admission",
+    "Answer",
     "Archive",
     "ArchiveSettings",
     "AssociationAborted",
@@ -82,10 +97,12 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConnectError",
+    "CreateEvent",
     "DataElement",
     "Dataset",
     "DeadlineExceeded",
     "DecodeError",
+    "DeleteEvent",
     "Diagnostic",
     "DiagnosticKind",
     "DimseError",
@@ -96,6 +113,7 @@ __all__ = [
     "FileMeta",
     "FileSet",
     "FindEvent",
+    "GetEvent",
     "Identified",
     "IdentityEvent",
     "IdentityType",
@@ -107,6 +125,7 @@ __all__ = [
     "MultiValue",
     "NetworkError",
     "NoPresentationContext",
+    "NotificationEvent",
     "PacsError",
     "Peer",
     "PersonName",
@@ -115,8 +134,10 @@ __all__ = [
     "ProtocolError",
     "RangeSource",
     "ReadOptions",
+    "Reply",
     "Sent",
     "Sequence",
+    "SetEvent",
     "SourceError",
     "Status",
     "StatusCategory",
@@ -129,6 +150,7 @@ __all__ = [
     "TlsError",
     "TlsProfile",
     "TlsSettings",
+    "TranscodeError",
     "TransferSyntax",
     "TruncatedError",
     "UserIdentity",
@@ -141,6 +163,7 @@ __all__ = [
     "echo",
     "scan",
     "tls_context",
+    "transcode_file",
 ]
 
 _WHERE: Final = {
@@ -153,7 +176,7 @@ _WHERE: Final = {
     "core.errors": (
         "AssociationAborted AssociationRejected AssociationReleased ConfigurationError ConnectError DeadlineExceeded "
         "DecodeError DimseError DuplicateInstance EncodeError InstanceNotFound LimitError NetworkError "
-        "NoPresentationContext PacsError ProtocolError SourceError StorageError TlsError TruncatedError"
+        "NoPresentationContext PacsError ProtocolError SourceError StorageError TlsError TranscodeError TruncatedError"
     ),
     "core.filemeta": "FileMeta",
     "core.sequence": "Sequence",
@@ -165,6 +188,7 @@ _WHERE: Final = {
     "core.vr": "VR",
     "encoding": "FileSet TransferSyntax dcmopen dcmread dcmwrite",
     "encoding.scan": "scan",
+    "encoding.transcoding": "transcode_file",
     "facade": "SCP Archive ArchiveSettings Peer between connect echo",
     "network.address": "Address",
     "network.admission": "Admission",
@@ -175,15 +199,20 @@ _WHERE: Final = {
     "security.profiles": "TlsProfile",
     "security.settings": "TlsSettings",
     "services.events": "EchoEvent FindEvent StoreEvent",
+    "services.normalized": "ActionEvent CreateEvent DeleteEvent GetEvent NotificationEvent Reply SetEvent",
+    "services.normalized_scu": "Answer",
     "services.scu": "Progress Sent",
     "storage": "DuplicatePolicy",
 }
+_MODULES: Final = frozenset({"pixels"})  # which bring numpy along, so that they are no names for ``import *``
 _MODULE_OF: Final = {name: module for module, names in _WHERE.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"pacskit.{name}")
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'pacskit' has no attribute {name!r}")
@@ -195,4 +224,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_MODULES})

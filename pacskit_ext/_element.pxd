@@ -2,6 +2,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint16_t, uint32_t
 
 from pacskit_ext._charset cimport CharacterSet
+from pacskit_ext._inherited cimport Surroundings
 from pacskit_ext._reader cimport Item, Scan, Slot
 from pacskit_ext._values cimport MultiValue
 
@@ -15,7 +16,7 @@ cdef class DataElement:
     cdef bint changed            # no longer what the source says
     cdef Slot* slot              # in scan's table; NULL for an element that was made, not read
     cdef Scan scan
-    cdef SlotTable within     # only until a sequence is decoded: what its items inherit from
+    cdef Surroundings within     # only until a sequence is decoded: what its items inherit
     cdef CharacterSet charset
     cdef object value_
     cdef object owner            # the private creator of its block, None for none
@@ -34,12 +35,11 @@ cdef class SlotTable:
     cdef PyObject** cache        # one element a slot once touched; NULL before, the removed marker after del
     cdef dict extra              # tag → element that the source has not
     cdef CharacterSet own_charset
-    cdef CharacterSet inherited_charset
-    cdef int inherited_sign
+    cdef Surroundings outside    # what this item inherits; None for a data set that is in no sequence
+    cdef Surroundings inside     # what its own items do, once one is asked for
     cdef object item_class
     cdef object element_class    # a subclass of DataElement for the elements, None for DataElement itself
     cdef bint altered            # elements were set, added or removed
-    cdef int depth               # how many sequences it is in
     cdef uint32_t block          # the private creator element asked for last, and what it says
     cdef object block_owner
     cdef int64_t find(self, uint32_t tag) noexcept nogil
@@ -52,10 +52,11 @@ cdef class SlotTable:
     cdef CharacterSet charset(self)
     cdef int sign(self)
     cdef uint16_t resolve(self, Slot* slot)
-    cdef uint16_t choose(self, uint16_t vr, Slot* slot)
     cdef object creator_of(self, uint32_t tag)
     cdef int own(self, DataElement element) except -1
     cdef bint is_changed(self) except -1
     cdef list elements(self)
     cdef remove(self, uint32_t tag)
-    cdef attach(self, Scan scan, Item* item, SlotTable parent, object item_class)
+    cdef Surroundings surroundings(self)
+    cdef attach(self, Scan scan, Item* item, object item_class)
+    cdef attach_within(self, Scan scan, Item* item, Surroundings outside)

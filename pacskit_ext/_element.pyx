@@ -5,27 +5,28 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.ref cimport PyObject, Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t, uint16_t, uint32_t
 
-from pacskit_ext._charset cimport DEFAULT, CharacterSet, charset_for
+from pacskit_ext._charset cimport DEFAULT, CharacterSet
 from pacskit_ext._errors import DecodeError
-from pacskit_ext._private cimport nested_scan, private_name, private_vr
+from pacskit_ext._inherited cimport Surroundings
+from pacskit_ext._objects cimport has_dict, new_object, untrack
+from pacskit_ext._private cimport name_of, nested_scan, private_vr
 from pacskit_ext._reader cimport (
     F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_UNDEFINED, Item, Scan, Slot, value_at,
 )
-from pacskit_ext._slots cimport find_slot
+from pacskit_ext._recent cimport LONGEST
+from pacskit_ext._slots cimport chosen_vr, find_slot
 from pacskit_ext._span cimport load_u16
 from pacskit_ext._tagtable cimport keyword_of, tag_vr
-from pacskit_ext._tagtable import lookup
-from pacskit_ext._values cimport TAG, MultiValue, code_of, tag_of, text_of, vr_of
-from pacskit_ext._vr cimport coerce_value, decode_value
-from pacskit_ext._vrcode cimport (
-    VR_CS, VR_OB, VR_OW, VR_SQ, VR_SS, VR_UI, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, is_binary,
-)
+from pacskit_ext._values cimport TAG, MultiValue, code_of, multiplicity, tag_of, text_of, vr_of
+from pacskit_ext._vr cimport charset_of, coerce_value, decode_again, decode_value
+from pacskit_ext._vrcode cimport VR_SQ, VR_UI, VR_UN, VR_ox, VR_xs, is_binary, swap_width
 
 cdef enum:
     SPECIFIC_CHARACTER_SET = 0x00080005
     PIXEL_REPRESENTATION = 0x00280103
 
 cdef object _REMOVED = object()
+cdef tuple _NOTHING = ()
 
 
 cdef class Sequence(MultiValue):
@@ -95,6 +96,8 @@ cdef class DataElement:
                 raise DecodeError("the value was not read", tag=self.tag_, offset=slot.offset)
             if slot.flags & F_EXTERNAL and is_binary(self.vr_):
                 value = self.scan.external
+            elif self.scan.recent != NULL and 0 < slot.length <= LONGEST and swap_width(self.vr_) == 1:
+                value = decode_again(self.scan, slot, self.vr_, self.charset)
             else:        # UN of known length is little endian whatever the data set is (PS3.5 6.2.2)
                 value = decode_value(
                     value_at(self.scan, slot), slot.length, self.vr_, slot.flags & F_BIG and slot.vr != VR_UN,
@@ -115,16 +118,19 @@ cdef class DataElement:
         return coerce_value(value, self.vr_, self.tag_)
 
     cdef object items(self):
-        cdef SlotTable parent = self.within      # first: making an object may let another thread run
+        cdef Surroundings outside = self.within  # first: making an object may let another thread run
         cdef Sequence sequence = Sequence.__new__(Sequence)
         cdef Item* item = self.scan.items + self.slot.first
-        cdef object item_class = parent.item_class
+        cdef bint plain = not has_dict(outside.item_class)
         cdef SlotTable table
         cdef uint32_t i
         for i in range(self.slot.count):
-            table = item_class.__new__(item_class)
-            table.attach(self.scan, item + i, parent, item_class)
+            table = <SlotTable?> new_object(outside.item_class, _NOTHING)
+            table.attach_within(self.scan, item + i, outside)
+            if plain:
+                untrack(table)
             list.append(sequence, table)
+        untrack(sequence)
         return sequence
 
     cdef int put(self, object value) except -1:
@@ -186,9 +192,7 @@ cdef class DataElement:
     def VM(self):
         """How many values there are; 1 for a sequence and for bytes, 0 when empty."""
         value = self.get()
-        if isinstance(value, MultiValue):
-            return 1 if isinstance(value, Sequence) else len(value)
-        return 0 if value is None or (isinstance(value, (str, bytes)) and len(value) == 0) else 1
+        return 1 if isinstance(value, Sequence) else multiplicity(value)
 
     @property
     def keyword(self):
@@ -197,12 +201,7 @@ cdef class DataElement:
     @property
     def name(self):
         """The attribute's name in PS3.6, in brackets in the private dictionary; says so where it is unknown."""
-        found = lookup(self.tag_)
-        if found is not None and found[3]:
-            return found[3]
-        if self.is_private:
-            return private_name(self.scan, self.owner, self.tag_)
-        return "Group Length" if self.tag_ & 0xFFFF == 0 else "Unknown attribute"
+        return name_of(self.scan, self.owner, self.tag_)
 
     @property
     def is_private(self):
@@ -251,13 +250,11 @@ cdef class DataElement:
         return view[self.slot.offset : self.slot.offset + self.slot.length].toreadonly()
 
     def __eq__(self, other):
+        cdef DataElement one
         if not isinstance(other, DataElement):
             return NotImplemented
-        return (
-            self.tag_ == (<DataElement> other).tag_
-            and self.vr_ == (<DataElement> other).vr_
-            and self.get() == (<DataElement> other).get()
-        )
+        one = <DataElement> other
+        return self.tag_ == one.tag_ and self.vr_ == one.vr_ and self.get() == one.get()
 
     def __str__(self):
         value = self.get()
@@ -295,9 +292,8 @@ cdef class SlotTable:
 
     def __cinit__(self, *args, **keywords):
         self.slots, self.cache, self.nslots = NULL, NULL, 0
-        self.inherited_sign = -1
         self.item_class = type(self)
-        self.element_class = self._element_class
+        self.element_class = _NOTHING        # looked up when it is needed
 
     def __dealloc__(self):
         cdef uint32_t i
@@ -306,16 +302,28 @@ cdef class SlotTable:
                 Py_XDECREF(self.cache[i])
             PyMem_Free(self.cache)
 
-    cdef attach(self, Scan scan, Item* item, SlotTable parent, object item_class):
+    cdef attach(self, Scan scan, Item* item, object item_class):
         self.scan = scan
         self.item = item[0]
         self.slots = scan.slots + item.first if item.count else NULL
         self.nslots = item.count
         self.item_class = item_class
-        if parent is not None:
-            self.inherited_charset = parent.charset()
-            self.inherited_sign = parent.sign()
-            self.depth = parent.depth + 1
+
+    cdef attach_within(self, Scan scan, Item* item, Surroundings outside):
+        self.attach(scan, item, outside.item_class)
+        self.element_class = outside.element_class
+        self.outside = outside
+
+    cdef Surroundings surroundings(self):
+        cdef Surroundings made
+        if self.inside is None:
+            made = Surroundings.__new__(Surroundings)
+            made.charset, made.sign = self.charset(), self.sign()
+            made.depth = self.outside.depth + 1 if self.outside is not None else 1
+            made.item_class = self.item_class
+            made.element_class = self.item_class._element_class
+            self.inside = made
+        return self.inside
 
     # -- look-up ---------------------------------------------------------------------------------------------------
 
@@ -349,7 +357,7 @@ cdef class SlotTable:
         if slot.tag & 0x10000:
             self.own(element)
         if element.slot.flags & F_ITEMS:
-            element.within = self
+            element.within = self.surroundings()
         else:
             element.charset = self.charset()
         if self.cache[index] == NULL:            # else another thread was first
@@ -359,6 +367,8 @@ cdef class SlotTable:
 
     cdef DataElement new_element(self):
         cdef object cls = self.element_class
+        if cls is _NOTHING:
+            cls = self.element_class = self._element_class
         return DataElement.__new__(DataElement) if cls is None else cls.__new__(cls)
 
     cdef DataElement element(self, uint32_t tag):
@@ -376,16 +386,7 @@ cdef class SlotTable:
             vr = tag_vr(slot.tag)
             if vr == 0 or vr == VR_SQ or vr == VR_ox:
                 return VR_UN
-        return self.choose(vr, slot)
-
-    cdef uint16_t choose(self, uint16_t vr, Slot* slot):
-        if vr == VR_xs:
-            return VR_SS if self.sign() == 1 else VR_US
-        if vr == VR_ox:
-            return VR_OB if slot.flags & F_FRAGMENTS else VR_OW
-        if vr == VR_uw or vr == VR_xw:
-            return VR_US if slot.length == 2 else VR_OW
-        return vr
+        return chosen_vr(vr, slot, self.sign() if vr == VR_xs else -1)
 
     cdef object creator_of(self, uint32_t tag):
         """The private creator that reserved the block of a tag here (PS3.5 7.8.1); None for none."""
@@ -408,11 +409,11 @@ cdef class SlotTable:
             return 0
         vr = private_vr(self.scan, element.owner, element.tag_, element.slot.length)
         if vr == VR_SQ and element.slot.length:
-            nested = nested_scan(self.scan, element.slot, self.depth)
+            nested = nested_scan(self.scan, element.slot, self.outside.depth if self.outside is not None else 0)
             if nested is None:
                 return 0
             element.scan, element.slot = nested, nested.slots + nested.root.first
-        element.vr_ = self.choose(vr, element.slot)
+        element.vr_ = chosen_vr(vr, element.slot, self.sign())
         return 0
 
     cdef CharacterSet charset(self):
@@ -423,14 +424,9 @@ cdef class SlotTable:
             index = self.find(SPECIFIC_CHARACTER_SET)
             if index >= 0:
                 slot = self.slots + index
-                value = decode_value(
-                    self.scan.base + slot.offset, slot.length, VR_CS, False, DEFAULT, slot.tag, slot.offset
-                )
-                self.own_charset = charset_for(tuple(value) if isinstance(value, list) else (value,))
-            elif self.inherited_charset is not None:
-                self.own_charset = self.inherited_charset
+                self.own_charset = charset_of(self.scan.base + slot.offset, slot.length, slot.offset)
             else:
-                self.own_charset = DEFAULT
+                self.own_charset = self.outside.charset if self.outside is not None else DEFAULT
         return self.own_charset
 
     cdef int sign(self):
@@ -443,7 +439,7 @@ cdef class SlotTable:
                 return load_u16(self.scan.base + slot.offset, (slot.flags & F_BIG) != 0) & 1
         if self.extra is not None and PIXEL_REPRESENTATION in self.extra:
             return 1 if (<DataElement> self.extra[PIXEL_REPRESENTATION]).get() else 0
-        return self.inherited_sign
+        return self.outside.sign if self.outside is not None else -1
 
     cdef bint is_changed(self) except -1:
         """Whether writing must look at the elements, rather than copy the source."""
@@ -461,7 +457,7 @@ cdef class SlotTable:
         cdef list out = [self.at(i) for i in range(self.nslots) if not self.is_removed(i)]
         if self.extra:
             out.extend(self.extra.values())
-            out.sort(key=_tag_key)
+            out.sort(key=by_tag)
         return out
 
     # -- change ----------------------------------------------------------------------------------------------------
@@ -470,6 +466,7 @@ cdef class SlotTable:
         cdef int64_t index = self.find(element.tag_)
         self.altered = True
         self.block = 0
+        self.inside = None
         if element.tag_ & 0x10000:
             element.owner = self.creator_of(element.tag_) or element.owner
         if index >= 0:
@@ -496,7 +493,8 @@ cdef class SlotTable:
             raise KeyError(TAG(tag))
         self.altered = True
         self.block = 0
+        self.inside = None
 
 
-def _tag_key(DataElement element):
+def by_tag(DataElement element):
     return element.tag_

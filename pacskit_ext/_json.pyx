@@ -7,6 +7,7 @@ from libc.string cimport memchr, memcpy
 from pacskit_ext._bulkdata cimport BulkDataElement
 from pacskit_ext._charset cimport KIND_SINGLE, CharacterSet
 from pacskit_ext._element cimport DataElement, Sequence, SlotTable
+from pacskit_ext._inherited cimport Surroundings
 from pacskit_ext._errors import DecodeError, EncodeError, PacsError
 from pacskit_ext._jsontext cimport JsonText, swap_into
 from pacskit_ext._reader cimport F_BIG, F_EXTERNAL, F_FRAGMENTS, F_ITEMS, Scan, Slot, value_at
@@ -129,16 +130,16 @@ cdef class JsonWriter(JsonText):
                 element = table.at(index)
             return self.write_leaf(table.scan, slot, vr, table.charset(), element)
         self.open_element(slot.tag, VR_SQ)
-        return self.write_items(table.scan, slot, table)
+        return self.write_items(table.scan, slot, table.surroundings())
 
-    cdef int write_items(self, Scan scan, Slot* slot, SlotTable parent) except -1:
+    cdef int write_items(self, Scan scan, Slot* slot, Surroundings outside) except -1:
         cdef SlotTable item
         cdef uint32_t i
         if slot.count:
             self.put(b',"Value":[', 10)
         for i in range(slot.count):
             item = SlotTable.__new__(SlotTable)
-            item.attach(scan, scan.items + slot.first + i, parent, SlotTable)
+            item.attach_within(scan, scan.items + slot.first + i, outside)
             if i:
                 self.put_char(0x2C)
             self.write_table(item)

@@ -5,5 +5,5 @@ from pacskit_ext._reader cimport Scan, Slot
 
 cdef uint16_t private_vr(Scan scan, object creator, uint32_t tag, int64_t length) except 0
 cdef uint16_t slot_vr(Scan scan, Slot* level, uint32_t index) except 0
-cdef object private_name(Scan scan, object creator, uint32_t tag)
+cdef object name_of(Scan scan, object creator, uint32_t tag)
 cdef Scan nested_scan(Scan outer, Slot* slot, int depth)

@@ -9,6 +9,7 @@ from libc.string cimport memset
 from pacskit_ext._errors cimport RC_NOMEM, RC_OK
 from pacskit_ext._grammar cimport Scanner, close_level, push_slot, try_unknown
 from pacskit_ext._reader cimport F_FRAGMENTS, F_IMPLICIT, F_ITEMS, Item, Scan, Slot
+from pacskit_ext._tagtable import lookup
 from pacskit_ext._vrcode cimport VR_AT, VR_SQ, VR_UN, swap_width, vr_is_long
 
 
@@ -50,9 +51,15 @@ cdef uint16_t slot_vr(Scan scan, Slot* level, uint32_t index) except 0:
     return VR_UN if vr == VR_SQ or (slot.length > 0xFFFF and not vr_is_long(vr)) else vr
 
 
-cdef object private_name(Scan scan, object creator, uint32_t tag):
-    from pacskit_ext._privatetable import name_of
-    return name_of(scan.private if scan is not None else None, creator, tag)
+cdef object name_of(Scan scan, object creator, uint32_t tag):
+    """The name of an attribute, of a private one in its creator's dictionary; says so where it is unknown."""
+    found = lookup(tag)
+    if found is not None and found[3]:
+        return found[3]
+    if tag & 0x10000:
+        from pacskit_ext._privatetable import name_of as private_name
+        return private_name(scan.private if scan is not None else None, creator, tag)
+    return "Group Length" if tag & 0xFFFF == 0 else "Unknown attribute"
 
 
 cdef Scan nested_scan(Scan outer, Slot* slot, int depth):

@@ -3,6 +3,7 @@ from cpython.buffer cimport Py_buffer
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
+from pacskit_ext._recent cimport Recent
 from pacskit_ext._slots cimport (
     F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_REPAIRED, F_UNDEFINED, F_UNSORTED, Item, Note,
     Slot,
@@ -31,6 +32,8 @@ cdef class Scan:
     cdef Scan outer                    # of a value that was scanned later: the scan that has it as one slot
     cdef int max_depth
     cdef uint32_t max_elements
+    cdef Recent* recent                # NULL where there are too few elements for it
+    cdef object recent_charset         # of the text in it
 
 cdef inline const uint8_t* value_at(Scan scan, Slot* slot):
     if slot.flags & F_EXTERNAL:

@@ -11,10 +11,11 @@ from libc.string cimport memset
 
 from pacskit_ext._errors cimport RC_OK, RC_TRUNCATED, raise_rc
 from pacskit_ext._grammar cimport Scanner, scan_level
+from pacskit_ext._recent cimport WORTHWHILE, free_recent, new_recent
 from pacskit_ext._slots cimport F_EXTERNAL, F_IMPLICIT, F_ITEMS, Item, Slot
 
 
-@cython.no_gc_clear        # which would forget the buffer without releasing it
+@cython.no_gc        # the collector would clear a memoryview that is read here, and CPython crashes over that
 cdef class Scan:
     """The elements of one data set as offsets into a buffer; immutable, shared by every view of it."""
 
@@ -23,6 +24,7 @@ cdef class Scan:
         self.slots = NULL
         self.items = NULL
         self.notes = NULL
+        self.recent = NULL
         self.encoded = None
         self.external = None
         memset(&self.root, 0, sizeof(Item))
@@ -31,6 +33,7 @@ cdef class Scan:
         free(self.slots)
         free(self.items)
         free(self.notes)
+        free_recent(self.recent)
         if self.exported:
             PyBuffer_Release(&self.view)
 
@@ -137,6 +140,8 @@ def scan(
     result.notes, result.note_count = s.notes, s.nnotes
     if rc != RC_OK:
         raise_rc(rc, s.at, s.tag)
+    if s.nslots >= WORTHWHILE:
+        result.recent = new_recent()
     result.implicit = (result.root.flags & F_IMPLICIT) != 0
     result.big = big
     result.stopped = result.root.offset + result.root.length

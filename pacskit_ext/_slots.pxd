@@ -1,6 +1,8 @@
 # The table that a scan of a data set leaves behind: slots (elements), items (of sequences, or fragments).
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
+from pacskit_ext._vrcode cimport VR_OB, VR_OW, VR_SS, VR_US, VR_ox, VR_uw, VR_xs, VR_xw
+
 cdef enum:
     F_UNDEFINED = 1      # the length field said undefined; a delimitation item follows
     F_ITEMS = 2          # a sequence: first/count are its items, each with slots of its own
@@ -63,3 +65,14 @@ cdef inline int64_t find_slot(const Slot* slots, uint32_t count, uint32_t tag) n
     if lo < count and slots[lo].tag == tag:
         return lo
     return -1
+
+
+cdef inline uint16_t chosen_vr(uint16_t vr, const Slot* slot, int sign) noexcept nogil:
+    """The VR where the dictionary leaves a choice, made from context (PS3.5 annex A, PS3.3 C.7.6.3)."""
+    if vr == VR_xs:
+        return VR_SS if sign == 1 else VR_US
+    if vr == VR_ox:
+        return VR_OB if slot.flags & F_FRAGMENTS else VR_OW
+    if vr == VR_uw or vr == VR_xw:
+        return VR_US if slot.length == 2 else VR_OW
+    return vr

@@ -5,7 +5,8 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t
 
 from pacskit_ext._charset cimport DEFAULT
 from pacskit_ext._element cimport DataElement, Sequence, SlotTable
-from pacskit_ext._element import DataElement as _DataElement
+from pacskit_ext._element import DataElement as _DataElement, by_tag
+from pacskit_ext._objects cimport track
 from pacskit_ext._reader cimport Scan
 from pacskit_ext._tagtable cimport tag_vr
 from pacskit_ext._values cimport TAG, keyword_tag_of, tag_of
@@ -165,6 +166,7 @@ cdef class ElementTable(SlotTable):
                 raise AttributeError(f"{name!r} is not the keyword of an attribute", name=name, obj=self)
             set_value(self, tag, value)
         else:
+            track(self)        # what it refers to may refer to it
             PyObject_GenericSetAttr(self, name, value)
 
     def __delattr__(self, str name):
@@ -225,7 +227,7 @@ cdef class ElementTable(SlotTable):
                 out.append(element)
         if self.extra:
             out.extend(self.extra.values())
-            out.sort(key=_by_tag)
+            out.sort(key=by_tag)
         return out
 
     def tags(self):
@@ -247,9 +249,8 @@ cdef class ElementTable(SlotTable):
         cdef uint32_t i
         cdef DataElement element
         if self.scan is not None:
-            twin.attach(self.scan, &self.item, None, self.item_class)
-        twin.inherited_charset = self.inherited_charset
-        twin.inherited_sign = self.inherited_sign
+            twin.attach(self.scan, &self.item, self.item_class)
+        twin.outside = self.outside
         twin.altered = self.altered
         for i in range(self.nslots):
             element = self.cached(i)
@@ -267,14 +268,10 @@ cdef class ElementTable(SlotTable):
         return self.is_changed()
 
 
-def _by_tag(DataElement element):
-    return element.tag_
-
-
 def wrap(Scan scan not None, table_class, item_class=None):
     """The data set of class ``table_class`` over ``scan``; items of its sequences of ``item_class``, or the same."""
     cdef SlotTable table = table_class.__new__(table_class)
-    table.attach(scan, &scan.root, None, table_class if item_class is None else item_class)
+    table.attach(scan, &scan.root, table_class if item_class is None else item_class)
     return table
 
 

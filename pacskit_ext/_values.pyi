@@ -1,8 +1,11 @@
-import datetime
 from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self, SupportsIndex, TypeVar
+
+from pacskit_ext._dates import DA as DA
+from pacskit_ext._dates import DT as DT
+from pacskit_ext._dates import TM as TM
 
 T = TypeVar("T")
 
@@ -68,6 +71,7 @@ class DS(float):
     def __new__(cls, value: float | str | Decimal = 0.0) -> Self: ...
 
 class IS(int):
+    __slots__ = ()
     def __new__(cls, value: float | str | Decimal = 0) -> Self: ...
     @property
     def original_string(self) -> str: ...
@@ -94,21 +98,6 @@ class PersonName(str):
     def name_suffix(self) -> str: ...
     def family_comma_given(self) -> str: ...
     def formatted(self, pattern: str) -> str: ...
-
-class DA(str):
-    __slots__ = ()
-    def __new__(cls, value: str | datetime.date = "") -> Self: ...
-    def date(self) -> datetime.date | None: ...
-
-class TM(str):
-    __slots__ = ()
-    def __new__(cls, value: str | datetime.time | datetime.datetime = "") -> Self: ...
-    def time(self) -> datetime.time | None: ...
-
-class DT(str):
-    __slots__ = ()
-    def __new__(cls, value: str | datetime.date = "") -> Self: ...
-    def datetime(self) -> datetime.datetime | None: ...
 
 class MultiValue(list[T]):
     changed: bool

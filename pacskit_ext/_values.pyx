@@ -1,14 +1,16 @@
 """The Python values of the VRs that have types of their own."""
 
-import datetime
 import re
 from decimal import Decimal
 from enum import StrEnum
 
 cimport cython
-from libc.stdint cimport uint32_t
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t, uint16_t, uint32_t
 
+from pacskit_ext._dates import DA, DT, TM
 from pacskit_ext._errors import DecodeError, EncodeError
+from pacskit_ext._objects cimport FLOAT_AND_SIZE, new_float_and, new_int, track
 from pacskit_ext._tagtable import keyword_for, tag_for
 
 
@@ -60,9 +62,24 @@ cdef dict _VR_OF = {int.from_bytes(_AMBIGUOUS.get(str(vr), str(vr).encode()), "l
 cdef dict _CODE_OF = {str(vr): code for code, vr in _VR_OF.items()}
 
 
+cdef PyObject* _VRS[1024]        # five bits of each character say where; a choice has a place that no VR has
+cdef uint16_t _VR_CODES[1024]
+cdef object _UNKNOWN = VR.UN
+
+
+cdef inline int place_of(int code) noexcept:
+    return (code & 0x1F) << 5 | (code >> 8) & 0x1F
+
+
+for _code, _vr in _VR_OF.items():
+    _VRS[place_of(_code)] = <PyObject*> _vr
+    _VR_CODES[place_of(_code)] = _code
+
+
 cdef object vr_of(int code):
     """The VR of two packed characters; UN for a pair that is none."""
-    return _VR_OF.get(code, VR.UN)
+    cdef int place = place_of(code)
+    return <object> _VRS[place] if _VR_CODES[place] == code else _UNKNOWN
 
 
 cdef int code_of(object vr) except -1:
@@ -153,6 +170,16 @@ cdef object keyword_tag_of(str keyword):
     return tag
 
 
+cdef object new_ds(double number, str text):
+    """A DS without the checks of its class."""
+    return new_float_and(DS, number, text)
+
+
+cdef object new_is(int64_t number):
+    """The IS of a number that was written as Python writes it."""
+    return new_int(IS, number)
+
+
 @cython.no_gc
 cdef class DS(float):
     """A decimal string (PS3.5 6.2): a float that keeps the text it was read from in ``original_string``."""
@@ -173,8 +200,14 @@ cdef class DS(float):
         return DS, (self.original_string or float(self),)
 
 
+if DS.__basicsize__ != FLOAT_AND_SIZE:
+    raise ImportError("a float is laid out in another way than this was compiled for")
+
+
 class IS(int):
     """An integer string (PS3.5 6.2); ``original_string`` is the text it was read from."""
+
+    __slots__ = ()
 
     def __new__(cls, value=0):
         if isinstance(value, str):
@@ -183,9 +216,10 @@ class IS(int):
                 number = int(text)
             except ValueError:
                 number = _whole(text)
-            self = int.__new__(cls, number)
-            if str(number) != text:
-                self.text = text
+            if str(number) == text:
+                return int.__new__(cls, number)
+            self = int.__new__(_SpelledIS if cls is IS else cls, number)
+            self._text = text
             return self
         if isinstance(value, (float, Decimal)) and value != int(value):
             raise EncodeError(f"{value!r} is not a whole number")
@@ -193,12 +227,22 @@ class IS(int):
 
     @property
     def original_string(self):
-        return self.__dict__.get("text") or int.__repr__(self)
+        return getattr(self, "_text", None) or int.__repr__(self)
 
     def __str__(self):
         return self.original_string
 
     __repr__ = __str__
+
+
+class _SpelledIS(IS):
+    """One whose text is not what its number would be written as."""
+
+    def __reduce__(self):
+        return IS, (self._text,)
+
+
+_SpelledIS.__name__ = "IS"
 
 
 def _whole(text):
@@ -279,145 +323,57 @@ def _nth(text, separator, index):
     return parts[index] if index < len(parts) else ""
 
 
-class DA(str):
-    """A date, ``YYYYMMDD`` (PS3.5 6.2), or a range of dates in a query."""
-
-    __slots__ = ()
-
-    def __new__(cls, value=""):
-        if isinstance(value, datetime.datetime):
-            value = value.date()
-        if isinstance(value, datetime.date):
-            value = value.strftime("%Y%m%d").zfill(8)
-        return str.__new__(cls, value)
-
-    def date(self):
-        """The ``datetime.date``; None when empty; raises DecodeError when it is not one date."""
-        text = self.strip()
-        if not text:
-            return None
-        if len(text) == 10 and text[4] == text[7] == ".":
-            text = text.replace(".", "")        # ACR-NEMA
-        if len(text) != 8 or not text.isdigit():
-            raise DecodeError(f"{str(self)!r} is not a date")
-        try:
-            return datetime.date(int(text[:4]), int(text[4:6]), int(text[6:]))
-        except ValueError as error:
-            raise DecodeError(f"{str(self)!r} is not a date") from error
-
-
-cdef object _TM = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?")
-cdef object _DT = re.compile(
-    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?)?)?)?)?([+-]\d{4})?"
-)
-
-
-class TM(str):
-    """A time of day, ``HHMMSS.FFFFFF`` (PS3.5 6.2), or a range of times in a query."""
-
-    __slots__ = ()
-
-    def __new__(cls, value=""):
-        if isinstance(value, datetime.datetime):
-            value = value.time()
-        if isinstance(value, datetime.time):
-            value = value.strftime("%H%M%S.%f" if value.microsecond else "%H%M%S")
-        return str.__new__(cls, value)
-
-    def time(self):
-        """The ``datetime.time``; None when empty; raises DecodeError when it is not one time."""
-        text = self.strip()
-        if not text:
-            return None
-        match = _TM.fullmatch(text)
-        if match is None:
-            raise DecodeError(f"{str(self)!r} is not a time")
-        second = min(int(match[3] or 0), 59)      # 60 is a leap second
-        try:
-            return datetime.time(int(match[1]), int(match[2] or 0), second, int((match[4] or "0").ljust(6, "0")))
-        except ValueError as error:
-            raise DecodeError(f"{str(self)!r} is not a time") from error
-
-
-class DT(str):
-    """A date and time, ``YYYYMMDDHHMMSS.FFFFFF&ZZXX`` (PS3.5 6.2), or a range in a query."""
-
-    __slots__ = ()
-
-    def __new__(cls, value=""):
-        if isinstance(value, datetime.datetime):
-            text = value.strftime("%Y%m%d%H%M%S.%f" if value.microsecond else "%Y%m%d%H%M%S")
-            value = text.zfill(len(text)) + (value.strftime("%z")[:5] if value.tzinfo else "")
-        elif isinstance(value, datetime.date):
-            value = value.strftime("%Y%m%d")
-        return str.__new__(cls, value)
-
-    def datetime(self):
-        """The ``datetime.datetime``, aware when an offset is given; None when empty; raises DecodeError else."""
-        text = self.strip()
-        if not text:
-            return None
-        match = _DT.fullmatch(text)
-        if match is None:
-            raise DecodeError(f"{str(self)!r} is not a date and time")
-        zone = None
-        if match[8]:
-            minutes = int(match[8][1:3]) * 60 + int(match[8][3:])
-            zone = datetime.timezone(datetime.timedelta(minutes=-minutes if match[8][0] == "-" else minutes))
-        try:
-            return datetime.datetime(
-                int(match[1]), int(match[2] or 1), int(match[3] or 1), int(match[4] or 0), int(match[5] or 0),
-                min(int(match[6] or 0), 59), int((match[7] or "0").ljust(6, "0")), zone,
-            )
-        except ValueError as error:
-            raise DecodeError(f"{str(self)!r} is not a date and time") from error
+cdef inline void mark(MultiValue many):
+    """Values that were read refer to nothing; what is put among them may refer back, so that the collector must see."""
+    many.changed = True
+    track(many)
 
 
 cdef class MultiValue(list):
     """The values of an element that has more than one; a list that knows whether it was changed."""
 
     def append(self, value):
-        self.changed = True
+        mark(self)
         list.append(self, value)
 
     def extend(self, values):
-        self.changed = True
+        mark(self)
         list.extend(self, values)
 
     def insert(self, index, value):
-        self.changed = True
+        mark(self)
         list.insert(self, index, value)
 
     def pop(self, index=-1):
-        self.changed = True
+        mark(self)
         return list.pop(self, index)
 
     def remove(self, value):
-        self.changed = True
+        mark(self)
         list.remove(self, value)
 
     def clear(self):
-        self.changed = True
+        mark(self)
         list.clear(self)
 
     def sort(self, *, key=None, reverse=False):
-        self.changed = True
+        mark(self)
         list.sort(self, key=key, reverse=reverse)
 
     def reverse(self):
-        self.changed = True
+        mark(self)
         list.reverse(self)
 
     def __setitem__(self, index, value):
-        self.changed = True
+        mark(self)
         list.__setitem__(self, index, value)
 
     def __delitem__(self, index):
-        self.changed = True
+        mark(self)
         list.__delitem__(self, index)
 
     def __iadd__(self, values):
-        self.changed = True
+        mark(self)
         list.extend(self, values)
         return self
 
@@ -439,6 +395,13 @@ INTEGER_STRING = IS
 
 cdef object _shown(object value):
     return repr(str(value)) if isinstance(value, str) else str(value)
+
+
+cdef Py_ssize_t multiplicity(object value):
+    """How many values there are; 1 for bytes, 0 for nothing."""
+    if isinstance(value, MultiValue):
+        return len(<MultiValue> value)
+    return 0 if value is None or (isinstance(value, (str, bytes)) and len(value) == 0) else 1
 
 
 cdef str text_of(object value):

@@ -8,11 +8,16 @@ from libc.string cimport memchr, memcpy
 
 import struct
 
-from pacskit_ext._charset cimport CharacterSet
+from pacskit_ext._charset cimport DEFAULT, CharacterSet, charset_for
 from pacskit_ext._errors import DecodeError, EncodeError
-from pacskit_ext._numbers cimport is_blank, parse_decimal
+from pacskit_ext._numbers cimport is_blank, parse_decimal, parse_integer
+from pacskit_ext._objects cimport new_text, untrack
+from pacskit_ext._reader cimport F_EXTERNAL, Scan, Slot, value_at
+from pacskit_ext._recent cimport Recent, is_recent, place_of_value, remember
 from pacskit_ext._span cimport load_u16, load_u32, load_u64
-from pacskit_ext._values cimport DATE, DATE_TIME, DS, INTEGER_STRING, PERSON_NAME, TAG, TIME, MultiValue
+from pacskit_ext._values cimport (
+    DATE, DATE_TIME, DS, INTEGER_STRING, PERSON_NAME, TAG, TIME, MultiValue, new_ds, new_is,
+)
 from pacskit_ext._uid import UID
 from pacskit_ext._vrcode cimport (
     VR_AE, VR_AS, VR_AT, VR_CS, VR_DA, VR_DS, VR_DT, VR_FD, VR_FL, VR_IS, VR_LO, VR_LT, VR_PN, VR_SH, VR_SL, VR_SS,
@@ -42,7 +47,6 @@ cdef object empty_value(uint16_t vr):
 
 cdef object decimal_string(const uint8_t* p, int64_t n, uint32_t tag, int64_t offset):
     cdef double number = 0
-    cdef DS result
     cdef int rc
     while n and is_blank(p[0]):
         p += 1
@@ -58,12 +62,18 @@ cdef object decimal_string(const uint8_t* p, int64_t n, uint32_t tag, int64_t of
             number = float(text)
         except ValueError:
             raise DecodeError(f"{text[:32]!r} is not a decimal string", tag=tag, offset=offset) from None
-    result = DS.__new__(DS, number)
-    result.original_string = text
-    return result
+    return new_ds(number, text)
+
+
+cdef inline bint is_canonical(const uint8_t* p, int64_t n) noexcept nogil:
+    """Whether a whole number, if it is one, is written as Python would."""
+    if p[0] == 0x2D:
+        return n > 1 and p[1] != 0x30
+    return p[0] != 0x2B and (p[0] != 0x30 or n == 1)
 
 
 cdef object integer_string(const uint8_t* p, int64_t n, uint32_t tag, int64_t offset):
+    cdef int64_t number = 0
     while n and is_blank(p[0]):
         p += 1
         n -= 1
@@ -71,6 +81,8 @@ cdef object integer_string(const uint8_t* p, int64_t n, uint32_t tag, int64_t of
         n -= 1
     if n == 0:
         return None
+    if is_canonical(p, n) and parse_integer(p, n, &number) == 0:
+        return new_is(number)
     text = PyUnicode_DecodeLatin1(<const char*> p, n, NULL)
     try:
         return INTEGER_STRING(text)
@@ -120,6 +132,7 @@ cdef object numbers(const uint8_t* p, int64_t n, uint16_t vr, bint big, uint32_t
     many = MultiValue.__new__(MultiValue)
     for i in range(count):
         list.append(many, one_number(p + i * width, vr, big))
+    untrack(many)
     return many
 
 
@@ -137,13 +150,13 @@ cdef object piece(const uint8_t* p, int64_t n, uint16_t vr, uint32_t tag, int64_
             begin += 1
     text = PyUnicode_DecodeLatin1(<const char*> p + begin, n - begin, NULL)
     if vr == VR_UI:
-        return UID(text)
+        return new_text(UID, text)
     if vr == VR_DA:
-        return DATE(text)
+        return new_text(DATE, text)
     if vr == VR_TM:
-        return TIME(text)
+        return new_text(TIME, text)
     if vr == VR_DT:
-        return DATE_TIME(text)
+        return new_text(DATE_TIME, text)
     return text
 
 
@@ -159,6 +172,7 @@ cdef object pieces(const uint8_t* p, int64_t n, uint16_t vr, uint32_t tag, int64
         stop = bar - p if bar != NULL else n
         list.append(many, piece(p + start, stop - start, vr, tag, offset + start))
         if bar == NULL:
+            untrack(many)
             return many
         start = stop + 1
         bar = <const uint8_t*> memchr(p + start, 0x5C, n - start) if start < n else NULL
@@ -175,11 +189,12 @@ cdef object text_value(const uint8_t* p, int64_t n, uint16_t vr, CharacterSet ch
         n -= 1
     text = charset.decode(<const char*> p, n, vr == VR_PN)
     if "\\" not in text:
-        return PERSON_NAME(_trim_name(text)) if vr == VR_PN else text
+        return new_text(PERSON_NAME, _trim_name(text)) if vr == VR_PN else text
     many = MultiValue.__new__(MultiValue)
     for part in text.split("\\"):
         part = part.rstrip(" \0")
-        list.append(many, PERSON_NAME(_trim_name(part)) if vr == VR_PN else part)
+        list.append(many, new_text(PERSON_NAME, _trim_name(part)) if vr == VR_PN else part)
+    untrack(many)
     return many
 
 
@@ -210,6 +225,28 @@ cdef object decode_value(
             n -= 1
         return PyUnicode_DecodeLatin1(<const char*> p, n, NULL)
     return PyBytes_FromStringAndSize(<const char*> p, n)
+
+
+cdef object decode_again(Scan scan, Slot* slot, uint16_t vr, CharacterSet charset):
+    """The value of a short text, which may be the object that an equal one is; lists are not shared."""
+    cdef const uint8_t* p = value_at(scan, slot)
+    cdef Recent* one = NULL
+    if scan.recent_charset is None:
+        scan.recent_charset = charset
+    if not slot.flags & F_EXTERNAL and (scan.recent_charset is charset or not is_text(vr)):
+        one = scan.recent + place_of_value(p, slot.length, vr)
+        if is_recent(one, scan.base, slot.offset, slot.length, vr):
+            return <object> one.value
+    value = decode_value(p, slot.length, vr, False, charset, slot.tag, slot.offset)
+    if one != NULL and not isinstance(value, MultiValue):
+        remember(one, value, slot.offset, slot.length, vr)
+    return value
+
+
+cdef CharacterSet charset_of(const uint8_t* p, int64_t n, int64_t offset):
+    """The character set that a value of (0008,0005) names."""
+    value = decode_value(p, n, VR_CS, False, DEFAULT, 0x00080005, offset)
+    return charset_for(tuple(value) if isinstance(value, list) else (value,))
 
 
 # -- Python values in ------------------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """The data-set writer: what was not changed is copied, or converted between the uncompressed syntaxes, as bytes."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
+from pacskit_ext._bytes cimport new_bytes
 from pacskit_ext._charset cimport DEFAULT, CharacterSet
 from pacskit_ext._element cimport DataElement, SlotTable, Sequence
 from pacskit_ext._errors import DecodeError, EncodeError
@@ -12,7 +13,9 @@ from pacskit_ext._private cimport slot_vr
 from pacskit_ext._reader cimport (
     F_BIG, F_EXTERNAL, F_FRAGMENTS, F_IMPLICIT, F_ITEMS, F_PARTIAL, F_REPAIRED, F_UNDEFINED, Item, Scan, Slot, value_at,
 )
-from pacskit_ext._span cimport bswap16, bswap32, bswap64, store_u16, store_u32
+from pacskit_ext._slots cimport chosen_vr
+from pacskit_ext._span cimport store_u16, store_u32
+from pacskit_ext._swap cimport copy_swapped_free
 from pacskit_ext._vr cimport encode_value
 from pacskit_ext._vrcode cimport (
     VR_OB, VR_OW, VR_SQ, VR_SS, VR_UN, VR_US, VR_ox, VR_uw, VR_xs, VR_xw, is_text, swap_width, vr_is_known, vr_is_long,
@@ -30,34 +33,6 @@ cdef enum:
     BITS_ALLOCATED = 0x00280100
     SPECIFIC_CHARACTER_SET = 0x00080005
     UNDEFINED = 0xFFFFFFFF
-
-
-cdef void copy_swapped(uint8_t* out, const uint8_t* p, int64_t n, int width) noexcept nogil:
-    """Copy with the byte order of each unit reversed; bytes past the last whole unit as they are."""
-    cdef int64_t i
-    cdef uint16_t v16
-    cdef uint32_t v32
-    cdef unsigned long long v64
-    cdef int64_t whole = n - n % width
-    if width == 2:
-        for i in range(0, whole, 2):
-            memcpy(&v16, p + i, 2)
-            v16 = bswap16(v16)
-            memcpy(out + i, &v16, 2)
-    elif width == 4:
-        for i in range(0, whole, 4):
-            memcpy(&v32, p + i, 4)
-            v32 = bswap32(v32)
-            memcpy(out + i, &v32, 4)
-    elif width == 8:
-        for i in range(0, whole, 8):
-            memcpy(&v64, p + i, 8)
-            v64 = bswap64(v64)
-            memcpy(out + i, &v64, 8)
-    else:
-        whole = 0
-    if n > whole:
-        memcpy(out + whole, p + whole, n - whole)
 
 
 cdef bint is_whole(SlotTable table) noexcept:
@@ -84,7 +59,7 @@ cdef class Writer:
         self.implicit = implicit
         self.big = big
         self.encapsulated = encapsulated
-        self.out = PyBytes_FromStringAndSize(NULL, expected)
+        self.out = new_bytes(expected)
         self.base = <uint8_t*> PyBytes_AS_STRING(self.out)
         self.room = expected
 
@@ -95,7 +70,7 @@ cdef class Writer:
             return 0
         while room < self.used + n:
             room = room + (room >> 1) + 4096
-        bigger = PyBytes_FromStringAndSize(NULL, room)
+        bigger = new_bytes(room)
         memcpy(PyBytes_AS_STRING(bigger), self.base, self.used)
         self.out = bigger
         self.base = <uint8_t*> PyBytes_AS_STRING(bigger)
@@ -104,7 +79,7 @@ cdef class Writer:
 
     cdef int copy(self, const uint8_t* p, int64_t n) except -1:
         self.need(n)
-        memcpy(self.base + self.used, p, n)
+        copy_swapped_free(self.base + self.used, p, n, 1)
         self.used += n
         return 0
 
@@ -171,19 +146,14 @@ cdef class Writer:
             return self.put_items(scan, slot, table, sign)
         if slot.flags & F_FRAGMENTS:
             return self.put_fragments(scan, slot)
-        if vr == VR_xs:
-            vr = VR_SS if sign == 1 else VR_US
-        elif vr == VR_ox:
-            vr = VR_OW
-        elif vr == VR_uw or vr == VR_xw:
-            vr = VR_US if slot.length == 2 else VR_OW
+        vr = chosen_vr(vr, slot, sign)
         if slot.tag & 0xFFFF == 0 and slot.tag >> 16 > 2:
             return 0              # a group length of the other encoding would be wrong; it is retired (PS3.5 7.2)
         pad = slot.length & 1 and slot.flags & F_REPAIRED       # cut off in the middle; others stay as they were
         self.put_header(slot.tag, vr, slot.length + pad)
         self.need(slot.length + 1)
         width = swap_width(vr) if self.big != ((slot.flags & F_BIG) != 0) else 1
-        copy_swapped(self.base + self.used, p, slot.length, width)
+        copy_swapped_free(self.base + self.used, p, slot.length, width)
         self.base[self.used + slot.length] = 0x20 if vr_is_padded_with_space(vr) else 0
         self.used += slot.length + pad
         return 0
@@ -372,10 +342,23 @@ def encode(SlotTable table not None, *, bint implicit, bint big=False, bint enca
         expected += table.item.length
         writer = Writer(implicit=implicit, big=big, encapsulated=encapsulated, expected=0)
         if writer.can_copy(table):
-            return PyBytes_FromStringAndSize(<const char*> table.scan.base + table.item.offset, table.item.length)
+            return copied(table)
     writer = Writer(implicit=implicit, big=big, encapsulated=encapsulated, expected=expected)
     writer.put_table(table, None)
     return writer.finish()
+
+
+cdef bytes copied(SlotTable table):
+    cdef bytes out = new_bytes(table.item.length)
+    copy_swapped_free(<uint8_t*> PyBytes_AS_STRING(out), table.scan.base + table.item.offset, table.item.length, 1)
+    return out
+
+
+def source_copy(SlotTable table not None):
+    """The bytes that `source_of` shows; None where the data set was changed."""
+    if table.scan is None or not is_whole(table) or table.is_changed():
+        return None
+    return copied(table)
 
 
 def source_of(SlotTable table not None):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from pacskit.core.dataset import Dataset
 from pacskit.encoding import dcmread, decode, encode, transcode
 
 from . import inputs
@@ -98,3 +100,62 @@ class WriteDataset(_Kinds):
 
     def time_transcode(self, objects: Inputs, kind: str) -> None:
         transcode(self.data, self.syntax, self.other)
+
+
+class Segmentation(Benchmark):
+    """Many frames whose sequences have undefined lengths."""
+
+    def setup_cache(self) -> bytes:
+        return inputs.segmentation(PROFILE.scaled(12_000))
+
+    def time_open(self, data: bytes) -> None:
+        decode(data)
+
+    def time_open_and_walk(self, data: bytes) -> None:
+        touch(decode(data))
+
+    def peakmem_open(self, data: bytes) -> None:
+        decode(data)
+
+
+class Contours(Benchmark):
+    """Decimal strings to arrays."""
+
+    def setup_cache(self) -> bytes:
+        return inputs.structure_set(PROFILE.scaled(500))
+
+    def time_arrays(self, data: bytes) -> None:
+        for region in decode(data, inputs.IMPLICIT).ROIContourSequence:
+            for contour in region.ContourSequence:
+                contour.array("ContourData")
+
+
+class ByteOrder(Benchmark):
+    """Pixels from little to big endian."""
+
+    def setup_cache(self) -> bytes:
+        return inputs.big_words(PROFILE.scaled(200) * 1_000_000)
+
+    def time_little_to_big(self, data: bytes) -> None:
+        transcode(data, inputs.EXPLICIT, inputs.BIG)
+
+
+class MakeAndCopy(Benchmark):
+    """Data sets that are made, changed inside, and copied."""
+
+    def setup_cache(self) -> tuple[bytes, bytes]:
+        return inputs.ct_slice(pixels=0), inputs.enhanced_mr(PROFILE.scaled(1000))
+
+    def setup(self, data: tuple[bytes, bytes]) -> None:
+        self.header, self.frames = decode(data[0]), decode(data[1])
+
+    def time_identifier(self, data: tuple[bytes, bytes]) -> None:
+        made = Dataset(QueryRetrieveLevel="STUDY", PatientName="DOE*", StudyDate="20240101-", StudyInstanceUID="")
+        encode(made, inputs.IMPLICIT)
+
+    def time_deep_copy(self, data: tuple[bytes, bytes]) -> None:
+        copy.deepcopy(self.header)
+
+    def time_change_inside(self, data: tuple[bytes, bytes]) -> None:
+        self.frames.PerFrameFunctionalGroupsSequence[0].FrameContentSequence[0].StackID = "2"
+        encode(self.frames, inputs.EXPLICIT)

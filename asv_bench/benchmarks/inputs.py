@@ -15,22 +15,28 @@ __all__ = [
     "EXPLICIT",
     "IMPLICIT",
     "INDEX_KEYS",
+    "big_words",
     "ct_slice",
     "encode",
     "enhanced_mr",
     "multiframe_head",
     "part10",
+    "segmentation",
     "small_instance",
     "sr_tree",
+    "structure_set",
 ]
 
 Element: TypeAlias = "tuple[int, str, bytes | list[list[Element]]]"
 
 IMPLICIT: Final = "1.2.840.10008.1.2"
 EXPLICIT: Final = "1.2.840.10008.1.2.1"
+BIG: Final = "1.2.840.10008.1.2.2"
 CT_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
 MR_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.4.1"
 SR_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.88.33"
+SEG_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.66.4"
+RT_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.481.3"
 SECONDARY: Final = "1.2.840.10008.5.1.4.1.1.7.2"
 INDEX_KEYS: Final = (
     "SOPClassUID",
@@ -383,6 +389,76 @@ def sr_tree(items: int = 5000, *, seed: int = 0) -> bytes:
         (0x0040A730, "SQ", containers),
     ]
     return encode(head, defined=False)
+
+
+def _segment_frame(number: int) -> list[Element]:
+    """What the functional groups of one frame of a segmentation say (PS3.3 A.51.5)."""
+    source: list[Element] = [
+        _element(0x00081150, "UI", CT_STORAGE),
+        _element(0x00081155, "UI", instance_uid(number % 400)),
+        _element(0x00081160, "IS", "1"),
+        _code(0x0040A170, "121322", "DCM", "Source image for image processing operation"),
+    ]
+    return [
+        (0x00089124, "SQ", [[(0x00082112, "SQ", [source]), _code(0x00089215, "113076", "DCM", "Segmentation")]]),
+        (0x00209111, "SQ", [[_element(0x00209157, "UL", f"{number // 400 + 1}\\{number % 400 + 1}")]]),
+        (0x00209113, "SQ", [[_element(0x00200032, "DS", f"-177.65\\-349.65\\{-412.5 + number % 400:.1f}")]]),
+        (0x0062000A, "SQ", [[_element(0x0062000B, "US", str(number // 400 + 1))]]),
+    ]
+
+
+def segmentation(frames: int = 12_000, *, seed: int = 0) -> bytes:
+    """The data set of a segmentation, its sequences delimited, without pixels: nineteen elements for each frame."""
+    head: list[Element] = [
+        _element(0x00080005, "CS", "ISO_IR 192"),
+        _element(0x00080016, "UI", SEG_STORAGE),
+        _element(0x00080018, "UI", instance_uid(seed, 9)),
+        _element(0x00080060, "CS", "SEG"),
+        _element(0x00100020, "LO", "PAT1"),
+        _element(0x0020000D, "UI", f"{_ROOT}.2.900"),
+        _element(0x00280008, "IS", str(frames)),
+    ]
+    groups: Element = (0x52009230, "SQ", [_segment_frame(number) for number in range(frames)])
+    return encode([*head, groups], defined=False)
+
+
+def structure_set(contours: int = 500, points: int = 900, *, seed: int = 0) -> bytes:
+    """The data set of an RT structure set (PS3.3 C.8.8.6) of ten regions."""
+    random_ = random.Random(seed)
+
+    def contour(number: int) -> list[Element]:
+        z = f"{number - 250:.2f}"
+        places = [f"{random_.uniform(-250, 250):.2f}\\{random_.uniform(-250, 250):.2f}\\{z}" for _ in range(points)]
+        data = _packed("DS", "\\".join(places))
+        return [
+            _element(0x30060042, "CS", "CLOSED_PLANAR"),
+            _element(0x30060046, "IS", str(points)),
+            (0x30060050, "DS", data),
+        ]
+
+    regions: list[list[Element]] = [
+        [
+            _element(0x3006002A, "IS", "255\\0\\0"),
+            (0x30060040, "SQ", [contour(number) for number in range(region, contours, 10)]),
+            _element(0x30060084, "IS", str(region + 1)),
+        ]
+        for region in range(10)
+    ]
+    head: list[Element] = [
+        _element(0x00080016, "UI", RT_STORAGE),
+        _element(0x00080018, "UI", instance_uid(seed, 10)),
+        _element(0x00080060, "CS", "RTSTRUCT"),
+        _element(0x00100020, "LO", "PAT1"),
+    ]
+    return encode([*head, (0x30060039, "SQ", regions)], implicit=True)
+
+
+def big_words(size: int) -> bytes:
+    """The data set of an image of 16 bits of so many bytes, in Explicit VR Little Endian."""
+    block = random.Random(0).randbytes(1_000_000)
+    head = encode([_element(0x00280100, "US", "16"), _element(0x00280103, "US", "0")])
+    pixels = (block * (size // len(block) + 1))[:size]
+    return b"".join([head, struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, size), pixels])
 
 
 def multiframe_head(size: int, number: int = 0) -> tuple[str, bytes]:

@@ -11,16 +11,44 @@ import sys
 import time
 from pathlib import Path
 
-from asv_bench.compare import footprint, network, parse, scan, textforms, tls
+from asv_bench.compare import (
+    codec_families,
+    codecs,
+    display,
+    edits,
+    footprint,
+    jpeg_lossless,
+    latency,
+    network,
+    parse,
+    pixels,
+    scan,
+    textforms,
+    tls,
+)
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
 
-ROWS = [*parse.ROWS, *textforms.ROWS, *scan.ROWS, *network.ROWS, *tls.ROWS, *footprint.ROWS]
+ROWS = [
+    *parse.ROWS,
+    *edits.ROWS,
+    *textforms.ROWS,
+    *scan.ROWS,
+    *network.ROWS,
+    *tls.ROWS,
+    *latency.ROWS,
+    *codecs.ROWS,
+    *jpeg_lossless.ROWS,
+    *codec_families.ROWS,
+    *pixels.ROWS,
+    *display.ROWS,
+    *footprint.ROWS,
+]
 
 
 def _versions() -> str:
     found = [f"Python {platform.python_version()}"]
-    for name in ("pydicom", "pynetdicom", "dicomsdl", "fastdicom"):
+    for name in ("pydicom", "pynetdicom", "dicomsdl", "fastdicom", "imagecodecs", "pylibjpeg-libjpeg"):
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:

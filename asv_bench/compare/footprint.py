@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from asv_bench.benchmarks import inputs
@@ -65,6 +67,51 @@ def _growth(server: Begin, size: int) -> float:
         return _resident(found.pid, "VmHWM") - idle
 
 
+_OPENED = """
+import gc, sys
+{prepare}
+def resident():
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * {page}
+few = opened(sys.argv[1])
+before = resident()
+dataset = opened(sys.argv[2])
+print(resident() - before)
+"""
+_READERS = {
+    "pacskit": "from pacskit.encoding import dcmread as opened",
+    "pydicom": "from pydicom import dcmread as opened",
+    "dicomsdl": "from dicomsdl import open as opened",
+    "fastdicom": "from fastdicom import dcmread as opened",
+}
+
+
+@cache
+def _opened(reader: str, small: Path, path: Path) -> float:
+    """Memory that an opened file takes in a process that has opened another one, in sizes of the file.
+
+    Measured once for all rounds: it is not a time.
+    """
+    need(reader)
+    if not Path("/proc/self/statm").exists():
+        raise Missing("this system has no /proc")
+    code = _OPENED.format(prepare=_READERS[reader], page=os.sysconf("SC_PAGESIZE"))
+    command = [sys.executable, "-c", code, str(small), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parents[2])
+    return int(done.stdout) / path.stat().st_size
+
+
+def _openings(scale: Scale, stack: ExitStack) -> list[Subject]:
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="compare-")))
+    paths = []
+    for frames in (10, scale(2000, 12_000)):
+        paths.append(folder / f"{frames}.dcm")
+        data = inputs.segmentation(frames)
+        paths[-1].write_bytes(inputs.part10(data, inputs.SEG_STORAGE, inputs.instance_uid(0, 9)))
+    return [Subject(reader, partial(_opened, reader, *paths)) for reader in _READERS]
+
+
 def _import(modules: str, times: int) -> float:
     """Milliseconds that a new interpreter takes to import and leave: the median of several."""
     for module in modules.split(", "):
@@ -115,6 +162,7 @@ def _imports(scale: Scale, stack: ExitStack) -> list[Subject]:
 
 
 ROWS = [
+    Row("opened", "memory of an opened SEG of 12,000 frames, nothing touched", "x its size", _openings, below=3),
     Row("idle", "CPU of idle associations", "% of a core", _idles, below=1),
     Row("memory", "memory over idle while a large object arrives", "MB", _memory, below=40),
     Row("import", "import in a new interpreter, wall clock", "ms", _imports, below=60),

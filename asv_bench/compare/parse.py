@@ -104,6 +104,14 @@ def _pydicom_read(path: str, **options: Any) -> Any:
     return _module("pydicom").dcmread(path, **options)
 
 
+def pydicom_bytes(dataset: Any, *, implicit: bool) -> bytes:
+    """The bytes of a data set without preamble and meta, in little endian, by pydicom's writer."""
+    buffer = _module("pydicom.filebase").DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, implicit
+    _module("pydicom.filewriter").write_dataset(buffer, dataset)
+    return bytes(buffer.getvalue())
+
+
 # ---- the rows -----------------------------------------------------------------------------------
 
 
@@ -211,15 +219,7 @@ def _write(scale: Scale, stack: ExitStack) -> list[Subject]:
         return repeated(lambda dataset: encode(dataset, inputs.EXPLICIT), ours, scale(20, 60))
 
     def pydicom() -> float:
-        filebase, filewriter = _module("pydicom.filebase"), _module("pydicom.filewriter")
-
-        def write(dataset: Any) -> None:
-            buffer = filebase.DicomBytesIO()
-            buffer.is_little_endian, buffer.is_implicit_VR = True, False
-            filewriter.write_dataset(buffer, dataset)
-            buffer.getvalue()
-
-        return repeated(write, [_pydicom_read(path) for path in paths], 2)
+        return repeated(partial(pydicom_bytes, implicit=False), [_pydicom_read(path) for path in paths], 2)
 
     def pydicom_file() -> float:
         return repeated(lambda dataset: dataset.save_as(io.BytesIO()), [_pydicom_read(path) for path in paths], 2)
@@ -236,12 +236,89 @@ def _write(scale: Scale, stack: ExitStack) -> list[Subject]:
     ]
 
 
+def _segments(scale: Scale, stack: ExitStack) -> list[Subject]:
+    _import_all()
+    frames = scale(300, 12_000)
+    path = str(_folder(stack) / "seg.dcm")
+    Path(path).write_bytes(inputs.part10(inputs.segmentation(frames), inputs.SEG_STORAGE, inputs.instance_uid(0, 9)))
+
+    def rate(read: Callable[[str], Any], visit: Callable[[Any], int]) -> float:
+        return frames * _cpu(lambda: 1 if visit(read(path)) else 0)
+
+    def dicomsdl() -> float:
+        global _SQ  # noqa: PLW0603 - the enumeration of a module that may be absent
+        sdl = _module("dicomsdl")
+        _SQ = sdl.VR.SQ
+        return rate(sdl.open, _touch_dicomsdl)
+
+    return [
+        Subject("pacskit", lambda: rate(dcmread, touch)),
+        Subject("pydicom", lambda: rate(_pydicom_read, touch)),
+        Subject("dicomsdl (C++)", dicomsdl),
+    ]
+
+
+def _contours(scale: Scale, stack: ExitStack) -> list[Subject]:
+    """Numbers a second of the contours of a structure set, opened and made arrays; pydicom gets fewer contours."""
+    _import_all()
+    numpy, folder, points = _module("numpy"), _folder(stack), 900
+    contours, fewer = scale(50, 500), scale(20, 50)
+
+    def file(count: int) -> str:
+        path = folder / f"{count}.dcm"
+        data = inputs.structure_set(count, points)
+        path.write_bytes(inputs.part10(data, inputs.RT_STORAGE, inputs.instance_uid(0, 10), inputs.IMPLICIT))
+        return str(path)
+
+    whole, part = file(contours), file(fewer)
+
+    def ours() -> int:
+        dataset = dcmread(whole)
+        return sum(
+            len(contour.array("ContourData"))
+            for region in dataset.ROIContourSequence
+            for contour in region.ContourSequence
+        )
+
+    def pydicom() -> int:
+        dataset = _pydicom_read(part)
+        return sum(
+            len(numpy.array(contour.ContourData, dtype="f8"))
+            for region in dataset.ROIContourSequence
+            for contour in region.ContourSequence
+        )
+
+    def dicomsdl() -> int:
+        count = 0
+        regions = _module("dicomsdl").open(whole).getDataElement("ROIContourSequence").toSequence()
+        for region in range(len(regions)):
+            found = regions[region].getDataElement("ContourSequence").toSequence()
+            for contour in range(len(found)):
+                count += len(numpy.array(found[contour].getDataElement("ContourData").toDoubleVector()))
+        return count
+
+    return [
+        Subject("pacskit", lambda: _cpu(ours)),
+        Subject("pydicom", lambda: _cpu(pydicom)),
+        Subject("dicomsdl (C++)", lambda: _cpu(dicomsdl)),
+    ]
+
+
+_SDL, _FAST = "dicomsdl (C++)", "fastdicom (Rust)"
 ROWS = [
-    Row("headers", "open 2,000 CT headers, 10 index keys each (CPU)", "files/s", _index, 15, "pydicom"),
-    Row("touch", "open a CT, touch every value, no pixels (CPU)", "files/s", _touch_header, 20, "pydicom"),
+    Row("headers", "open 2,000 CT headers, 10 index keys each (CPU)", "files/s", _index, 25, "pydicom",
+        also=((1.5, _SDL),)),
+    Row("touch", "open a CT, touch every value, no pixels (CPU)", "files/s", _touch_header, 40, "pydicom",
+        also=((1.3, _FAST),)),
     Row("whole", "open a CT, touch every value and the pixels' bytes (CPU)", "files/s", _touch_whole, 20, "pydicom"),
-    Row("enhanced", "enhanced MR, every value, explicit VR (CPU)", "files/s", partial(_enhanced, False), 20, "pydicom"),
-    Row("implicit", "enhanced MR, every value, implicit VR (CPU)", "files/s", partial(_enhanced, True), 20, "pydicom"),
-    Row("report", "SR tree, every value (CPU)", "files/s", _report),
-    Row("write", "unchanged CT data set to bytes (CPU)", "MB/s", _write, 20, "pydicom"),
-]
+    Row("enhanced", "enhanced MR, every value, explicit VR (CPU)", "files/s", partial(_enhanced, False), 40, "pydicom",
+        also=((2, _FAST),)),
+    Row("implicit", "enhanced MR, every value, implicit VR (CPU)", "files/s", partial(_enhanced, True), 40, "pydicom",
+        also=((2, _FAST),)),
+    Row("report", "SR tree, every value (CPU)", "files/s", _report, 30, "pydicom", known="DCMTK's C++: 16x"),
+    Row("segments", "SEG of 12,000 frames, opened and walked (CPU)", "frames/s", _segments, 60, "pydicom",
+        also=((1, _SDL),)),
+    Row("contours", "RTSTRUCT, 1.35 M decimal strings to arrays (CPU)", "numbers/s", _contours, 60, "pydicom",
+        also=((3, _SDL),)),
+    Row("write", "unchanged CT data set to bytes (CPU)", "MB/s", _write, 60, "pydicom", known="DCMTK's C++: 25x"),
+]  # fmt: skip

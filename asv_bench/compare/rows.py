@@ -41,8 +41,9 @@ Build: TypeAlias = "Callable[[Scale, ExitStack], list[Subject]]"
 class Row:
     """A question. ``build`` makes the inputs and gives the subjects, ours first.
 
-    With ``at_least`` ours must be so many times the figure of ``against``; with ``below`` our own figure has a limit,
-    in ``unit``, and smaller is better.
+    With ``at_least`` ours must be so many times the figure of ``against``, and of each one in ``also``; with ``below``
+    our own figure has a limit, in ``unit``, and smaller is better. ``known`` is what others have been measured at
+    against the same one, where they cannot run here.
     """
 
     key: str
@@ -52,13 +53,21 @@ class Row:
     at_least: float | None = None
     against: str = ""
     below: float | None = None
+    also: tuple[tuple[float, str], ...] = ()
+    known: str = ""
+
+    @property
+    def bars(self) -> list[tuple[float, str]]:
+        """How many times whose figure ours must be."""
+        return [] if self.at_least is None else [(self.at_least, self.against), *self.also]
 
     @property
     def required(self) -> str:
         """What is required, in words."""
-        if self.at_least is not None:
-            return f">= {self.at_least:g}x {self.against}"
-        return "" if self.below is None else f"< {self.below:g} {self.unit}"
+        words = ", ".join(f">= {times:g}x {whose}" for times, whose in self.bars)
+        if self.below is not None:
+            words = f"< {self.below:g} {self.unit}"
+        return f"{words} ({self.known})" if self.known else words
 
 
 @dataclass
@@ -132,10 +141,10 @@ def _judge(row: Row, result: Result, ours: str) -> str:
         return "ok" if result.median(ours) < row.below else "BELOW"
     if row.at_least is None:
         return ""
-    ratio = result.ratios.get(row.against)
-    if ratio is None:
+    if row.against not in result.ratios:
         return "not run"
-    return "ok" if ratio >= row.at_least else "BELOW"
+    below = any(result.ratios.get(whose, times) < times for times, whose in row.bars)
+    return "BELOW" if below else "ok"
 
 
 def _number(value: float) -> str:

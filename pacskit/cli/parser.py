@@ -13,6 +13,7 @@ _EXIT = """\
 exit codes: 0 done; 1 the peer refused or failed, or only part of it was done; 2 the command line is wrong;
 3 no connection or association; 4 a file or its data is wrong
 """
+_TRANSCODE = ("never", "lossless", "any")
 PROFILES = ("bcp195-rfc9325", "bcp195", "bcp195-nd", "bcp195-extended")
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 
@@ -27,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pacskit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _info):
+    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _convert, _codecs, _info):
         add(commands)
     return parser
 
@@ -103,6 +104,9 @@ def _serve(commands: Commands) -> None:
     command.add_argument("--duplicates", choices=("ignore", "reject", "replace"), help="(default: ignore)")
     command.add_argument("--durable", action="store_true", help="an acknowledged object survives a power cut")
     command.add_argument("--accept-unknown", action="store_true", help="take private storage SOP classes too")
+    command.add_argument(
+        "--transcode", choices=_TRANSCODE, help="convert pixels for who retrieves and needs it (default: lossless)"
+    )
     command.add_argument("--tls-port", type=int, metavar="PORT", help="listen there with TLS too (dicom-tls is 2762)")
     _add_certificates(command, "whom to trust, PEM; clients have to show a certificate then")
     command.add_argument(
@@ -149,6 +153,13 @@ def _store(commands: Commands) -> None:
     )
     _add_peer(command)
     command.add_argument("files", nargs="+", metavar="FILE", help="a file or a directory")
+    command.add_argument(
+        "--transcode", choices=_TRANSCODE, default="lossless", help="convert pixels where needed (default: %(default)s)"
+    )
+    command.add_argument("--dry-run", action="store_true", help="negotiate, and say how each file would go")
+    command.add_argument(
+        "--window", type=int, default=1, metavar="N", help="how many may be under way at a time (default: %(default)s)"
+    )
     _add_json(command, "a line of JSON for each file")
 
 
@@ -236,6 +247,57 @@ def _scan(commands: Commands) -> None:
     form.add_argument("--csv", action="store_true", help="print comma-separated values (the default)")
     form.add_argument("--json", action="store_true", help="print a line of JSON for each file")
     form.add_argument("--parquet", metavar="FILE", help="write a Parquet file; needs pyarrow")
+
+
+def _convert(commands: Commands) -> None:
+    command = _command(
+        commands,
+        "convert",
+        "convert:convert",
+        "Convert files to another transfer syntax, pixels decoded and encoded where they must be.",
+        "  pacskit convert study/ --to jpeg-ls --into small --verify\n"
+        "  pacskit convert image.dcm --to jpeg --quality 85 --into lossy\n"
+        "  pacskit convert archive/ --to explicit --in-place --json",
+    )
+    command.add_argument("files", nargs="*", metavar="PATH", help="a file or a folder")
+    command.add_argument("--to", metavar="SYNTAX", help="a name that --list prints, or a UID")
+    command.add_argument("--into", metavar="DIR", help="the folder for what is made, laid out like the one given")
+    command.add_argument("--in-place", action="store_true", help="replace the files")
+    command.add_argument("--force", action="store_true", help="replace files that are in the folder")
+    command.add_argument("--verify", action="store_true", help="compare the pixels before a file is put in its place")
+    command.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
+    command.add_argument("--threads", type=int, default=1, metavar="N", help="frames of a file at a time")
+    command.add_argument(
+        "--new-uid", choices=("lossy", "always", "never"), default="lossy", help="when there is a new SOP Instance UID"
+    )
+    _add_encoding(command)
+    command.add_argument("--list", action="store_true", help="print the names of transfer syntaxes")
+    _add_json(command, "a line of JSON for each file")
+
+
+def _add_encoding(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--quality", type=int, metavar="N", help="JPEG: 1 to 100")
+    command.add_argument("--subsampling", choices=("444", "422", "420"), help="JPEG: chrominance")
+    command.add_argument("--near", type=int, metavar="N", help="JPEG-LS: the largest difference of a sample")
+    command.add_argument("--ratio", type=float, metavar="X", help="JPEG 2000: so many times smaller")
+    command.add_argument("--psnr", type=float, metavar="DB", help="JPEG 2000: peak signal to noise ratio")
+    command.add_argument("--distance", type=float, metavar="X", help="JPEG XL: Butteraugli distance")
+    command.add_argument("--predictor", type=int, metavar="N", help="JPEG Lossless: 1 to 7")
+    command.add_argument("--effort", type=int, metavar="N", help="JPEG XL and Deflate: 1 (fast) to 9")
+
+
+def _codecs(commands: Commands) -> None:
+    command = _command(
+        commands,
+        "codecs",
+        "codecs:codecs",
+        "Print which transfer syntaxes are decoded and encoded, and by what.",
+        "  pacskit codecs\n  pacskit codecs --json | jq 'select(.version == null)'",
+    )
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print a line of JSON for each syntax, direction, back end")
+    form.add_argument("--markdown", action="store_true", help="print which pixels each syntax holds, as Markdown")
 
 
 def _info(commands: Commands) -> None:

@@ -122,10 +122,12 @@ def _has_prefix(path: Path) -> bool:
 
 def store(options: argparse.Namespace) -> int:
     files = list(_files(options.files))
+    if options.dry_run:
+        return _explain_store(options, files)
     good = 0
     with _peer(options) as peer, Bar("store") as bar:
         bar.total = len(files)
-        for sent in peer.store(files):
+        for sent in peer.store(files, transcode=options.transcode, window=options.window):
             bar.step(size=sent.size)
             good += not sent.status.is_failure
             if options.json:
@@ -135,6 +137,21 @@ def store(options: argparse.Namespace) -> int:
     if not options.json:
         print(f"{good} of {len(files)} stored")
     return 0 if good == len(files) and files else 1
+
+
+def _explain_store(options: argparse.Namespace, files: list[Path]) -> int:
+    """Negotiate and say how each file would go; 1 where one cannot."""
+    with _peer(options) as peer:
+        found = peer.explain(files)
+    if found is None:
+        return 1
+    if options.json:
+        for one in found.outlook:
+            sent_as = None if one.sent_as is None else str(one.sent_as)
+            line({"file": str(one.source), "sent_as": sent_as, "context": one.context_id, "why": one.why})
+    else:
+        print(found)
+    return 0 if found.outlook and all(one.sent_as is not None for one in found.outlook) else 1
 
 
 def _describe(status: Status) -> str:

@@ -31,6 +31,7 @@ def _settings(options: argparse.Namespace) -> ArchiveSettings:
         "duplicates": options.duplicates,
         "durable": options.durable or None,
         "accept_unknown": options.accept_unknown or None,
+        "transcode": options.transcode,
     }
     if options.max_associations is not None:
         given["limits"] = replace(settings.limits, max_associations=options.max_associations)

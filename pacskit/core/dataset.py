@@ -17,7 +17,7 @@ from pacskit.core.textforms import TextForms
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement
 from pacskit_ext._table import ElementTable
-from pacskit_ext._texts import texts_as_json
+from pacskit_ext._texts import plain_texts, texts_as_json
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pacskit.core._generated.keywords import KeywordAttributes
+    from pacskit.encoding.codecs.base import EncodeOptions, PixelFormat  # its methods are filled in from there
 else:
 
     class KeywordAttributes:
@@ -194,9 +195,45 @@ class Dataset(ElementTable, PrivateAttributes, TextForms, KeywordAttributes):
         """The numbers of an attribute as an array of one dimension; see `array_of`. Raises KeyError if absent."""
         return array_of(self[key])
 
+    @property
+    def pixel_format(self) -> PixelFormat:
+        """The format of a frame, of what the data set says; DecodeError with the tag of what is missing or wrong."""
+        return slots.pixel_format(self)  # type: ignore[no-any-return]
+
+    @property
+    def pixel_array(self) -> NDArray[Any]:
+        """The stored values of all frames, ([frames,] rows, columns[, samples]), read-only: copy it to change it.
+
+        A view of native pixel data, else decoded anew each time: keep it. Nothing is converted; see `pacskit.pixels`.
+        """
+        return slots.pixel_array(self)  # type: ignore[no-any-return]
+
+    def frames(self, indices: Iterable[int] | None = None, *, threads: int | None = None) -> Iterator[NDArray[Any]]:
+        """Iterate over frames as arrays, all or those of ``indices``; code streams decode in threads, a few ahead."""
+        return slots.frames(self, indices, threads=threads)  # type: ignore[no-any-return]
+
+    def decode_into(
+        self, out: NDArray[Any], indices: Iterable[int] | None = None, *, threads: int | None = None
+    ) -> None:
+        """Decode frames into an array of your own, (frames, rows, columns[, samples])."""
+        slots.decode_into(self, out, indices, threads=threads)
+
+    def transcode(self, syntax: str, options: EncodeOptions | None = None, **policy: Any) -> Dataset:
+        """The data set in another transfer syntax, its pixels decoded and encoded where they must be; this one stays.
+
+        ``policy`` is ``new_uid``, ``sop_instance_uid``, ``threads``, ``limits`` or ``registry``, as
+        `pacskit.encoding.transcoding.transcode` has them.
+        """
+        given = {} if options is None else {"options": options}
+        return slots.transcode(self, syntax, **given, **policy)  # type: ignore[no-any-return]
+
     def texts_as_json(self, tags: Iterable[int], longest: int) -> tuple[str, list[int]]:
         """Values as members of a JSON object, ``"ggggeeee":["VR","value",…]``, and the tags that are no plain text."""
         return texts_as_json(self, tags, longest)
+
+    def plain_texts(self, tags: Iterable[int]) -> list[str | None]:
+        """The text of attributes, "" where there is none; None for what is several values, or no ASCII text."""
+        return plain_texts(self, tags)
 
     def group_dataset(self, group: int) -> Self:
         """The elements of one group, in a data set of their own."""

@@ -35,6 +35,7 @@ class DiagnosticKind(StrEnum):
     NO_PREFIX = "no preamble and prefix"
     NO_META = "no File Meta Information"
     GUESSED_SYNTAX = "no transfer syntax is named; it was guessed"
+    EXCESS_PIXELS = "more pixel data than its frames have"
 
 
 _KINDS: Final = tuple(DiagnosticKind)

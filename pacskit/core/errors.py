@@ -5,8 +5,14 @@
     PacsError
     ├── DecodeError(ValueError)      bytes that are not what the standard says
     │   ├── TruncatedError(EOFError)
-    │   └── LimitError               a budget was exceeded
+    │   ├── LimitError               a budget was exceeded
+    │   └── CodecError               a code stream that cannot be decoded
+    │       ├── CodecTruncatedError(TruncatedError)
+    │       ├── CodecLimitError(LimitError)
+    │       └── CodecUnavailable     no installed back end decodes it
     ├── EncodeError(ValueError)      a value that cannot be written
+     │   └── TranscodeError           pixels that cannot get from one transfer syntax to another
+     ├── GeometryError(ValueError)    frames that are not the slices of one volume
     ├── ConfigurationError(ValueError)
     ├── SourceError(OSError)         bytes that were left where they are cannot be had any more
     ├── PrivateGroupFull(ValueError) no block of a private group is free
@@ -27,6 +33,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pacskit_ext._errors import DecodeError, EncodeError, LimitError, PacsError, TruncatedError
@@ -35,6 +42,10 @@ __all__ = [
     "AssociationAborted",
     "AssociationRejected",
     "AssociationReleased",
+    "CodecError",
+    "CodecLimitError",
+    "CodecTruncatedError",
+    "CodecUnavailable",
     "ConfigurationError",
     "ConnectError",
     "DeadlineExceeded",
@@ -42,6 +53,7 @@ __all__ = [
     "DimseError",
     "DuplicateInstance",
     "EncodeError",
+    "GeometryError",
     "InstanceNotFound",
     "LimitError",
     "NetworkError",
@@ -52,8 +64,70 @@ __all__ = [
     "SourceError",
     "StorageError",
     "TlsError",
+    "TranscodeError",
     "TruncatedError",
 ]
+
+
+class CodecError(DecodeError):
+    """A frame that cannot be decoded; ``codec`` names the back end and ``syntax`` the transfer syntax, where known."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        codec: str | None = None,
+        syntax: str | None = None,
+        offset: int | None = None,
+        tag: int | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(message, offset=offset, tag=tag, path=path)
+        self.codec = codec
+        self.syntax = syntax
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{self.codec}: {text}" if self.codec else text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = {"codec": self.codec, "syntax": self.syntax, "offset": self.offset, "tag": self.tag, "path": self.path}
+        return _rebuild, (type(self), self.message, facts)
+
+
+class CodecTruncatedError(CodecError, TruncatedError):
+    """A code stream that ends too early."""
+
+
+class CodecLimitError(CodecError, LimitError):
+    """A frame larger than the budget."""
+
+
+class CodecUnavailable(CodecError):
+    """No installed back end decodes this; ``message`` says what to install."""
+
+
+def _rebuild(cls: type[CodecError], message: str, facts: dict[str, Any]) -> CodecError:
+    return cls(message, **facts)
+
+
+class TranscodeError(EncodeError):
+    """Pixels that cannot get from the transfer syntax ``source`` to ``target``, either of them None where it is open."""
+
+    def __init__(
+        self, message: str, *, source: str | None = None, target: str | None = None, tag: int | None = None
+    ) -> None:
+        super().__init__(message, tag=tag)
+        self.source = source
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = {"source": self.source, "target": self.target, "tag": self.tag}
+        return _rebuild_transcoding, (self.message, facts)
+
+
+def _rebuild_transcoding(message: str, facts: dict[str, Any]) -> TranscodeError:
+    return TranscodeError(message, **facts)
 
 
 class ConfigurationError(PacsError, ValueError):
@@ -91,6 +165,27 @@ class PrivateGroupFull(PacsError, ValueError):
     def __init__(self, group: int) -> None:
         super().__init__(f"every block of group {group:04X} is reserved or in use")
         self.group = group
+
+
+class GeometryError(PacsError, ValueError):
+    """Frames that are not the slices of one volume (PS3.3 C.7.6.2).
+
+    ``missing`` are distances in millimetres from the first slice where one should be, ``duplicates`` pairs of indices
+    of slices at one place, ``irregular`` indices of slices that are off their place.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        missing: tuple[float, ...] = (),
+        duplicates: tuple[tuple[int, int], ...] = (),
+        irregular: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.duplicates = duplicates
+        self.irregular = irregular
 
 
 class StorageError(PacsError):
@@ -137,10 +232,13 @@ class TlsError(ConnectError):
 
 
 class AssociationRejected(NetworkError):
-    """The peer answered A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+    """The peer answered A-ASSOCIATE-RJ (PS3.8 9.3.4); ``advice`` says what to look at."""
 
-    def __init__(self, result: int, source: int, reason_code: int, reason: str, *, peer: str | None = None) -> None:
-        super().__init__(f"association rejected: {reason}", peer=peer)
+    def __init__(
+        self, result: int, source: int, reason_code: int, reason: str, *, advice: str = "", peer: str | None = None
+    ) -> None:
+        super().__init__(f"association rejected: {reason}" + (f"; {advice}" if advice else ""), peer=peer)
+        self.advice = advice
         self.result = result
         self.source = source
         self.reason_code = reason_code
@@ -190,10 +288,23 @@ class NoPresentationContext(NetworkError):
 class DimseError(NetworkError):
     """A DIMSE response whose status is neither success, pending nor warning.
 
-    A handler raises it to answer with ``status``; a client gets it when the peer refused.
+    A handler raises it to answer with ``status``; a client gets it when the peer refused. ``offending`` are the tags
+    at fault, ``attributes`` those of an attribute list error, ``error_id`` is the implementation's own (PS3.7 C.4).
     """
 
-    def __init__(self, status: int, comment: str | None = None, *, peer: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        comment: str | None = None,
+        *,
+        peer: str | None = None,
+        offending: Sequence[int] = (),
+        attributes: Sequence[int] = (),
+        error_id: int | None = None,
+    ) -> None:
         super().__init__(comment or f"DIMSE status 0x{status:04X}", peer=peer)
         self.status = status
         self.comment = comment
+        self.offending = tuple(offending)
+        self.attributes = tuple(attributes)
+        self.error_id = error_id

@@ -10,12 +10,17 @@ from pacskit.core.errors import ConfigurationError
 __all__ = [
     "LateMethod",
     "dataset_to_bytes",
+    "decode_into",
+    "frames",
     "from_json",
     "from_xml",
+    "pixel_array",
+    "pixel_format",
     "save_as",
     "to_json",
     "to_json_dict",
     "to_xml",
+    "transcode",
 ]
 
 
@@ -45,3 +50,8 @@ to_json_dict = LateMethod("Dataset.to_json_dict")
 from_json = LateMethod("Dataset.from_json")
 to_xml = LateMethod("Dataset.to_xml")
 from_xml = LateMethod("Dataset.from_xml")
+pixel_array = LateMethod("Dataset.pixel_array")
+pixel_format = LateMethod("Dataset.pixel_format")
+frames = LateMethod("Dataset.frames")
+decode_into = LateMethod("Dataset.decode_into")
+transcode = LateMethod("Dataset.transcode")

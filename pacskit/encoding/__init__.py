@@ -84,3 +84,7 @@ for _method in (slots.to_json, slots.to_json_dict, slots.from_json):
     _bind_later(_method, "pacskit.encoding.dicomjson", _method.name.partition(".")[2])
 for _method in (slots.to_xml, slots.from_xml):
     _bind_later(_method, "pacskit.encoding.nativexml", _method.name.partition(".")[2])
+_bind_later(slots.pixel_format, "pacskit.encoding.pixels.layout", "pixel_format")
+for _method in (slots.pixel_array, slots.frames, slots.decode_into):
+    _bind_later(_method, "pacskit.encoding.pixels.reader", _method.name.partition(".")[2])
+_bind_later(slots.transcode, "pacskit.encoding.transcoding.conversion", "transcode")

@@ -124,6 +124,20 @@ class FrameIndex:
             return parse_fragments(_native(self._element))
         return None if self._frames is None else self._frames.fragments
 
+    @property
+    def native(self) -> memoryview | None:
+        """All bytes of native pixel data as they are in the source; None for encapsulated."""
+        return _native(self._element) if self._frames is None else None
+
+    def native_part(self, start: int, stop: int) -> memoryview:
+        """Some bytes of native pixel data, fewer at its end; of a deferred value no others are read."""
+        return _part(self._element, start, stop)
+
+    @property
+    def has_swapped_bytes(self) -> bool:
+        """Whether native cells of a byte or a bit stand in big endian words (PS3.5 8.2), which ``frame`` undoes."""
+        return self._swapped
+
     def fragment_range(self, frame: int) -> range:
         """Return the numbers of the fragments of an encapsulated frame."""
         if self._frames is None:
@@ -314,8 +328,7 @@ def _frame_bits(dataset: Dataset, element: DataElement) -> int:
 
 def _has_swapped_bytes(dataset: Dataset, element: DataElement) -> bool:
     """Whether units under 16 bits stand in big endian words (PS3.5 8.2)."""
-    syntax = dataset.transfer_syntax
-    big = syntax is not None and grammar(syntax).big and element.offset is not None
+    big = element.offset is not None and not element.is_little_endian
     return big and element.VR == "OW" and (_number(dataset, "BitsAllocated", 16) or 16) <= 8
 
 

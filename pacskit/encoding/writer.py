@@ -68,7 +68,7 @@ def encode(dataset: Dataset, transfer_syntax: str) -> bytes:
     """
     implicit, big, deflated, encapsulated = grammar(transfer_syntax)
     if dataset.transfer_syntax == transfer_syntax:
-        original = _writer.encoded_source(dataset) if deflated else _writer.source_of(dataset)
+        original = _writer.encoded_source(dataset) if deflated else _writer.source_copy(dataset)
         if original is not None:
             return bytes(original)
     _refuse_pixel_change(dataset, transfer_syntax)

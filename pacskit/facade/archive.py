@@ -92,7 +92,11 @@ class Archive:
             raise ConfigurationError("the archive is serving already")
         settings = self.settings
         services = archive_services(
-            self._store, ae=self.ae, resolve=self.nodes.get, accept_unknown=settings.accept_unknown
+            self._store,
+            ae=self.ae,
+            resolve=self.nodes.get,
+            accept_unknown=settings.accept_unknown,
+            transcode=settings.transcode,
         )
         if tls is None and settings.tls is not None:
             from pacskit.security.context import TlsContext

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from functools import partial
 from itertools import chain
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -17,47 +18,27 @@ from pacskit.core.uid import UID
 from pacskit.core.uids import Verification
 from pacskit.encoding import UNCOMPRESSED
 from pacskit.facade.identifiers import UNIQUE_KEYS, query_identifier, retrieve_identifier
+from pacskit.facade.normalized import NormalizedVerbs
 from pacskit.network.address import Address, check_ae_title
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
-from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, Role
+from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
 from pacskit.network.pdu import UserIdentity
 from pacskit.services import query, scu
 from pacskit.services.events import StoreEvent
-from pacskit.services.outgoing import MAX_CONTEXTS
+from pacskit.services.explain import Explanation, explain_sources, explanation
+from pacskit.services.outgoing import MAX_CONTEXTS, Transcode
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.services.sop_classes import IMAGE_STORAGE_SYNTAXES, MODELS, STORAGE, QueryModel
 from pacskit.storage import Model
 
 if TYPE_CHECKING:
-    from pacskit.security.channel import TlsInfo
     from pacskit.security.context import TlsContext
 
 __all__ = ["Explanation", "Peer", "connect", "echo"]
 
 CALLING: Final = "PACSKIT"
 _NEGOTIATION: Final = tuple(map(str, UNCOMPRESSED))
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What was agreed with the peer when an association was last opened; printing it says it in words."""
-
-    peer: str
-    accepted: tuple[PresentationContext, ...]
-    rejected: tuple[PresentationContext, ...]
-    tls: TlsInfo | None = None
-
-    def __str__(self) -> str:
-        lines = [f"{self.peer}: {len(self.accepted)} presentation contexts accepted, {len(self.rejected)} rejected"]
-        if self.tls is not None:
-            resumed = ", an earlier session" if self.tls.resumed else ""
-            lines.append(f"  {self.tls.version}, {self.tls.suite}, certificate of {self.tls.common_name}{resumed}")
-        for context in sorted(self.accepted + self.rejected, key=lambda one: one.id):
-            name = UID(context.abstract_syntax).name or context.abstract_syntax
-            agreed = UID(context.transfer_syntax).name if context.is_accepted else context.reason
-            lines.append(f"  {context.id:3d} {'+' if context.is_accepted else '-'} {name}: {agreed}")
-        return "\n".join(lines)
 
 
 def connect(
@@ -90,7 +71,7 @@ def echo(
         return peer.echo()
 
 
-class Peer:
+class Peer(NormalizedVerbs):
     """A remote application entity. Belongs to one thread.
 
     Each verb opens an association with the contexts it needs, and the next one uses it again where they do for it.
@@ -106,6 +87,7 @@ class Peer:
         tls: TlsContext | None = None,
         identity: UserIdentity | None = None,
     ) -> None:
+        super().__init__()
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
         self._timeouts = timeouts or Timeouts()
@@ -129,10 +111,21 @@ class Peer:
         if kept is not None:
             kept[1].release()
 
-    def explain(self) -> Explanation | None:
-        """Return what the peer accepted and rejected last, with its reasons; None before the first verb."""
-        info = self._last
-        return None if info is None else Explanation(info.peer_name, info.accepted, info.rejected, info.tls)
+    def explain(self, sources: Iterable[Source] | Source | None = None, *, ask: bool = True) -> Explanation | None:
+        """Return what the peer accepted and rejected last, with its reasons; None before the first verb.
+
+        With ``sources`` negotiate for them, without sending any, and say how each of them would go; with ``ask=False``
+        say what would be proposed, without a connection.
+        """
+        if sources is None:
+            return None if self._last is None else explanation(self._last)
+        return explain_sources(
+            _several(sources),
+            self._lease if ask else None,
+            peer=str(self.address),
+            calling=self.calling,
+            called=self.address.ae,
+        )
 
     # Verbs
 
@@ -142,11 +135,22 @@ class Peer:
             return scu.echo(association)
 
     def store(
-        self, sources: Iterable[Source] | Source, *, priority: Priority = Priority.MEDIUM
+        self,
+        sources: Iterable[Source] | Source,
+        *,
+        priority: Priority = Priority.MEDIUM,
+        transcode: Transcode | str = Transcode.LOSSLESS,
+        window: int = 1,
     ) -> Generator[Sent, None, None]:
-        """Send files (as they are on disk) and data sets; iterate over the outcomes."""
-        one = isinstance(sources, (str, Dataset)) or hasattr(sources, "__fspath__")
-        yield from scu.store(self._lease, [sources] if one else sources, priority=priority)  # type: ignore[list-item, arg-type]
+        """Send files (as they are on disk) and data sets; iterate over the outcomes.
+
+        For a peer that does not take them so, ``transcode`` says whether pixels are converted: ``never``, ``lossless``
+        or ``any``. With a ``window`` above 1 so many are under way at a time where the peer grants it (PS3.7 D.3.3.3),
+        which is what helps over a slow line; the outcomes come as the peer answers.
+        """
+        lease = partial(self._lease, window=window)
+        policy = Transcode(transcode)
+        yield from scu.store(lease, _several(sources), priority=priority, transcode=policy, window=window)
 
     def find(
         self,
@@ -256,10 +260,10 @@ class Peer:
 
     @contextmanager
     def _lease(
-        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None
+        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None, *, window: int = 1
     ) -> Iterator[Association]:
         """Lend an association with these contexts, the one at hand if it has them. Verbs may nest."""
-        key = (tuple(contexts), tuple((roles or {}).items()))
+        key = (tuple(contexts), tuple((roles or {}).items()), window)
         kept, self._idle = self._idle, None
         if kept is not None and kept[0] == key and kept[1].is_idle():
             association = kept[1]
@@ -275,8 +279,10 @@ class Peer:
                 roles=roles,
                 tls=self._tls,
                 identity=self._identity,
+                window=window,
             )
         self._last = association.info
+        association.listen(self._inbox)
         try:
             yield association
         except (DimseError, GeneratorExit):
@@ -287,12 +293,21 @@ class Peer:
             raise
         self._keep(key, association)
 
+    def _kept(self) -> Association | None:
+        return None if self._idle is None else self._idle[1]
+
     def _keep(self, key: object, association: Association) -> None:
         if not association.is_open:
             return
         other, self._idle = self._idle, (key, association)
         if other is not None:
             other[1].release()
+
+
+def _several(sources: Iterable[Source] | Source) -> Iterable[Source]:
+    if isinstance(sources, (str, Path, Dataset)) or hasattr(sources, "__fspath__"):
+        return [sources]  # type: ignore[list-item]
+    return sources
 
 
 def _model(level: Level, model: Model) -> QueryModel:

@@ -11,8 +11,10 @@ from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError, DimseError
 from pacskit.core.status import Status
 from pacskit.core.uids import NON_PATIENT_STORAGE_SOP_CLASSES
+from pacskit.facade.normalized import NormalizedHandlers
 from pacskit.network.admission import Admission
 from pacskit.network.config import Limits, Timeouts
+from pacskit.network.dimse import CEchoRequest
 from pacskit.network.flow import Call, Flow, Request, Send, Service
 from pacskit.network.identity import Authenticator
 from pacskit.network.negotiation import AssociationInfo
@@ -33,7 +35,7 @@ __all__ = ["SCP"]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-class SCP:
+class SCP(NormalizedHandlers):
     """A server whose answers come from your functions, each called in the thread of its association.
 
     Port 0 lets the system choose; ``port`` says which one it was. Listens on loopback unless told otherwise. With
@@ -60,6 +62,7 @@ class SCP:
         tls_port: int | None = None,
         admission: Admission | None = None,
     ) -> None:
+        super().__init__()
         self.ae = ae
         self._host, self._port = host, port
         self._timeouts, self._limits = timeouts, limits
@@ -129,7 +132,7 @@ class SCP:
 
     def start(self) -> Self:
         """Listen, and serve in the background."""
-        services: list[Service] = [_EchoService(self._echo)]
+        services: list[Service] = [_EchoService(self._echo), *self._normalized_services()]
         if self._find:
             services.append(_Finder(dict(self._find)).service)
         storage = None
@@ -191,6 +194,7 @@ def _storing(handler: Callable[[StoreEvent], Status | int | None]) -> Callable[[
 
 class _EchoService:
     sop_classes = (VERIFICATION,)
+    operations = (CEchoRequest,)
 
     def __init__(self, handler: Callable[[EchoEvent], Status | int | None]) -> None:
         self._handler = handler

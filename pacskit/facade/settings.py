@@ -14,6 +14,7 @@ from pacskit.network.address import Address, check_ae_title
 from pacskit.network.admission import Admission
 from pacskit.network.config import Limits, Timeouts
 from pacskit.security.settings import TlsSettings
+from pacskit.services.outgoing import Transcode
 from pacskit.storage import DuplicatePolicy
 
 __all__ = ["ArchiveSettings"]
@@ -43,6 +44,9 @@ class ArchiveSettings:
         Whether to keep the SHA-256 of each data set, by which damage can be found later; half a millisecond a megabyte.
     accept_unknown
         Whether storage SOP classes that PS3.6 does not know are taken too.
+    transcode
+        Whether pixels are converted for who retrieves and does not take them as they are stored: ``never``,
+        ``lossless`` (only where nothing more is lost) or ``any``.
     tls, tls_port
         Certificates, and where to listen with them beside the plain port; without ``tls_port`` there is no plain port.
     admission
@@ -57,6 +61,7 @@ class ArchiveSettings:
     durable: bool = False
     digest: bool = False
     accept_unknown: bool = False
+    transcode: Transcode = Transcode.LOSSLESS
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
     tls: TlsSettings | None = None
@@ -76,6 +81,10 @@ class ArchiveSettings:
             object.__setattr__(self, "duplicates", DuplicatePolicy(self.duplicates))
         except ValueError:
             raise ConfigurationError(f"duplicates is reject, replace or ignore, not {self.duplicates!r}") from None
+        try:
+            object.__setattr__(self, "transcode", Transcode(self.transcode))
+        except ValueError:
+            raise ConfigurationError(f"transcode is never, lossless or any, not {self.transcode!r}") from None
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:

@@ -144,8 +144,10 @@ Flow: TypeAlias = Generator[Effect, Any, None]
 class Service(Protocol):
     """One per family of SOP classes.
 
-    Two more attributes are read when they are there: ``transfer_syntaxes`` (a preference list, instead of the
-    server's) and ``scu_sop_classes`` (classes for which this service acts as SCU on the same association, as C-GET
+    More attributes are read when they are there: ``operations`` (a tuple of the request classes that it answers; others
+    are refused with 0x0211), ``by_context`` (whether it also answers for SOP classes that nobody registered in its
+    contexts, as those of a meta SOP class are), ``transfer_syntaxes`` (a preference list, instead of the server's) and
+    ``scu_sop_classes`` (classes for which this service acts as SCU on the same association, as C-GET
     does for the storage classes; the role is then granted to a requestor that proposes to be SCP).
     """
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pacskit._version import __version__
 from pacskit.core.errors import ConfigurationError, NoPresentationContext
+from pacskit.core.uid import UID
 from pacskit.network.address import check_ae_title
 from pacskit.network.config import Limits
 from pacskit.network.identity import Identified, response_to
@@ -61,6 +62,7 @@ MIN_PDU = 7  # a fragment of one byte and its header
 MAX_CONTEXTS = 128  # ids are the odd numbers of one byte
 
 _RESULTS = {
+    -1: "not proposed yet",
     0: "accepted",
     1: "rejected by the user",
     2: "rejected, no reason given",
@@ -99,15 +101,24 @@ class PresentationContext:
     as_scu: bool = True
     as_scp: bool = False
     proposed: tuple[str, ...] = ()
+    note: str = ""
+    """What was irregular about the answer."""
 
     @property
     def is_accepted(self) -> bool:
         return self.result == 0
 
     @property
+    def decided_by(self) -> str:
+        """Who rejected it, in words: the peer's user or provider (PS3.8 9.3.3.2), or we for what it answered."""
+        if self.note:
+            return "we"
+        return "the peer" if self.result == 1 else "the peer's software"
+
+    @property
     def reason(self) -> str:
         """Why it was accepted or not, in words."""
-        return _RESULTS.get(self.result, f"result {self.result}")
+        return self.note or _RESULTS.get(self.result, f"result {self.result}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +143,16 @@ class AssociationInfo:
     def peer_name(self) -> str:
         """The peer as ``AE@host:port``, for messages and logs."""
         return f"{self.called if self.is_requestor else self.calling}@{self.peer[0]}:{self.peer[1]}"
+
+    @property
+    def max_invoked(self) -> int:
+        """How many of our requests may be without an answer at a time (PS3.7 D.3.3.3); 0 for any number."""
+        return self.async_window.invoked if self.is_requestor else self.async_window.performed
+
+    @property
+    def max_performed(self) -> int:
+        """How many of the peer's requests may be without an answer at a time; 0 for any number."""
+        return self.async_window.performed if self.is_requestor else self.async_window.invoked
 
     @property
     def accepted(self) -> tuple[PresentationContext, ...]:
@@ -159,17 +180,24 @@ class AssociationInfo:
                 return context
         proposed = [c for c in self.contexts if c.abstract_syntax == sop_class]
         why = "; ".join(
-            f"context {c.id}: {c.reason}" + (f" in {c.transfer_syntax}" if c.is_accepted else "") for c in proposed
+            f"context {c.id}: {c.reason}" + (f" in {named(c.transfer_syntax)}" if c.is_accepted else "")
+            for c in proposed
         )
         raise NoPresentationContext(
-            f"no presentation context for {sop_class}"
-            + (f" in {transfer_syntax}" if transfer_syntax else "")
+            f"no presentation context for {named(sop_class)}"
+            + (f" in {named(transfer_syntax)}" if transfer_syntax else "")
             + f" ({why or 'not proposed'})",
             peer=self.peer_name,
         )
 
 
-def propose(
+def named(uid: str) -> str:
+    """Return a UID with its name, for messages."""
+    name = UID(uid).name
+    return f"{name} ({uid})" if name and name != uid else uid
+
+
+def propose(  # noqa: PLR0913 - keyword-only options
     called: str,
     calling: str,
     contexts: Proposals,
@@ -179,6 +207,7 @@ def propose(
     extended: Iterable[ExtendedItem] = (),
     common_extended: Iterable[CommonExtendedItem] = (),
     identity: UserIdentity | None = None,
+    window: AsyncWindow | None = None,
 ) -> AssociateRequest:
     """Build the A-ASSOCIATE-RQ for ``contexts``."""
     if not contexts:
@@ -202,6 +231,7 @@ def propose(
         max_length=limits.max_pdu,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
         implementation_version=IMPLEMENTATION_VERSION,
+        async_window=window,
         roles=tuple(RoleItem(str(uid), role.scu, role.scp) for uid, role in (roles or {}).items()),
         extended=tuple(extended),
         common_extended=tuple(common_extended),
@@ -272,7 +302,9 @@ def accept(
         for uid, role in proposed.items()
         if any(c.abstract_syntax == uid for c in contexts)
     )
-    window = None if request.user.async_window is None else AsyncWindow(1, 1)
+    asked = request.user.async_window
+    # We invoke one operation at a time, and perform them in the order of arrival.
+    window = None if asked is None else AsyncWindow(_lesser(asked.invoked, limits.max_async_ops), 1)
     user = UserInformation(
         max_length=limits.max_pdu,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
@@ -294,6 +326,7 @@ def accept(
         peer_user=request.user,
         tls=tls,
         identity=identity,
+        async_window=window or AsyncWindow(),
     )
     return AssociateAccept(request.called, request.calling, results, user), info
 
@@ -327,8 +360,10 @@ def confirm(
     for item in request.contexts:
         result = results.get(item.id, ContextResult(item.id, 2, ""))
         code = result.result
+        note = "" if item.id in results else "the peer did not answer it"
         if code == 0 and result.transfer_syntax not in item.transfer_syntaxes:
             code = 4  # an acceptor may only choose among what was proposed
+            note = f"the peer chose {named(result.transfer_syntax)}, which was not proposed"
         ours, theirs = wanted.get(item.abstract_syntax), given.get(item.abstract_syntax)
         # Without an answer the defaults hold: the requestor is SCU (PS3.7 D.3.3.4).
         as_scu = True if ours is None or theirs is None else ours.scu and theirs.scu
@@ -343,6 +378,7 @@ def confirm(
                 as_scu and ok,
                 as_scp and ok,
                 item.transfer_syntaxes,
+                note,
             )
         )
     return AssociationInfo(
@@ -354,4 +390,17 @@ def confirm(
         max_pdu=answer.user.max_length,
         peer_user=answer.user,
         tls=tls,
+        async_window=_agreed(request.user.async_window, answer.user.async_window),
     )
+
+
+def _lesser(asked: int, allowed: int) -> int:
+    """Return the smaller window; 0 is unlimited (PS3.7 D.3.3.3.1)."""
+    return min(asked, allowed) if asked and allowed else asked or allowed
+
+
+def _agreed(asked: AsyncWindow | None, given: AsyncWindow | None) -> AsyncWindow:
+    """Return what holds: without an answer one at a time, and never more than was asked for."""
+    if asked is None or given is None:
+        return AsyncWindow()
+    return AsyncWindow(_lesser(asked.invoked, given.invoked), _lesser(asked.performed, given.performed))

@@ -30,6 +30,7 @@ class QueryService(IdentifierService):
     """Answers C-FIND from a `Store`; ``ae`` is the Retrieve AE Title of the answers."""
 
     sop_classes = _FIND
+    operations = (CFindRequest,)
 
     def __init__(self, store: Store, *, ae: str) -> None:
         self._store = store
@@ -69,6 +70,7 @@ class AnsweringService(IdentifierService):
     """
 
     sop_classes = _FIND
+    operations = (CFindRequest,)
 
     def __init__(
         self,

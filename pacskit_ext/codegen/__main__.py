@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pacskit_ext.codegen import attributes, ctables, modules, privates
+from pacskit_ext.codegen import attributes, ctables, licences, modules, privates
 from pacskit_ext.codegen.sources import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +21,7 @@ def outputs() -> dict[str, str]:
         "pacskit/core/_generated/uids.py": modules.uid_module(source),
         "pacskit/core/_generated/statuses.py": modules.status_module(source),
         "pacskit/core/_generated/keywords.pyi": attributes.stub(source),
+        "THIRD_PARTY.md": licences.page(),
     }
 
 

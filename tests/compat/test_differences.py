@@ -39,6 +39,32 @@ def test_a_misspelt_keyword_is_an_error() -> None:
         compat.Dataset().PatientsName = "A"
 
 
+def test_pixels_are_stored_values() -> None:
+    path = CT.with_name("SC_ybr_full_422_uncompressed.dcm")
+    raw, rgb = pacskit.dcmread(path).pixel_array, theirs.dcmread(path).pixel_array
+    assert not raw.flags.writeable
+    converted = pacskit.pixels.convert_color(raw, "YBR_FULL", "RGB").astype(int)
+    assert abs(converted - rgb).max() <= 1
+    assert (raw != rgb).any()
+    same: Any = compat.dcmread(path)
+    assert (same.pixel_array == converted).all()
+    same.pixel_array[0, 0] = 7
+    assert same.pixel_array[0, 0].tolist() == [7, 7, 7]
+    same.PixelData = bytes(same.PixelData)
+    assert (same.pixel_array == converted).all()
+    made = compat.Dataset()
+    made.update({"Rows": 1, "Columns": 2, "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2"})
+    made.update({"BitsAllocated": 8, "BitsStored": 8, "PixelRepresentation": 0, "PixelData": b"\1\2"})
+    assert made.pixel_array.tolist() == [[1, 2]]
+    more = theirs.dcmread(CT)
+    more.PixelData *= 2
+    with pytest.warns(UserWarning, match="2 frames"):
+        assert more.pixel_array.shape == (2, 128, 128)
+    ours = pacskit.dcmread(CT)
+    ours.PixelData *= 2
+    assert ours.pixel_array.shape == (128, 128)
+
+
 def test_file_meta_is_always_there() -> None:
     assert not hasattr(theirs.Dataset(), "file_meta")
     assert not hasattr(compat.Dataset(), "file_meta")

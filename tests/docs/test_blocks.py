@@ -18,7 +18,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "tutorials").glob("*.md"))]
+RUN_HOW_TO = ("pixels.md",)
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
+    *(ROOT / "docs" / "how-to" / name for name in RUN_HOW_TO),
+]
 FENCE = re.compile(r"^```(?P<language>\w*)(?P<options>.*)$")
 
 

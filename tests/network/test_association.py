@@ -111,7 +111,9 @@ def test_the_acceptor_prefers_by_its_own_list(serve: Serve) -> None:
         ]
         with pytest.raises(NoPresentationContext, match="not proposed"):
             association.perform(CEchoRequest())
-        with pytest.raises(NoPresentationContext, match=r"accepted in 1\.2\.840\.10008\.1\.2\.1"):
+        with pytest.raises(
+            NoPresentationContext, match=r"accepted in Explicit VR Little Endian \(1\.2\.840\.10008\.1\.2\.1\)"
+        ):
             association.info.context_for(CT, IMPLICIT)
     with connect(server, ["1.2.3.4"]) as empty:
         assert empty.accepted == ()

@@ -293,6 +293,21 @@ class Dataset(KnowsEncoding, CoreDataset):
 
         save_as(self, filename, write_like_original, **options)
 
+    # -- pixels --------------------------------------------------------------------------------------------------
+
+    @property
+    def pixel_array(self) -> Any:
+        """The pixels as an array to write to, YBR_FULL as RGB; the same one until pixels are assigned anew."""
+        from pacskit.compat.pydicom.pixels import kept_pixel_array
+
+        return kept_pixel_array(self)
+
+    def overlay_array(self, group: int) -> Any:
+        """The overlay of a group as an array of 0 and 1."""
+        from pacskit.compat.pydicom.pixels import overlay_array
+
+        return overlay_array(self, group)
+
     # -- text ----------------------------------------------------------------------------------------------------
 
     def dir(self, *filters: str) -> list[str]:
@@ -347,7 +362,7 @@ class Dataset(KnowsEncoding, CoreDataset):
 
     def _own(self) -> dict[str, Any]:
         """The attributes that are no elements."""
-        hidden = ("_read_as", "_read_charset", "filename", "buffer", "timestamp", "fileobj_type", "preamble")
+        hidden = ("_pixels", "_read_as", "_read_charset", "filename", "buffer", "timestamp", "fileobj_type", "preamble")
         return {name: value for name, value in self.__dict__.items() if name not in hidden}
 
     def __ne__(self, other: object) -> bool:
@@ -359,10 +374,11 @@ class Dataset(KnowsEncoding, CoreDataset):
         """A data set that can be changed without touching this one."""
         twin = super().copy()
         twin.__dict__.update(self.__dict__)
+        twin.__dict__.pop("_pixels", None)
         return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
-        own = {name: value for name, value in self.__dict__.items() if name != "buffer"}
+        own = {name: value for name, value in self.__dict__.items() if name not in {"buffer", "_pixels"}}
         return _unpickled, (type(self), list(self), self.original_encoding, self.preamble, own)
 
     def __enter__(self) -> Dataset:

@@ -18,16 +18,20 @@ import pytest
 
 from asv_bench.benchmarks import inputs
 from asv_bench.compare import __main__ as compare
-from asv_bench.compare import network, parse
+from asv_bench.compare import edits, footprint, network, parse
 from asv_bench.compare.rows import Missing, Row, Scale, Subject, measure, table
 from pacskit.encoding import dcmread
 
 ROOT = Path(__file__).resolve().parents[3]
 WANTED = {
-    "dataset": ["ReadHeader", "ReadWhole", "WriteDataset"],
+    "dataset": ["ReadHeader", "ReadWhole", "WriteDataset", "Segmentation", "Contours", "ByteOrder", "MakeAndCopy"],
+    "display": ["RenderFrame", "ResampleVolume"],
     "pdu": ["PduRoundTrip"],
     "network": ["EchoSCP", "StoreSCP", "StoreSCU", "FindSCP"],
+    "pixels": ["NativePixels", "FramesOfCodeStreams"],
     "startup": ["ImportTime"],
+    "codecs": ["Rle", "JpegBaseline", "JpegExtended", "JpegLossless", "JpegLs", "Jpeg2000", "Htj2k", "JpegXl"],
+    "jpeg_lossless": ["JpegLosslessPredictors"],
 }
 
 
@@ -71,12 +75,21 @@ def test_implicit_and_explicit_objects_say_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [inputs.ct_slice(1), inputs.enhanced_mr(5), inputs.sr_tree(20)], ids=["ct", "mr", "sr"]
+    "data",
+    [inputs.ct_slice(1), inputs.enhanced_mr(5), inputs.sr_tree(20), inputs.segmentation(5)],
+    ids=["ct", "mr", "sr", "seg"],
 )
 def test_everybody_touches_the_same_number_of_values(data: bytes) -> None:
     file = inputs.part10(data, inputs.CT_STORAGE, "1.2.3")
     count = parse.touch(dcmread(file))
     assert count == parse.touch(pydicom.dcmread(io.BytesIO(file))) == len(flat(by_pydicom(data)))
+
+
+def test_a_structure_set_has_its_contours() -> None:
+    dataset = by_pydicom(inputs.structure_set(20, 30), inputs.IMPLICIT)
+    contours = [contour for region in dataset.ROIContourSequence for contour in region.ContourSequence]
+    assert [contour.NumberOfContourPoints * 3 for contour in contours] == [90] * 20
+    assert all(len(contour.ContourData) == 90 for contour in contours)
 
 
 def test_a_multi_frame_head_promises_what_follows() -> None:
@@ -113,11 +126,11 @@ def test_asv_finds_no_fault() -> None:
 # ---- compare ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("row", parse.ROWS, ids=lambda row: row.key)
-def test_a_parse_row_runs(row: Row) -> None:
+@pytest.mark.parametrize("row", [*parse.ROWS, *edits.ROWS, footprint.ROWS[0]], ids=lambda row: row.key)
+def test_a_row_of_data_sets_runs(row: Row) -> None:
     result = measure(row, Tiny(True), rounds=1)
-    assert {"pacskit", "pydicom"} <= result.figures.keys()
-    assert all(len(figures) == 1 and figures[0] > 0 for figures in result.figures.values())
+    assert {"pacskit", "numpy, in place" if row.key == "swap" else "pydicom"} <= result.figures.keys()
+    assert all(len(figures) == 1 and (figures[0] > 0 or row.below) for figures in result.figures.values())
 
 
 def test_the_bare_client_speaks_with_our_server() -> None:
@@ -158,6 +171,16 @@ def test_the_ratio_is_the_median_of_those_in_each_round(required: float, verdict
     assert result.ratios == {"theirs": 2}
     assert (result.median("ours"), result.verdict, result.missing) == (20, verdict, {"absent": "gone"})
     assert verdict in table([result])
+
+
+def test_every_peer_with_a_bar_counts() -> None:
+    def build(scale: Scale, stack: ExitStack) -> list[Subject]:
+        return [scripted("ours", 4), scripted("first", 1), scripted("second", 2)]
+
+    for wanted, verdict in ((2, "ok"), (3, "BELOW")):
+        row = Row("k", "t", "/s", build, 4, "first", also=((wanted, "second"), (9, "absent")), known="DCMTK: 2x")
+        assert measure(row, Scale(True), 1).verdict == verdict
+        assert row.required == f">= 4x first, >= {wanted}x second, >= 9x absent (DCMTK: 2x)"
 
 
 def test_a_limit_is_for_our_own_figure() -> None:
