@@ -24,6 +24,7 @@ from asv_bench.compare import (
     pixels,
     scan,
     textforms,
+    tls,
     transcoding,
 )
 from asv_bench.compare.processes import tool, workspace
@@ -35,6 +36,7 @@ ROWS = [
     *textforms.ROWS,
     *scan.ROWS,
     *network.ROWS,
+    *tls.ROWS,
     *latency.ROWS,
     *codecs.ROWS,
     *jpeg_lossless.ROWS,
