@@ -25,6 +25,8 @@ from asv_bench.compare import (
     pixels,
     scan,
     textforms,
+    tls,
+    transcoding,
 )
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
@@ -36,12 +38,14 @@ ROWS = [
     *scan.ROWS,
     *network.ROWS,
     *aio.ROWS,
+    *tls.ROWS,
     *latency.ROWS,
     *codecs.ROWS,
     *jpeg_lossless.ROWS,
     *codec_families.ROWS,
     *pixels.ROWS,
     *display.ROWS,
+    *transcoding.ROWS,
     *footprint.ROWS,
 ]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["AnyTransport", "SecureTransport"]
 
 _FIRST_BUFFER = 16640  # one record with its overhead: an association that is idle or small costs no more
-_LARGEST_BUFFER = 1 << 18
+_LARGEST_BUFFER = 131072
 _FAREWELL = 0.001  # a close_notify fits into the socket's buffer, or the peer does not read
 _LINGER = 1.0
 _DRAIN = 1 << 20

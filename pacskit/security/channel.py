@@ -18,7 +18,7 @@ from pacskit.core.errors import TlsError
 __all__ = ["TlsChannel", "TlsInfo"]
 
 _CHUNK = 131072  # ciphertext that is sent at a time, so that the peer decrypts while we go on encrypting
-_SMALL = 32768  # buffers that are shorter on the average are joined: a record for each would cost more than the copy
+_RECORD = 16384  # plaintext in a record (RFC 8446 5.1)
 _RECORDS = frozenset(range(20, 25))  # content types (RFC 8446 5.1)
 _ALERT = 21
 _REASONS = {
@@ -64,6 +64,7 @@ class TlsChannel:
         "_closed",
         "_incoming",
         "_keep",
+        "_left",
         "_outgoing",
         "_tls",
         "at_end",
@@ -86,6 +87,7 @@ class TlsChannel:
         self._keep = keep
         self._began = False
         self._closed = False
+        self._left = False  # whether a record may have been read in part
         self.established = False
         self.at_end = False
         self.cut = False
@@ -145,17 +147,23 @@ class TlsChannel:
 
     def read_into(self, buffer: memoryview) -> int | None:
         """Fill ``buffer`` as far as possible; return how much, 0 at the end, None when more has to be fed."""
-        tls, incoming = self._tls, self._incoming
-        size, got = len(buffer), 0
+        read, incoming = self._tls.read, self._incoming
+        size = len(buffer)
+        got: int = 0
         if self.failure is not None:
             raise TlsError(self.failure)
         try:
-            while got < size and (incoming.pending or tls.pending()):
-                count = tls.read(size - got, buffer[got:] if got else buffer)
+            while self._left or incoming.pending:
+                room = size - got
+                count: Any = read(room, buffer[got:])
+                got += int(count)
+                # A read ends with its record; where it did not, there may be more of that.
+                self._left = count == room
+                if self._left:
+                    return got
                 if not count:
                     self.at_end = True
                     break
-                got += int(count)
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
@@ -174,16 +182,14 @@ class TlsChannel:
         """Yield the ciphertext of ``buffers``, in pieces that are to be sent at once."""
         if self.failure is not None:
             raise TlsError(self.failure)
-        tls, outgoing = self._tls, self._outgoing
-        if len(buffers) > 1 and sum(map(len, buffers)) < _SMALL * len(buffers):
-            buffers = [b"".join(buffers)]
+        write, outgoing = self._tls.write, self._outgoing
         try:
-            for buffer in buffers:
-                view, done = memoryview(buffer), 0
-                while done < len(view):
-                    done += tls.write(view[done:])
-                    if outgoing.pending >= _CHUNK:
-                        yield outgoing.read()
+            for piece in _records(buffers):
+                done = write(piece)
+                while done < len(piece):  # the peer may have asked for shorter records (RFC 6066 4)
+                    done += write(memoryview(piece)[done:])
+                if outgoing.pending >= _CHUNK:
+                    yield outgoing.read()
         except ssl.SSLError as exc:
             raise self._fail(_why(exc)) from None
         if outgoing.pending:
@@ -203,6 +209,27 @@ class TlsChannel:
     def _fail(self, reason: str) -> TlsError:
         self.failure = reason
         return TlsError(reason)
+
+
+def _records(buffers: Sequence[Any]) -> Iterator[bytearray | memoryview]:
+    """Yield ``buffers`` as whole records and a rest: a record for each header would cost more than a copy."""
+    staged = bytearray()
+    for buffer in buffers:
+        view, start = memoryview(buffer), 0
+        if staged:
+            start = min(_RECORD - len(staged), len(view))
+            staged += view[:start]
+            if len(staged) == _RECORD:
+                yield staged
+                staged = bytearray()
+        end = len(view)
+        while end - start >= _RECORD:
+            yield view[start : start + _RECORD]
+            start += _RECORD
+        if start < end:
+            staged += view[start:]
+    if staged:
+        yield staged
 
 
 def _why(exc: ssl.SSLError) -> str:

@@ -289,7 +289,7 @@ def test_we_say_who_we_are_to_pynetdicom(kind: int, pynetdicom: Any) -> None:
     try:
         with pacskit.connect(address, identity=ours) as peer:
             assert peer.echo().is_success
-            info = peer._last
+            info = peer._verbs._last
             assert info is not None
             assert info.peer_user.identity_response == (b"proof" if kind >= 3 else None)
         with pytest.raises(AssociationRejected):

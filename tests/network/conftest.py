@@ -45,7 +45,16 @@ def mutual(ca: CaForTests) -> TlsContext:
     return tls_context(cert=ca.server.cert, key=ca.server.key, ca=ca.ca)
 
 
-@pytest.fixture(params=DRIVERS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test on each driver, and with TLS; unless its module says ``THREADS_ALONE`` or ``PLAIN``."""
+    if "driver" in metafunc.fixturenames:
+        left_out = {"asyncio"} if getattr(metafunc.module, "THREADS_ALONE", False) else set()
+        left_out |= {"threads-tls"} if getattr(metafunc.module, "PLAIN", False) else set()
+        names = [name for name in DRIVERS if name not in left_out]
+        metafunc.parametrize("driver", names, indirect=True)
+
+
+@pytest.fixture
 def driver(request: pytest.FixtureRequest, nothing_left_behind: None) -> Iterator[Driver]:
     """Our network code: on threads without TLS and with it, and on asyncio."""
     made = DRIVERS[request.param]()
@@ -65,8 +74,6 @@ def serve(driver: Driver) -> Iterator[Callable[..., Any]]:
             if driver.tls is not None:
                 options.setdefault("tls", driver.tls)
             return stack.enter_context(driver.server([service or Recorder()], **options))
-
-        yield start
 
         yield start
 

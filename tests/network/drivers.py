@@ -64,7 +64,9 @@ class AsyncioDriver:
 
     def server(self, *args: Any, **options: Any) -> Any:
         async def make() -> Any:
-            return aio.Server(*args, **options)
+            return aio.Server(
+                *args, **{name: value for name, value in options.items() if not (value is None and "tls" in name)}
+            )
 
         return _Face(self, self.run(make()))
 

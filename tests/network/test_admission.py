@@ -18,6 +18,8 @@ from pacskit.network.threads import Server
 from pacskit.security.context import TlsContext
 from tests.network.peers import IMPLICIT, VERIFICATION, RawPeer, Recorder, connect, echo_rq, settle
 
+THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
+
 Serve = Callable[..., Server]
 
 SECRET, TICKET = "open sesame", b"a ticket \xff\0"

@@ -16,6 +16,8 @@ from pacskit.network.threads import Server
 from tests.interop.files import wheel_file
 from tests.network.peers import CT, EXPLICIT, IMPLICIT, MR, Recorder, connect
 
+THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
+
 Serve = Callable[..., Server]
 J2K, JPEG_LOSSLESS = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.70"
 

@@ -25,6 +25,7 @@ from pacskit.network.dimse import (
 from pacskit.network.flow import END, Call, Cancelled, Close, Flow, Next, Open, Perform, PerformOn, Request, Send
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
 from pacskit.network.sink import MemorySink, Sink
+from tests.network.drivers import Driver
 from tests.network.peers import (
     CT,
     FIND,
@@ -141,10 +142,10 @@ class Mover:
         yield Send(request.command.response(doubled))
 
 
-def test_a_flow_opens_another_association(serve: Serve, connect: Connect) -> None:
+def test_a_flow_opens_another_association(serve: Serve, connect: Connect, driver: Driver) -> None:
     keeper = Recorder(sinks=MemorySink)
     server = serve(keeper)
-    target = Address("SERVER", *server.address, tls=server.node_tls is not None)
+    target = Address("SERVER", server.address[0], server.address[1], driver.tls is not None)
     with connect(serve(Mover(target)), [FIND]) as association:
         assert association.perform(find(), b"").status.is_success
     assert keeper.seen[0].data == b"abcd"

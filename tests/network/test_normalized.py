@@ -27,6 +27,8 @@ from pacskit.services.normalized import (
     SetEvent,
 )
 
+THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
+
 Dataset = pacskit.Dataset
 MPPS = ModalityPerformedProcedureStep
 COMMITMENT, WELL_KNOWN = StorageCommitmentPushModel, StorageCommitmentPushModelInstance

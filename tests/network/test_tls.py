@@ -46,6 +46,8 @@ from tests.network.peers import (
     store,
 )
 
+THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
+
 SECRET = "correct horse"
 
 

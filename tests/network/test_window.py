@@ -38,6 +38,8 @@ from pacskit_ext._pdu import frame
 from tests.interop.files import wheel_file
 from tests.network.peers import CT, FAST, FIND, IMPLICIT, RELEASE_RP, VERIFICATION, RawPeer, Recorder, connect
 
+THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
+
 Serve = Callable[..., Server]
 
 
