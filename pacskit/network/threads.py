@@ -69,6 +69,7 @@ class Server:
         self.policy = AcceptorPolicy(
             serves=self._syntaxes_for,
             uses=self.services.is_scu_of,
+            extend=self.services.extend,
             use_syntaxes=self._syntaxes,
             called=() if called is None else (self.ae, *map(check_ae_title, called)),
             calling=tuple(calling),
