@@ -11,6 +11,7 @@ from typing import Any, Self
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError
+from pacskit.core.events import EventBus
 from pacskit.encoding import TransferSyntax, encode
 from pacskit.encoding.head import read_head
 from pacskit.facade.identifiers import query_identifier
@@ -37,6 +38,8 @@ class Archive:
         The AE title, short for ``settings``.
     settings
         Everything else; see `ArchiveSettings`.
+    events
+        Who is told what happens on the associations; see `pacskit.core.events`.
 
     >>> with Archive("/srv/pacs", ae="VENDOR") as archive:  # doctest: +SKIP
     ...     archive.serve(port=11112)
@@ -49,12 +52,14 @@ class Archive:
         *,
         ae: str | None = None,
         settings: ArchiveSettings | None = None,
+        events: EventBus | None = None,
     ) -> None:
         settings = settings or ArchiveSettings()
         self.settings = settings if ae is None else replace(settings, ae=ae)
         self.nodes = Nodes()
         for node in self.settings.nodes:
             self.nodes.add(node)
+        self._events = events
         self._server: Server | None = None
         self._store = Store(
             directory,
@@ -87,6 +92,7 @@ class Archive:
             limits=settings.limits,
             called=settings.called,
             calling=settings.calling,
+            events=self._events,
         ).start()
         return self.address
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level, Priority
 from pacskit.core.errors import DimseError, NetworkError
+from pacskit.core.events import EventBus
 from pacskit.core.status import Status
 from pacskit.core.uid import UID
 from pacskit.core.uids import Verification
@@ -40,10 +41,15 @@ _NEGOTIATION: Final = tuple(map(str, UNCOMPRESSED))
 
 
 def connect(
-    address: Address | str, *, calling: str = CALLING, timeouts: Timeouts | None = None, limits: Limits | None = None
+    address: Address | str,
+    *,
+    calling: str = CALLING,
+    timeouts: Timeouts | None = None,
+    limits: Limits | None = None,
+    events: EventBus | None = None,
 ) -> Peer:
-    """Return the peer at ``AE@host:port``. Nothing is sent before its first verb."""
-    return Peer(address, calling=calling, timeouts=timeouts, limits=limits)
+    """Return the peer at ``AE@host:port``. Nothing is sent before its first verb. ``events`` is told what happens."""
+    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, events=events)
 
 
 def echo(
@@ -67,8 +73,10 @@ class Peer(NormalizedVerbs):
         calling: str = CALLING,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
+        events: EventBus | None = None,
     ) -> None:
         super().__init__()
+        self._events = events
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
         self._timeouts = timeouts or Timeouts()
@@ -259,6 +267,7 @@ class Peer(NormalizedVerbs):
                 roles=roles,
                 window=window,
                 extended=extended,
+                events=self._events,
             )
         self._last = association.info
         association.listen(self._inbox)

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError, DimseError
+from pacskit.core.events import EventBus
 from pacskit.core.status import Status
 from pacskit.core.uids import NON_PATIENT_STORAGE_SOP_CLASSES
 from pacskit.facade.normalized import NormalizedHandlers
@@ -41,7 +42,7 @@ class SCP(NormalizedHandlers):
     ...     event.save_into("inbox")
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         ae: str,
         *,
@@ -52,6 +53,7 @@ class SCP(NormalizedHandlers):
         calling: Iterable[str] = (),
         any_called: bool = False,
         accept_unknown: bool = False,
+        events: EventBus | None = None,
     ) -> None:
         super().__init__()
         self.ae = ae
@@ -59,6 +61,7 @@ class SCP(NormalizedHandlers):
         self._timeouts, self._limits = timeouts, limits
         self._calling, self._any_called = tuple(calling), any_called
         self._accept_unknown = accept_unknown
+        self._events = events
         self._echo: Callable[[EchoEvent], Status | int | None] = _echo
         self._store: Callable[[StoreEvent], Status | int | None] | None = None
         self._find: dict[Level, Callable[[FindEvent], Iterable[Dataset]]] = {}
@@ -124,6 +127,7 @@ class SCP(NormalizedHandlers):
             limits=self._limits,
             calling=self._calling,
             called=None if self._any_called else (),
+            events=self._events,
         ).start()
         return self
 

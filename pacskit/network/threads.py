@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from pacskit.core.errors import ConfigurationError, NetworkError
+from pacskit.core.events import EventBus
 from pacskit.network.address import check_ae_title
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
@@ -24,6 +25,7 @@ from pacskit.network.flow import Open, Service, ServiceRegistry
 from pacskit.network.indications import AssociateIndication, ReleaseIndication
 from pacskit.network.machine import Machine
 from pacskit.network.negotiation import DEFAULT_TRANSFER_SYNTAXES, AcceptorPolicy, accept
+from pacskit.network.observe import connection_for
 from pacskit.network.pdu import AssociateReject
 from pacskit.network.session import SessionEvent
 from pacskit.network.transport import Transport
@@ -43,7 +45,7 @@ class Server:
 
     ``called`` are the AE titles that it answers to besides ``ae`` (None: any title), ``calling`` the patterns of the
     titles that may call (empty: anybody), ``transfer_syntaxes`` what it accepts, best first, where a service has no
-    list of its own. Port 0 lets the system choose; see ``address``.
+    list of its own. Port 0 lets the system choose; see ``address``. ``events`` is told what happens on associations.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only options
@@ -58,8 +60,10 @@ class Server:
         called: Sequence[str] | None = (),
         calling: Sequence[str] = (),
         transfer_syntaxes: Sequence[str] = DEFAULT_TRANSFER_SYNTAXES,
+        events: EventBus | None = None,
     ) -> None:
         self.ae = check_ae_title(ae)
+        self.events = events
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self.services = services if isinstance(services, ServiceRegistry) else ServiceRegistry(services)
@@ -291,8 +295,13 @@ class _Worker(threading.Thread):
         server = self._server
         try:
             self._transport = Transport(self._socket)
-            self._connection = Connection(
-                self._transport, is_requestor=False, timeouts=server.timeouts, limits=server.limits
+            self._connection = connection_for(
+                self._transport,
+                is_requestor=False,
+                timeouts=server.timeouts,
+                limits=server.limits,
+                events=server.events,
+                ends=None if server.events is None else self._transport.ends(),
             )
             driver = FlowDriver(self._connection, server.services.get, self._open_peer)
             if self._establish(self._connection):

@@ -58,6 +58,11 @@ class Transport:
         self.closed = False
         self.interrupted = False
 
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Return our address and the peer's."""
+        ours, theirs = self._socket.getsockname(), self._socket.getpeername()
+        return (ours[0], ours[1]), (theirs[0], theirs[1])
+
     def _arm(self, option: int, seconds: float | None) -> None:
         if _KERNEL_TIMEOUTS:
             # 0 means no limit, hence at least a millisecond.
