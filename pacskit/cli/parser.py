@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pacskit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _convert, _codecs, _info):
+    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _convert, _codecs, _trace, _info):
         add(commands)
     return parser
 
@@ -298,6 +298,23 @@ def _codecs(commands: Commands) -> None:
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a line of JSON for each syntax, direction, back end")
     form.add_argument("--markdown", action="store_true", help="print which pixels each syntax holds, as Markdown")
+
+
+def _trace(commands: Commands) -> None:
+    command = _command(
+        commands,
+        "trace",
+        "trace:trace",
+        "Show the DICOM associations in a capture, or those that pass while it listens.",
+        "  pacskit trace capture.pcap\n  pacskit trace --listen 11112 --to 10.0.0.5:104 --write capture.pcap",
+    )
+    command.add_argument("file", nargs="?", metavar="FILE", help="a capture (classic pcap)")
+    command.add_argument("--to", metavar="HOST:PORT", help="pass on to this server what comes, and print it")
+    command.add_argument(
+        "--listen", type=int, default=0, metavar="PORT", help="where to listen (default: any free one)"
+    )
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    command.add_argument("--write", metavar="FILE", help="write a capture too; it holds the data sets")
 
 
 def _info(commands: Commands) -> None:
