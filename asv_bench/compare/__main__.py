@@ -14,6 +14,7 @@ from pathlib import Path
 from asv_bench.compare import (
     codec_families,
     codecs,
+    display,
     edits,
     footprint,
     jpeg_lossless,
@@ -36,6 +37,7 @@ ROWS = [
     *jpeg_lossless.ROWS,
     *codec_families.ROWS,
     *pixels.ROWS,
+    *display.ROWS,
     *footprint.ROWS,
 ]
 

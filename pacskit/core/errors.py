@@ -11,6 +11,7 @@
     │       ├── CodecLimitError(LimitError)
     │       └── CodecUnavailable     no installed back end decodes it
     ├── EncodeError(ValueError)      a value that cannot be written
+    ├── GeometryError(ValueError)    frames that are not the slices of one volume
     ├── ConfigurationError(ValueError)
     ├── SourceError(OSError)         bytes that were left where they are cannot be had any more
     ├── PrivateGroupFull(ValueError) no block of a private group is free
@@ -49,6 +50,7 @@ __all__ = [
     "DimseError",
     "DuplicateInstance",
     "EncodeError",
+    "GeometryError",
     "InstanceNotFound",
     "LimitError",
     "NetworkError",
@@ -139,6 +141,27 @@ class PrivateGroupFull(PacsError, ValueError):
     def __init__(self, group: int) -> None:
         super().__init__(f"every block of group {group:04X} is reserved or in use")
         self.group = group
+
+
+class GeometryError(PacsError, ValueError):
+    """Frames that are not the slices of one volume (PS3.3 C.7.6.2).
+
+    ``missing`` are distances in millimetres from the first slice where one should be, ``duplicates`` pairs of indices
+    of slices at one place, ``irregular`` indices of slices that are off their place.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        missing: tuple[float, ...] = (),
+        duplicates: tuple[tuple[int, int], ...] = (),
+        irregular: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.duplicates = duplicates
+        self.irregular = irregular
 
 
 class StorageError(PacsError):

@@ -21,6 +21,7 @@ ARGUMENTS = {
     "dicom_json.py": ["{file}", "json"],
     "dicomdir.py": ["media", "{file}"],
     "dictionary_lookup.py": ["PatientName"],
+    "display.py": ["{file}", "out.png", "40", "400"],
     "embedded_archive.py": ["archive", "{file}"],
     "frames.py": ["{frames}", "1", "frame.bin"],
     "pixels.py": ["{frames}"],
@@ -29,9 +30,11 @@ ARGUMENTS = {
     "scan_folder.py": ["files"],
     "scp_threads.py": ["0", "0.2"],
     "scu.py": ["{address}", "{file}"],
+    "volume.py": ["files", "out.png"],
 }
 EXPECTED = {
     "custom_codec.py": r"131072 bytes in \d+ by acme\.zlib, same pixels: True\n10 conformance tests passed",
+    "display.py": r"128 x 128 pixels from 0 to 255",
     "dicomdir.py": r"1CT1 \d+ CT 1 instances",
     "frames.py": r"2 frames",
     "pixels.py": r"2 frame\(s\) of 100x100x3.*RGB\nframe 0: uint8, 0 to 255",
@@ -41,6 +44,7 @@ EXPECTED = {
     "scan_folder.py": r"  CT +1 files",
     "scp_threads.py": r"listening at VENDOR@127\.0\.0\.1:\d+",
     "scu.py": r"echo: 0x0000 .*\nstore: .* 0x0000 .*\nfind: [\d.]+ 1\nget: inbox/.*Explicit VR Little Endian",
+    "volume.py": r"1 slices, 0 mm apart, 0 missing",
 }
 
 

@@ -25,6 +25,7 @@ from pacskit.encoding import dcmread
 ROOT = Path(__file__).resolve().parents[3]
 WANTED = {
     "dataset": ["ReadHeader", "ReadWhole", "WriteDataset", "Segmentation", "Contours", "ByteOrder", "MakeAndCopy"],
+    "display": ["RenderFrame", "ResampleVolume"],
     "pdu": ["PduRoundTrip"],
     "network": ["EchoSCP", "StoreSCP", "StoreSCU", "FindSCP"],
     "pixels": ["NativePixels", "FramesOfCodeStreams"],
