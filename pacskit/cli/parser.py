@@ -26,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pacskit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _codecs, _info):
+    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _extract, _import_image, _codecs, _info):
         add(commands)
     return parser
 
@@ -203,6 +203,94 @@ def _scan(commands: Commands) -> None:
     form.add_argument("--csv", action="store_true", help="print comma-separated values (the default)")
     form.add_argument("--json", action="store_true", help="print a line of JSON for each file")
     form.add_argument("--parquet", metavar="FILE", help="write a Parquet file; needs pyarrow")
+
+
+def _extract(commands: Commands) -> None:
+    command = _command(
+        commands,
+        "extract",
+        "extract:extract",
+        "Write frames as pictures, and documents and videos as the files they are.",
+        "  pacskit extract ct.dcm --into out\n"
+        "  pacskit extract study/ --into out --format jpeg --window 40,400 --workers 4\n"
+        "  pacskit extract us.dcm --into out --raw --format tiff --frames 1-10,20-\n"
+        "  pacskit extract cine.dcm --into out --format mp4\n"
+        "  pacskit extract report.dcm --into out --name '{PatientID}/{Modality}-{InstanceNumber}'",
+    )
+    command.add_argument("files", nargs="+", metavar="PATH", help="a file or a folder")
+    command.add_argument("--into", required=True, metavar="FOLDER", help="where to; made if missing")
+    command.add_argument(
+        "--format",
+        choices=("png", "jpeg", "tiff", "bmp", "npy", "gif", "mp4"),
+        default="png",
+        help="of frames (default: %(default)s); mp4 needs pacskit[video]",
+    )
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--rendered", action="store_true", help="as a screen shows them (the default)")
+    form.add_argument("--raw", action="store_true", help="the stored values")
+    command.add_argument(
+        "--window", default="auto", metavar="W", help="auto, full, minmax, CENTER,WIDTH, or which of the file's, from 1"
+    )
+    command.add_argument("--bits", type=int, choices=(8, 16), default=8, help="of rendered gray (default: %(default)s)")
+    command.add_argument("--no-overlays", action="store_true", help="leave overlays out of what is rendered")
+    command.add_argument("--frames", metavar="RANGES", help="from 1, as 1-5,8,20- (default: all)")
+    command.add_argument("--decode-video", action="store_true", help="frames of videos instead of the video itself")
+    command.add_argument(
+        "--name", metavar="PATTERN", help="of files, with {frame} and {Keyword} (default: as the input)"
+    )
+    command.add_argument("--quality", type=int, default=90, metavar="N", help="of JPEG and MP4 (default: %(default)s)")
+    command.add_argument("--rate", type=float, metavar="HZ", help="frames a second of GIF and MP4")
+    command.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    command.add_argument("--workers", type=int, metavar="N", help="threads (default: one for each processor)")
+    command.add_argument("--force", action="store_true", help="read files without preamble or meta too")
+    _add_json(command, "a line of JSON for each file")
+
+
+def _import_image(commands: Commands) -> None:
+    command = _command(
+        commands,
+        "import-image",
+        "import_image:import_image",
+        "Make DICOM objects of pictures, documents, models and videos.",
+        "  pacskit import-image photo.jpg --output photo.dcm --class vl-photographic -k PatientID=42\n"
+        "  pacskit import-image scans/*.png --into out --like ct.dcm -k SeriesDescription=Scans\n"
+        "  pacskit import-image page1.png page2.png --output pages.dcm --multi-frame\n"
+        "  pacskit import-image report.pdf --into out --like ct.dcm --title Report\n"
+        "  pacskit import-image film.mp4 --output film.dcm --code 'AnatomicRegionSequence=SCT,69536005,Head'",
+    )
+    command.add_argument("files", nargs="+", metavar="PATH", help="a file, or a folder of them")
+    command.add_argument("--into", metavar="FOLDER", help="where to, under the instance's UID; made if missing")
+    command.add_argument("--output", metavar="FILE", help="where to, for one object")
+    command.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    command.add_argument(
+        "-k", "--keyword", dest="keywords", action="append", default=[], metavar="KEYWORD=VALUE", help="an attribute"
+    )
+    command.add_argument(
+        "--code", dest="codes", action="append", default=[], metavar="KEYWORD=SCHEME,VALUE,MEANING", help="a coded one"
+    )
+    command.add_argument("--like", metavar="FILE", help="whose patient and study it is")
+    command.add_argument(
+        "--same",
+        choices=("patient", "study", "series"),
+        default="study",
+        help="what --like gives (default: %(default)s)",
+    )
+    command.add_argument("--template", metavar="FILE", help="all attributes that fit the new object")
+    command.add_argument("--class", dest="sop_class", metavar="NAME", help="as vl-photographic, or a SOP Class UID")
+    command.add_argument("--multi-frame", action="store_true", help="join all pictures in one object")
+    command.add_argument("--frame-time", type=float, metavar="MS", help="between frames")
+    command.add_argument("--title", help="of a document")
+    command.add_argument("--concept", metavar="SCHEME,VALUE,MEANING", help="the coded title of a document")
+    command.add_argument("--units", choices=("um", "mm", "cm", "m"), help="what a coordinate of a model means")
+    command.add_argument(
+        "--orientation", choices=("apply", "refuse", "ignore"), default="apply", help="of EXIF (default: %(default)s)"
+    )
+    command.add_argument(
+        "--alpha", choices=("refuse", "blend", "drop"), default="refuse", help="transparency (default: %(default)s)"
+    )
+    command.add_argument("--background", default="0,0,0", metavar="R,G,B", help="to blend with (default: %(default)s)")
+    command.add_argument("--decode", action="store_true", help="do not keep JPEG and other code streams as they are")
+    _add_json(command, "a line of JSON for each object")
 
 
 def _codecs(commands: Commands) -> None:
