@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -143,7 +143,7 @@ def _has_prefix(path: Path) -> bool:
         return False
 
 
-def _in_parallel(work: Callable[[_Job], _Done], jobs: list[_Job], workers: int | None) -> Iterator[_Done]:
+def _in_parallel(work: Callable[[_Job], _Done], jobs: list[_Job], workers: int | None) -> Generator[_Done]:
     """The results in the order of the jobs, a few of which are under way."""
     count = workers if workers and workers > 0 else _processors()
     waiting: deque[Future[_Done]] = deque()

@@ -1,4 +1,4 @@
-"""The classes of objects that are made here, and which pixels each of them holds (PS3.3 A.8, A.32, A.41, A.45, A.85)."""
+"""The classes of objects that are made here, and what each of them holds (PS3.3 A.8, A.32, A.41, A.45, A.85)."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class ExportOptions:
     quality: int = 90
     rate: float | None = None
     overwrite: bool = False
-    limits: DecodeLimits = DecodeLimits()
+    limits: DecodeLimits = _LIMITS
 
     def __post_init__(self) -> None:
         check_choices(self)

@@ -29,36 +29,38 @@ def _tags(words: str) -> frozenset[int]:
 _PATIENT: Final = _tags(
     "PatientName PatientID IssuerOfPatientID TypeOfPatientID IssuerOfPatientIDQualifiersSequence PatientBirthDate "
     "PatientBirthTime PatientBirthDateInAlternativeCalendar PatientAlternativeCalendar PatientSex OtherPatientIDs "
-    "OtherPatientIDsSequence OtherPatientNames EthnicGroup PatientComments QualityControlSubject PatientSpeciesDescription "
-    "PatientSpeciesCodeSequence PatientBreedDescription PatientBreedCodeSequence BreedRegistrationSequence "
-    "ResponsiblePerson ResponsiblePersonRole ResponsibleOrganization ReferencedPatientSequence PatientIdentityRemoved "
-    "DeidentificationMethod DeidentificationMethodCodeSequence ClinicalTrialSponsorName ClinicalTrialProtocolID "
-    "ClinicalTrialProtocolName ClinicalTrialSiteID ClinicalTrialSiteName ClinicalTrialSubjectID "
-    "ClinicalTrialSubjectReadingID"
+    "OtherPatientIDsSequence OtherPatientNames EthnicGroup PatientComments QualityControlSubject "
+    "PatientSpeciesDescription PatientSpeciesCodeSequence PatientBreedDescription PatientBreedCodeSequence "
+    "BreedRegistrationSequence ResponsiblePerson ResponsiblePersonRole ResponsibleOrganization "
+    "ReferencedPatientSequence PatientIdentityRemoved DeidentificationMethod DeidentificationMethodCodeSequence "
+    "ClinicalTrialSponsorName ClinicalTrialProtocolID ClinicalTrialProtocolName ClinicalTrialSiteID "
+    "ClinicalTrialSiteName ClinicalTrialSubjectID ClinicalTrialSubjectReadingID"
 )
 _STUDY: Final = _tags(
     "StudyInstanceUID StudyDate StudyTime ReferringPhysicianName ReferringPhysicianIdentificationSequence "
     "ConsultingPhysicianName ConsultingPhysicianIdentificationSequence StudyID AccessionNumber "
     "IssuerOfAccessionNumberSequence StudyDescription PhysiciansOfRecord PhysiciansOfRecordIdentificationSequence "
-    "NameOfPhysiciansReadingStudy PhysiciansReadingStudyIdentificationSequence RequestingService ReferencedStudySequence "
-    "ProcedureCodeSequence ReasonForPerformedProcedureCodeSequence AdmittingDiagnosesDescription "
-    "AdmittingDiagnosesCodeSequence PatientAge PatientSize PatientWeight MedicalAlerts Allergies SmokingStatus "
-    "PregnancyStatus LastMenstrualDate PatientState Occupation AdditionalPatientHistory AdmissionID PatientSexNeutered "
-    "ServiceEpisodeID ServiceEpisodeDescription ClinicalTrialTimePointID ClinicalTrialTimePointDescription"
+    "NameOfPhysiciansReadingStudy PhysiciansReadingStudyIdentificationSequence RequestingService "
+    "ReferencedStudySequence ProcedureCodeSequence ReasonForPerformedProcedureCodeSequence "
+    "AdmittingDiagnosesDescription AdmittingDiagnosesCodeSequence PatientAge PatientSize PatientWeight "
+    "MedicalAlerts Allergies SmokingStatus PregnancyStatus LastMenstrualDate PatientState Occupation "
+    "AdditionalPatientHistory AdmissionID PatientSexNeutered ServiceEpisodeID ServiceEpisodeDescription "
+    "ClinicalTrialTimePointID ClinicalTrialTimePointDescription"
 )
 _SERIES: Final = _tags(
     "Modality SeriesInstanceUID SeriesNumber SeriesDate SeriesTime Laterality SeriesDescription "
-    "SeriesDescriptionCodeSequence PerformingPhysicianName PerformingPhysicianIdentificationSequence OperatorsName "
-    "OperatorIdentificationSequence ProtocolName BodyPartExamined RequestAttributesSequence PerformedProcedureStepID "
-    "PerformedProcedureStepStartDate PerformedProcedureStepStartTime PerformedProcedureStepDescription "
-    "ReferencedPerformedProcedureStepSequence FrameOfReferenceUID PositionReferenceIndicator "
-    "SynchronizationFrameOfReferenceUID SynchronizationTrigger AcquisitionTimeSynchronized Manufacturer InstitutionName "
-    "InstitutionAddress InstitutionalDepartmentName StationName ManufacturerModelName DeviceSerialNumber SoftwareVersions"
+    "SeriesDescriptionCodeSequence PerformingPhysicianName PerformingPhysicianIdentificationSequence "
+    "OperatorsName OperatorIdentificationSequence ProtocolName BodyPartExamined RequestAttributesSequence "
+    "PerformedProcedureStepID PerformedProcedureStepStartDate PerformedProcedureStepStartTime "
+    "PerformedProcedureStepDescription ReferencedPerformedProcedureStepSequence FrameOfReferenceUID "
+    "PositionReferenceIndicator SynchronizationFrameOfReferenceUID SynchronizationTrigger "
+    "AcquisitionTimeSynchronized Manufacturer InstitutionName InstitutionAddress InstitutionalDepartmentName "
+    "StationName ManufacturerModelName DeviceSerialNumber SoftwareVersions"
 )
 _OF_INSTANCE: Final = _tags(
     "SOPClassUID SOPInstanceUID SpecificCharacterSet InstanceCreationDate InstanceCreationTime InstanceCreatorUID "
-    "EncapsulatedDocument EncapsulatedDocumentLength MIMETypeOfEncapsulatedDocument NumberOfFrames FrameIncrementPointer "
-    "PixelDataProviderURL DigitalSignaturesSequence MACParametersSequence"
+    "EncapsulatedDocument EncapsulatedDocumentLength MIMETypeOfEncapsulatedDocument NumberOfFrames "
+    "FrameIncrementPointer PixelDataProviderURL DigitalSignaturesSequence MACParametersSequence"
 )
 _FREE: Final = _tags(  # of group 0028: what says nothing of how pixels are stored
     "BurnedInAnnotation RecognizableVisualFeatures PixelSpacing PixelSpacingCalibrationType "
@@ -143,7 +145,7 @@ def begin(kind: ObjectClass, options: BuildOptions, attributes: Mapping[str, Any
         if options.same != "patient" and not ds.get("StudyInstanceUID"):
             raise ConfigurationError("the object that is to be followed has no Study Instance UID")
     _assign(ds, attributes)
-    now = datetime.now()  # noqa: DTZ005 - dates of DICOM are local ones
+    now = datetime.now()  # local, as dates of DICOM are
     date, time = now.strftime("%Y%m%d"), now.strftime("%H%M%S.%f")
     is_new_study = "StudyInstanceUID" not in ds
     default(

@@ -1,4 +1,4 @@
-"""Names of files that are made of a pattern and of values that nobody has vouched for, and files that are whole or not there."""
+"""Names of files, made of a pattern and of values nobody has vouched for; files that are whole or not there."""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ class BuildOptions:
     Parameters
     ----------
     sop_class
-        Which object: a name of ``OBJECT_CLASSES`` or a SOP Class UID. None: a Secondary Capture that fits the pixels, or
-        the class for the document.
+        Which object: a name of ``OBJECT_CLASSES`` or a SOP Class UID. None: a Secondary Capture that fits the pixels,
+        or the class for the document.
     like
         A data set or file whose patient, study or series the object belongs to, ``same`` says which.
     template
@@ -94,5 +94,5 @@ class BuildOptions:
         check_choices(self)
         if self.frame_time is not None and not 0 < self.frame_time < 1e9:
             raise ConfigurationError(f"a frame time of {self.frame_time} ms")
-        if len(self.background) != 3 or not all(0 <= level <= 255 for level in self.background):
+        if not all(0 <= level <= 255 for level in self.background):
             raise ConfigurationError(f"{self.background} is no colour of red, green and blue from 0 to 255")

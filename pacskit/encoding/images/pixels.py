@@ -35,8 +35,7 @@ class Lossy:
 class PixelSource:
     """Frames as they go into a data set.
 
-    ``frames`` are native frames, of which the bits of single-bit ones are already packed over all frames (one entry), or
-    code streams of ``syntax``.
+    ``frames`` are native frames, those of single bits packed into one entry, or code streams of ``syntax``.
     """
 
     rows: int
@@ -136,8 +135,7 @@ def _describe(ds: Dataset, source: PixelSource) -> None:
 def _captured(ds: Dataset, kind: ObjectClass, source: PixelSource) -> None:
     """The SC Image and SC Multi-frame Image modules (PS3.3 C.8.6.2, C.8.6.3)."""
     secondary_capture(ds)
-    if "ImageLaterality" not in ds:
-        default(ds, Laterality="")
+    _side(ds)
     if not kind.multi_frame:
         default(ds, PatientOrientation="")
         return
@@ -150,7 +148,12 @@ def _captured(ds: Dataset, kind: ObjectClass, source: PixelSource) -> None:
 def _visible_light(ds: Dataset, kind: ObjectClass, source: PixelSource) -> None:
     """The VL Image and Acquisition Context modules (PS3.3 C.8.12.1, C.7.6.14)."""
     default(ds, ImageType=["ORIGINAL", "PRIMARY"], AcquisitionContextSequence=[], PatientOrientation="")
-    if "ImageLaterality" not in ds:
+    _side(ds)
+
+
+def _side(ds: Dataset) -> None:
+    """Laterality is asked for where nothing says that the part of the body is no paired one (PS3.3 C.7.3.1)."""
+    if not any(keyword in ds for keyword in ("ImageLaterality", "AnatomicRegionSequence", "BodyPartExamined")):
         default(ds, Laterality="")
 
 
@@ -201,7 +204,7 @@ def _frames(ds: Dataset, kind: ObjectClass, count: int, frame_time: float | None
         default(ds, StartTrim=1, StopTrim=count)
         return
     if kind.family == "sc":
-        if count > 1:
+        if count > 1:  # of one frame there may be no pointer (PS3.3 C.8.6.3)
             ds.PageNumberVector = list(range(1, count + 1))
             ds.FrameIncrementPointer = _PAGES
         return
@@ -212,7 +215,7 @@ def _frames(ds: Dataset, kind: ObjectClass, count: int, frame_time: float | None
 
 
 def _loss(ds: Dataset, lossy: Lossy | None, *, always: bool) -> None:
-    """What is known of lossy compression (PS3.3 C.7.6.1.1.5); what is not is left out, or empty where it has to be there."""
+    """What is known of lossy compression (PS3.3 C.7.6.1.1.5); else nothing, or empty where it has to be there."""
     if lossy is None:
         if always:
             default(ds, LossyImageCompression="")

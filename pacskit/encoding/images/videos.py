@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from importlib import util
 from io import BytesIO
@@ -39,7 +39,7 @@ _BYTES: Final = 1.5  # of a pixel of 8 bits in 4:2:0
 
 
 class VideoFacts(NamedTuple):
-    """What a bit stream says of itself: size, frames, frames a second, depth, sound, and the transfer syntax that holds it."""
+    """What a bit stream says of itself, and the transfer syntax that holds it."""
 
     syntax: str
     codec: str
