@@ -21,6 +21,7 @@ from pacskit.encoding.images import (
     from_files,
     from_video,
     payload_of,
+    to_animation,
     to_image,
     video_facts,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "from_files",
     "from_video",
     "payload_of",
+    "to_animation",
     "to_image",
     "video_facts",
 ]

@@ -94,7 +94,9 @@ def test_dcmdump_reads_it_without_a_word(name: str, tmp_path: Path, dcmtk: Dcmtk
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("name", sorted(name for name in MADE if not name.startswith("video") and name not in DOCUMENTS))
+@pytest.mark.parametrize(
+    "name", sorted(name for name in MADE if not name.startswith("video") and name not in DOCUMENTS)
+)
 def test_pydicom_decodes_the_same_pixels(name: str) -> None:
     from pydicom.pixels import pixel_array
 
@@ -145,7 +147,9 @@ def test_img2dcm_says_the_same_of_a_bitmap(tmp_path: Path, dcmtk: Dcmtk) -> None
     assert np.array_equal(ours.pixel_array, theirs.pixel_array)
 
 
-@pytest.mark.parametrize(("tool", "kind", "suffix"), [("pdf2dcm", "pdf", "pdf"), ("stl2dcm", "stl", "stl"), ("cda2dcm", "cda", "xml")])
+@pytest.mark.parametrize(
+    ("tool", "kind", "suffix"), [("pdf2dcm", "pdf", "pdf"), ("stl2dcm", "stl", "stl"), ("cda2dcm", "cda", "xml")]
+)
 def test_documents_that_dcmtk_encapsulates_come_out(
     tool: str, kind: str, suffix: str, tmp_path: Path, dcmtk: Dcmtk
 ) -> None:
@@ -156,7 +160,13 @@ def test_documents_that_dcmtk_encapsulates_come_out(
     assert images.extract_document(theirs).data == DOCUMENTS[kind]
     assert images.extract_document(theirs).suffix == f".{suffix}"
     ours = images.encapsulate_document(source, document=MM if kind == "stl" else images.DocumentOptions())
-    for keyword in ("SOPClassUID", "Modality", "MIMETypeOfEncapsulatedDocument", "BurnedInAnnotation", "ConversionType"):
+    for keyword in (
+        "SOPClassUID",
+        "Modality",
+        "MIMETypeOfEncapsulatedDocument",
+        "BurnedInAnnotation",
+        "ConversionType",
+    ):
         assert ours.get(keyword) == theirs.get(keyword), keyword
     if kind == "cda":
         assert ours.HL7InstanceIdentifier == theirs.HL7InstanceIdentifier
@@ -185,9 +195,7 @@ def test_dcmj2pnm_shows_the_same(name: str, window: tuple[float, float] | None, 
     command = [dcmtk.tool("dcmj2pnm"), *option, saved(tmp_path, name), tmp_path / "a.pnm"]
     subprocess.run(command, check=True, timeout=60)
     theirs = np.asarray(Image.open(tmp_path / "a.pnm"))
-    shown = images.to_image(
-        dcmread(made(name)), 0, images.ExportOptions(format="png", window=window or "minmax")
-    )
+    shown = images.to_image(dcmread(made(name)), 0, images.ExportOptions(format="png", window=window or "minmax"))
     ours = np.asarray(Image.open(io.BytesIO(shown)))
     assert ours.shape == theirs.shape
     assert int(np.abs(ours.astype(int) - theirs).max()) <= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pacskit.encoding.images.arrays import from_array
 from pacskit.encoding.images.classes import OBJECT_CLASSES, ObjectClass
 from pacskit.encoding.images.documents import DocumentOptions, encapsulate_document
-from pacskit.encoding.images.export import ExportOptions, export_frames, to_image
+from pacskit.encoding.images.export import ExportOptions, export_frames, to_animation, to_image
 from pacskit.encoding.images.extract import Extracted, export_payload, extract_document, extract_video, payload_of
 from pacskit.encoding.images.files import from_file, from_files
 from pacskit.encoding.images.options import BuildLimits, BuildOptions
@@ -30,6 +30,7 @@ __all__ = [
     "from_files",
     "from_video",
     "payload_of",
+    "to_animation",
     "to_image",
     "video_facts",
 ]

@@ -23,7 +23,16 @@ from pacskit.encoding.images.options import check_choices
 from pacskit.encoding.images.pictures import rgb_profile
 from pacskit.encoding.pixels import PixelReader, convert_color, icc_profile
 
-__all__ = ["ANIMATIONS", "FORMATS", "ExportOptions", "ImageFormat", "export_frames", "to_image", "without_frame"]
+__all__ = [
+    "ANIMATIONS",
+    "FORMATS",
+    "ExportOptions",
+    "ImageFormat",
+    "export_frames",
+    "to_animation",
+    "to_image",
+    "without_frame",
+]
 
 ImageFormat = Literal["png", "jpeg", "tiff", "bmp", "npy", "gif", "mp4"]
 
@@ -95,6 +104,7 @@ class ExportOptions:
 
 
 _DEFAULT: Final = ExportOptions()
+_GIF: Final = ExportOptions(format="gif")
 
 
 def to_image(ds: Dataset, frame: int = 0, options: ExportOptions = _DEFAULT) -> bytes:
@@ -102,10 +112,29 @@ def to_image(ds: Dataset, frame: int = 0, options: ExportOptions = _DEFAULT) -> 
 
     Raises DecodeError for pixel data that cannot be decoded, EncodeError for values that the format does not hold.
     """
+    if options.format in ANIMATIONS:
+        raise ConfigurationError(f"a {options.format} file holds all frames: to_animation")
     reader = PixelReader(ds, limits=options.limits)
     if not 0 <= frame < reader.number_of_frames:
         raise IndexError(f"there are {reader.number_of_frames} frames")
     return next(_files(ds, reader, [frame], options))
+
+
+def to_animation(ds: Dataset, options: ExportOptions = _GIF, *, frames: Iterable[int] | None = None) -> bytes:
+    """Return frames as one GIF or MP4 file, each as long as Frame Time says.
+
+    Raises EncodeError for what MP4 (H.264 at level 4.1) cannot hold, CodecUnavailable for MP4 without
+    ``pacskit[video]``.
+    """
+    reader = PixelReader(ds, limits=options.limits)
+    return _animation(ds, reader, _chosen(frames, reader.number_of_frames), options)
+
+
+def _chosen(frames: Iterable[int] | None, count: int) -> list[int]:
+    numbers = list(range(count) if frames is None else frames)
+    if not numbers or any(not 0 <= number < count for number in numbers):
+        raise IndexError(f"there are {count} frames")
+    return numbers
 
 
 def export_frames(
@@ -138,9 +167,7 @@ def export_frames(
     """
     reader = PixelReader(ds, limits=options.limits)
     count = reader.number_of_frames
-    numbers = list(range(count) if frames is None else frames)
-    if not numbers or any(not 0 <= number < count for number in numbers):
-        raise IndexError(f"there are {count} frames")
+    numbers = _chosen(frames, count)
     made: list[Path] = []
     suffix = FORMATS[options.format]
     if options.format in ANIMATIONS:
@@ -263,6 +290,8 @@ def _times(ds: Dataset, numbers: list[int], options: ExportOptions) -> list[floa
 
 
 def _animation(ds: Dataset, reader: PixelReader, numbers: list[int], options: ExportOptions) -> bytes:
+    if options.format not in ANIMATIONS:
+        raise ConfigurationError(f"a {options.format} file holds one frame")
     times = _times(ds, numbers, options)
     frames = (_deep(pixels) for pixels in _arrays(ds, reader, numbers, options))
     if options.format == "mp4":

@@ -13,9 +13,9 @@ from pacskit.core.errors import CodecError, CodecLimitError, EncodeError
 from pacskit.encoding.images.arrays import array_source
 from pacskit.encoding.images.formats import PICTURES, STREAMS, format_of, name_of, read_source
 from pacskit.encoding.images.options import BuildOptions, Source
-from pacskit.encoding.images.pictures import Picture, orientation_of, read_pictures
+from pacskit.encoding.images.pictures import Picture, read_pictures
 from pacskit.encoding.images.pixels import Lossy, PixelSource, image_object
-from pacskit.encoding.images.streams import keep, needs_decoding
+from pacskit.encoding.images.streams import keep, must_be_decoded
 
 __all__ = ["from_file", "from_files"]
 
@@ -105,10 +105,7 @@ def _frames_of(data: bytes, name: str, options: BuildOptions) -> PixelSource:
         )
     if name in PICTURES:
         return _decoded(read_pictures(data, name, options))
-    turn = orientation_of(data, "jpeg") if name == "jpeg" and options.orientation != "ignore" else 1
-    if turn != 1 and options.orientation == "refuse":
-        raise EncodeError(f"the picture is stored turned (orientation {turn})")
-    if name == "jpeg" and (turn != 1 or not options.keep_code_stream or needs_decoding(data, name)):
+    if name == "jpeg" and must_be_decoded(data, options):
         return _decoded(read_pictures(data, name, options))
     kept = keep(data, name, options)
     return kept if options.keep_code_stream else _plain(kept)

@@ -19,11 +19,12 @@ _ELEMENTS: Final = {b"f": 3, b"l": 2, b"p": 1}
 
 def check_stl(data: bytes) -> None:
     """Raise DecodeError unless the data are a binary STL with as many facets as it says and finite coordinates."""
-    if len(data) < _HEAD:
+    is_text = data.lstrip().startswith(b"solid")
+    if len(data) < _HEAD and not is_text:
         raise TruncatedError("the STL ends in its header", offset=len(data))
     wanted = _HEAD + _FACET * int.from_bytes(data[80:84], "little")
     if len(data) != wanted:
-        if data.lstrip().startswith(b"solid"):
+        if is_text:
             raise EncodeError("an STL in ASCII: an object holds a binary one (PS3.3 A.85)")
         kind = TruncatedError if len(data) < wanted else DecodeError
         raise kind(f"the STL has {len(data)} bytes, its facets need {wanted}", offset=80)

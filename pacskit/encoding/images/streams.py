@@ -9,10 +9,10 @@ from pacskit.core.errors import CodecError, CodecLimitError, CodecTruncatedError
 from pacskit.encoding.codecs import CodeStreamHeader, DecodeLimits, PixelFormat, decode_frame, parse_header
 from pacskit.encoding.images.formats import STREAMS
 from pacskit.encoding.images.options import BuildOptions
-from pacskit.encoding.images.pictures import rgb_profile
+from pacskit.encoding.images.pictures import orientation_of, rgb_profile
 from pacskit.encoding.images.pixels import Lossy, PixelSource
 
-__all__ = ["keep", "needs_decoding"]
+__all__ = ["keep", "must_be_decoded"]
 
 _UID: Final = "1.2.840.10008.1.2.4."
 _FAMILY: Final = {"jpeg": "50", "jpeg-ls": "80", "jpeg2000": "90", "jpegxl": "112"}
@@ -24,6 +24,7 @@ _METHODS: Final = {
     "jpegxl": "ISO_18181_1",
 }
 _MARKER: Final = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+_MARKER_LS: Final = re.compile(rb"\xff+[\x80-\xcf\xd8-\xfe]")  # FF is followed by a 0 bit (ISO/IEC 14495-1 9.1)
 _SOS, _EOI, _DNL = 0xDA, 0xD9, 0xDC
 _ENUMERATED_YCC: Final = 18
 _LOSSLESS: Final = frozenset({_UID + n for n in ("57", "70", "80", "90", "201", "202")})
@@ -71,14 +72,19 @@ def keep(data: bytes, name: str, options: BuildOptions) -> PixelSource:
     )
 
 
-def needs_decoding(data: bytes, name: str) -> str | None:
-    """Why a JPEG has to be decoded, None where a transfer syntax holds its code stream (PS3.5 8.2.1)."""
-    if name != "jpeg":
-        return None
-    header = parse_header(data, _UID + _FAMILY[name])
-    if header is not None and header.process in _JPEG:
-        return None
-    return "progressive, arithmetic and hierarchical JPEG have no transfer syntax"
+def must_be_decoded(data: bytes, options: BuildOptions) -> bool:
+    """Whether a JPEG is to be decoded: no transfer syntax has its process (PS3.5 8.2.1), or its pixels are to be turned.
+
+    Raises EncodeError for one that is stored turned and cannot be turned, or is not to be.
+    """
+    header = parse_header(data, _UID + _FAMILY["jpeg"])
+    if header is None:
+        raise CodecError("no JPEG code stream", offset=0)
+    turn = 1 if options.orientation == "ignore" else orientation_of(data, header.data)
+    plain = header.bits == 8 and header.process in {0, 1, 2}
+    if turn != 1 and (options.orientation == "refuse" or not plain):
+        raise EncodeError(f"the picture is stored turned (orientation {turn})")
+    return plain and (turn != 1 or header.process == 2 or not options.keep_code_stream)
 
 
 def _stream(data: bytes, header: CodeStreamHeader) -> bytes:
@@ -89,13 +95,13 @@ def _stream(data: bytes, header: CodeStreamHeader) -> bytes:
         if header.end is None:
             raise CodecTruncatedError("the JPEG 2000 code stream has no end", offset=len(data))
         return data[header.start : header.end]
-    return data[: _jpeg_end(data, header.data)]
+    return data[: _jpeg_end(data, header.data, _MARKER_LS if header.kind == "jpeg-ls" else _MARKER)]
 
 
-def _jpeg_end(data: bytes, at: int) -> int:
+def _jpeg_end(data: bytes, at: int, markers: re.Pattern[bytes]) -> int:
     """One past the EOI of the first image: a camera's file may have others behind it."""
     while True:
-        found = _MARKER.search(data, at)
+        found = markers.search(data, at)
         if found is None:
             raise CodecTruncatedError("the JPEG code stream has no end", offset=len(data))
         marker, at = data[found.end() - 1], found.end()

@@ -98,6 +98,8 @@ def video_facts(data: bytes, *, limits: BuildLimits = _LIMITS) -> VideoFacts:
 
     Raises EncodeError where none does.
     """
+    if not data:
+        raise CodecTruncatedError("an empty video", offset=0)
     container = video_container(data)
     if container == "mp4" and data[8:12] == b"qt  ":
         raise EncodeError("a QuickTime file: DICOM holds MP4 and MPEG transport streams")
