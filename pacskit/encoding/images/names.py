@@ -28,7 +28,7 @@ def plain(text: str) -> str:
     return "_" + found if _RESERVED.fullmatch(found) else found
 
 
-def fill(pattern: str, dataset: Dataset, fields: Mapping[str, str | int]) -> PurePosixPath:
+def fill(pattern: str, dataset: Dataset, fields: Mapping[str, str]) -> PurePosixPath:
     """Fill a pattern: ``{frame}``, ``{frame:4}`` with zeros, what else is in ``fields``, and keywords of the data set.
 
     Raises ConfigurationError for a field that does not exist, and for a pattern that leads out of its folder.
@@ -37,8 +37,7 @@ def fill(pattern: str, dataset: Dataset, fields: Mapping[str, str | int]) -> Pur
     def value(match: re.Match[str]) -> str:
         name, width = match[1], int(match[2] or 0)
         if name in fields:
-            found = fields[name]
-            return str(found).zfill(width) if isinstance(found, int) else found
+            return fields[name].zfill(width)
         if tag_for(name) is None:
             raise ConfigurationError(f"{{{name}}} is neither a keyword nor one of {', '.join(fields)}")
         held = dataset.get(name)
