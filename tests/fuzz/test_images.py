@@ -121,8 +121,8 @@ def test_pages_and_files_are_counted() -> None:
         images.from_file(target.getvalue(), images.BuildOptions(limits=images.BuildLimits(max_frames=5)))
     with pytest.raises(CodecLimitError, match="pixels of"):
         images.from_file(target.getvalue(), images.BuildOptions(limits=images.BuildLimits(max_bytes=3 * GRAY.size)))
+    limits = images.BuildLimits(max_bytes=3 * RGB.size)
     with pytest.raises(CodecLimitError):
-        limits = images.BuildLimits(max_bytes=3 * RGB.size)
         images.from_files([FILES["jpeg"]] * 4, images.BuildOptions(limits=limits))
     with pytest.raises(LimitError):
         images.from_file(PDF, images.BuildOptions(limits=images.BuildLimits(max_document=100)))

@@ -18,7 +18,6 @@ from PIL import Image
 
 from pacskit import dcmread, images
 from pacskit.core.dataset import Dataset
-from pacskit.encoding.frames import FrameIndex
 from tests.conftest import Dcmtk
 from tests.unit.encoding.picture_files import DEEP, DOCUMENTS, GRAY, MADE, MM, RGB, SYNTAX, Array, picture
 
@@ -89,7 +88,7 @@ def test_what_modules_require_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(MADE))
 def test_dcmdump_reads_it_without_a_word(name: str, tmp_path: Path, dcmtk: Dcmtk) -> None:
-    command = [dcmtk.tool("dcmdump"), "-q", saved(tmp_path, name)]
+    command: list[str | Path] = [dcmtk.tool("dcmdump"), "-q", saved(tmp_path, name)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -98,7 +97,7 @@ def test_dcmdump_reads_it_without_a_word(name: str, tmp_path: Path, dcmtk: Dcmtk
     "name", sorted(name for name in MADE if not name.startswith("video") and name not in DOCUMENTS)
 )
 def test_pydicom_decodes_the_same_pixels(name: str) -> None:
-    from pydicom.pixels import pixel_array
+    from pydicom.pixels.utils import pixel_array
 
     theirs = pixel_array(io.BytesIO(made(name)), raw=True)
     ours = dcmread(made(name)).pixel_array
@@ -109,10 +108,21 @@ def test_pydicom_decodes_the_same_pixels(name: str) -> None:
 
 # -- DCMTK makes the same --------------------------------------------------------------------------------------------
 
-PIXEL_KEYWORDS = (
-    "SOPClassUID SamplesPerPixel PhotometricInterpretation PlanarConfiguration Rows Columns BitsAllocated BitsStored "
-    "HighBit PixelRepresentation LossyImageCompression LossyImageCompressionMethod ConversionType"
-).split()
+PIXEL_KEYWORDS = [
+    "SOPClassUID",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "LossyImageCompression",
+    "LossyImageCompressionMethod",
+    "ConversionType",
+]
 
 
 def facts(ds: Dataset) -> dict[str, Any]:
@@ -140,7 +150,7 @@ def test_img2dcm_says_the_same_of_a_jpeg(data: bytes, name: str, tmp_path: Path,
 
 def test_img2dcm_says_the_same_of_a_bitmap(tmp_path: Path, dcmtk: Dcmtk) -> None:
     (tmp_path / "a.bmp").write_bytes(picture(RGB, "BMP"))
-    command = [dcmtk.tool("img2dcm"), "-i", "BMP", tmp_path / "a.bmp", tmp_path / "a.dcm"]
+    command: list[str | Path] = [dcmtk.tool("img2dcm"), "-i", "BMP", tmp_path / "a.bmp", tmp_path / "a.dcm"]
     subprocess.run(command, check=True, timeout=60)
     theirs, ours = dcmread(tmp_path / "a.dcm"), images.from_file(tmp_path / "a.bmp")
     assert facts(ours) == facts(theirs)
@@ -176,7 +186,7 @@ def test_documents_that_dcmtk_encapsulates_come_out(
 
 
 def test_dcm2pdf_gets_our_document_out(tmp_path: Path, dcmtk: Dcmtk) -> None:
-    command = [dcmtk.tool("dcm2pdf"), saved(tmp_path, "pdf"), tmp_path / "a.pdf"]
+    command: list[str | Path] = [dcmtk.tool("dcm2pdf"), saved(tmp_path, "pdf"), tmp_path / "a.pdf"]
     subprocess.run(command, check=True, timeout=60)
     assert (tmp_path / "a.pdf").read_bytes().rstrip(b"\0") == DOCUMENTS["pdf"]
 
@@ -192,7 +202,7 @@ def test_dcmj2pnm_shows_the_same(name: str, window: tuple[float, float] | None, 
     option = ["+Ww", *map(str, window)] if window else ["+Wm"]  # else from the least to the largest
     if window is None and name == "rgb":
         option = []
-    command = [dcmtk.tool("dcmj2pnm"), *option, saved(tmp_path, name), tmp_path / "a.pnm"]
+    command: list[str | Path] = [dcmtk.tool("dcmj2pnm"), *option, saved(tmp_path, name), tmp_path / "a.pnm"]
     subprocess.run(command, check=True, timeout=60)
     theirs = np.asarray(Image.open(tmp_path / "a.pnm"))
     shown = images.to_image(dcmread(made(name)), 0, images.ExportOptions(format="png", window=window or "minmax"))

@@ -73,7 +73,7 @@ def keep(data: bytes, name: str, options: BuildOptions) -> PixelSource:
 
 
 def must_be_decoded(data: bytes, options: BuildOptions) -> bool:
-    """Whether a JPEG is to be decoded: no transfer syntax has its process (PS3.5 8.2.1), or its pixels are to be turned.
+    """Whether a JPEG is to be decoded: no transfer syntax has its process (PS3.5 8.2.1), or it has to be turned.
 
     Raises EncodeError for one that is stored turned and cannot be turned, or is not to be.
     """

@@ -39,7 +39,8 @@ def oriented(pixels: Array, format: str, orientation: int) -> bytes:
 
 PDF = (
     b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\nxref\n0 3\n"
-    b"0000000000 65535 f \n0000000009 00000 n \n0000000054 00000 n \ntrailer<</Size 3/Root 1 0 R>>\nstartxref\n100\n%%EOF\n"
+    b"0000000000 65535 f \n0000000009 00000 n \n0000000054 00000 n \n"
+    b"trailer<</Size 3/Root 1 0 R>>\nstartxref\n100\n%%EOF\n"
 )
 CDA = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<ClinicalDocument xmlns="urn:hl7-org:v3">'
@@ -61,7 +62,7 @@ OBJ = b"mtllib red.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvn 0 0 1\nusemtl red\nf 1//1 
 DOCUMENTS = {"pdf": PDF, "cda": CDA, "stl": STL, "mtl": MTL, "obj": OBJ}
 
 HEAD = [Dataset(CodeValue="69536005", CodingSchemeDesignator="SCT", CodeMeaning="Head")]
-EYE = {
+EYE: dict[str, Any] = {
     "ImageLaterality": "L",
     "AnatomicRegionSequence": [Dataset(CodeValue="81745001", CodingSchemeDesignator="SCT", CodeMeaning="Eye")],
     "AcquisitionDeviceTypeCodeSequence": [
