@@ -23,10 +23,11 @@ from pacskit.network.aio_association import Association
 from pacskit.network.aio_calls import WORKERS, Calls
 from pacskit.network.aio_server import Server
 from pacskit.network.config import Limits, Timeouts
-from pacskit.network.negotiation import ContextProposal, Role
+from pacskit.network.negotiation import ContextProposal
 from pacskit.network.pdu import UserIdentity
 from pacskit.services.events import StoreEvent
 from pacskit.services.explain import Explanation
+from pacskit.services.extended import QueryNegotiation
 from pacskit.services.link import Link
 from pacskit.services.outgoing import Transcode
 from pacskit.services.scu import Progress, Sent, Source
@@ -126,13 +127,22 @@ class Peer:
         model: Model = Model.STUDY_ROOT,
         return_keys: Iterable[str] | None = None,
         priority: Priority = Priority.MEDIUM,
+        negotiate: QueryNegotiation | None = None,
         **keys: Any,
     ) -> AsyncGenerator[Dataset, None]:
         """Query by keywords; iterate over the answers. Leaving early cancels.
 
-        Patients are asked for in the Patient Root model, whatever ``model`` says.
+        Patients are asked for in the Patient Root model, whatever ``model`` says; ``negotiate`` is that of
+        `pacskit.Peer.find`.
         """
-        return self._verbs.find(level, model=model, return_keys=return_keys, priority=priority, keys=keys)
+        return self._verbs.find(
+            level,
+            model=model,
+            return_keys=return_keys,
+            priority=priority,
+            negotiate=negotiate,
+            keys=keys,
+        )
 
     def move(
         self,
@@ -187,11 +197,9 @@ class _Asynchronous(Verbs):
         self._options = options
         self._calls = Calls()
 
-    async def open(self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None, window: int) -> Link:
+    async def open(self, contexts: Sequence[ContextProposal], **agreed: Any) -> Link:
         """Open an association."""
-        return await Association.request(
-            self._address, list(contexts), roles=roles, window=window, calls=self._calls, **self._options
-        )
+        return await Association.request(self._address, list(contexts), calls=self._calls, **agreed, **self._options)
 
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call what may block, in a thread."""

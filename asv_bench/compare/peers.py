@@ -237,7 +237,7 @@ def main(arguments: list[str]) -> None:
             if toolkit == "pynetdicom":
                 store_pynetdicom(port, called, first, count, size, how == ["tuned"])
             elif toolkit == "asyncio":
-                aio.store_asyncio(port, called, _instances(first, count, size)[1:])
+                aio.store_asyncio(port, called, instances(first, count, size)[1:])
             else:
                 (store_wire if toolkit == "wire" else store_pacskit)(port, called, first, count, size)
         case _:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level, Priority
+from pacskit.core.events import EventBus
 from pacskit.core.status import Status
 from pacskit.facade.normalized import NormalizedVerbs
 from pacskit.facade.verbs import Verbs, several
@@ -20,6 +21,7 @@ from pacskit.network.negotiation import ContextProposal, Role
 from pacskit.network.pdu import UserIdentity
 from pacskit.services.events import StoreEvent
 from pacskit.services.explain import Explanation, explain_sources
+from pacskit.services.extended import QueryNegotiation
 from pacskit.services.link import BlockingLink, Link, iterate, run
 from pacskit.services.outgoing import Transcode
 from pacskit.services.scu import Progress, Sent, Source
@@ -45,12 +47,14 @@ def connect(
     limits: Limits | None = None,
     tls: TlsContext | None = None,
     identity: UserIdentity | None = None,
+    events: EventBus | None = None,
 ) -> Peer:
     """Return the peer at ``AE@host:port``. Nothing is sent before its first verb.
 
-    ``tls`` is what `tls_context` gives; ``identity`` says who the user is, see `UserIdentity`.
+    ``tls`` is what `tls_context` gives; ``identity`` says who the user is, see `UserIdentity`; ``events`` is told what
+    happens.
     """
-    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity)
+    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity, events=events)
 
 
 def echo(
@@ -82,11 +86,12 @@ class Peer(NormalizedVerbs):
         limits: Limits | None = None,
         tls: TlsContext | None = None,
         identity: UserIdentity | None = None,
+        events: EventBus | None = None,
     ) -> None:
         super().__init__()
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
-        options = {"timeouts": timeouts, "limits": limits, "tls": tls, "identity": identity}
+        options = {"timeouts": timeouts, "limits": limits, "tls": tls, "identity": identity, "events": events}
         self._verbs = _Blocking(self.address, self._inbox, {"calling": self.calling, **options})
 
     def __enter__(self) -> Self:
@@ -146,13 +151,24 @@ class Peer(NormalizedVerbs):
         model: Model = Model.STUDY_ROOT,
         return_keys: Iterable[str] | None = None,
         priority: Priority = Priority.MEDIUM,
+        negotiate: QueryNegotiation | None = None,
         **keys: Any,
     ) -> Generator[Dataset, None, None]:
         """Query by keywords; iterate over the answers. Leaving early cancels.
 
-        Patients are asked for in the Patient Root model, whatever ``model`` says.
+        Patients are asked for in the Patient Root model, whatever ``model`` says. ``negotiate`` asks for relational
+        queries and the like (PS3.4 C.5.1.1); what the peer granted is in ``explain().query``.
         """
-        return iterate(self._verbs.find(level, model=model, return_keys=return_keys, priority=priority, keys=keys))
+        return iterate(
+            self._verbs.find(
+                level,
+                model=model,
+                return_keys=return_keys,
+                priority=priority,
+                negotiate=negotiate,
+                keys=keys,
+            )
+        )
 
     def move(
         self,
@@ -231,9 +247,9 @@ class _Blocking(Verbs):
         self._inbox = inbox
         self._options = options
 
-    async def open(self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None, window: int) -> Link:
+    async def open(self, contexts: Sequence[ContextProposal], **agreed: Any) -> Link:
         """Open an association."""
-        association = Association.request(self._address, list(contexts), roles=roles, window=window, **self._options)
+        association = Association.request(self._address, list(contexts), **agreed, **self._options)
         association.listen(self._inbox)
         return BlockingLink(association)
 

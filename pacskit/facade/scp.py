@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pacskit.core.errors import ConfigurationError
+from pacskit.core.events import EventBus
 from pacskit.facade.handlers import Handlers
 from pacskit.network.admission import Admission
 from pacskit.network.config import Limits, Timeouts
@@ -44,6 +45,7 @@ class SCP(Handlers):
         tls: TlsContext | None = None,
         tls_port: int | None = None,
         admission: Admission | None = None,
+        events: EventBus | None = None,
     ) -> None:
         options: dict[str, Any] = {
             "timeouts": timeouts,
@@ -51,6 +53,7 @@ class SCP(Handlers):
             "tls": tls,
             "tls_port": tls_port,
             "admission": admission,
+            "events": events,
         }
         super().__init__(
             ae,

@@ -19,9 +19,11 @@ from pacskit.core.uids import Verification
 from pacskit.encoding import UNCOMPRESSED
 from pacskit.facade.identifiers import UNIQUE_KEYS, query_identifier, retrieve_identifier
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
+from pacskit.network.pdu import ExtendedItem
 from pacskit.services import query, scu
 from pacskit.services.events import StoreEvent
 from pacskit.services.explain import Explanation, explanation
+from pacskit.services.extended import QueryNegotiation
 from pacskit.services.link import Link
 from pacskit.services.outgoing import MAX_CONTEXTS, Transcode
 from pacskit.services.scu import Progress, Sent, Source
@@ -46,8 +48,8 @@ class Verbs(ABC):
         self._last: AssociationInfo | None = None
 
     @abstractmethod
-    async def open(self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None, window: int) -> Link:
-        """Open an association."""
+    async def open(self, contexts: Sequence[ContextProposal], **agreed: Any) -> Link:
+        """Open an association; ``agreed`` are options of its request: roles, window, extended."""
 
     @abstractmethod
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -88,14 +90,16 @@ class Verbs(ABC):
         model: Model,
         return_keys: Iterable[str] | None = None,
         priority: Priority = Priority.MEDIUM,
+        negotiate: QueryNegotiation | None = None,
         keys: Mapping[str, Any],
     ) -> AsyncGenerator[Dataset, None]:
         """Query by keywords; iterate over the answers."""
         level = Level(level)
         sop_class = _model(level, model).find
         identifier = query_identifier(level, dict(keys), return_keys)
+        extended = () if negotiate is None else (ExtendedItem(str(sop_class), negotiate.encode()),)
         async with (
-            self.lease([ContextProposal(sop_class, _NEGOTIATION)]) as link,
+            self.lease([ContextProposal(sop_class, _NEGOTIATION)], extended=extended) as link,
             aclosing(query.find(link, sop_class, identifier, priority=priority)) as answers,
         ):
             async for answer in answers:
@@ -167,19 +171,22 @@ class Verbs(ABC):
     # Associations
 
     def lease(
-        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None, *, window: int = 1
+        self,
+        contexts: Sequence[ContextProposal],
+        roles: Mapping[str, Role] | None = None,
+        *,
+        window: int = 1,
+        extended: tuple[ExtendedItem, ...] = (),
     ) -> Lease:
         """Lend an association with these contexts, the one at hand if it has them. Verbs may nest."""
-        return Lease(self, contexts, roles, window)
+        return Lease(self, contexts, roles=dict(roles or {}), window=window, extended=extended)
 
     @property
     def kept(self) -> Link | None:
         """The association that is kept for the next verb."""
         return None if self._idle is None else self._idle[1]
 
-    async def lend(
-        self, key: object, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None, window: int
-    ) -> Link:
+    async def lend(self, key: object, contexts: Sequence[ContextProposal], agreed: Mapping[str, Any]) -> Link:
         """Return the association that is kept under ``key``, else a new one."""
         kept, self._idle = self._idle, None
         if kept is not None and kept[0] == key and kept[1].is_idle():
@@ -187,7 +194,7 @@ class Verbs(ABC):
         else:
             if kept is not None:
                 await kept[1].release()
-            link = await self.open(contexts, roles, window)
+            link = await self.open(contexts, **agreed)
         self._last = link.info
         self._lent.add(link)
         return link
@@ -209,20 +216,17 @@ class Verbs(ABC):
 class Lease:
     """Lends a link for the length of a block."""
 
-    __slots__ = ("_contexts", "_key", "_link", "_roles", "_verbs", "_window")
+    __slots__ = ("_agreed", "_contexts", "_key", "_link", "_verbs")
 
-    def __init__(
-        self, verbs: Verbs, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None, window: int
-    ) -> None:
+    def __init__(self, verbs: Verbs, contexts: Sequence[ContextProposal], **agreed: Any) -> None:
         self._verbs = verbs
         self._contexts = contexts
-        self._roles = roles
-        self._window = window
-        self._key = (tuple(contexts), tuple((roles or {}).items()), window)
+        self._agreed = agreed
+        self._key = (tuple(contexts), agreed)
         self._link: Link | None = None
 
     async def __aenter__(self) -> Link:
-        link = self._link = await self._verbs.lend(self._key, self._contexts, self._roles, self._window)
+        link = self._link = await self._verbs.lend(self._key, self._contexts, self._agreed)
         return link
 
     async def __aexit__(

@@ -77,6 +77,7 @@ class Server:
             use_syntaxes=self._syntaxes,
             called=() if called is None else (self.ae, *map(check_ae_title, called)),
             calling=tuple(calling),
+            extend=self.services.extend,
         )
         self.authenticator = authenticator
         self._gate = Gate(admission or Admission())

@@ -52,7 +52,7 @@ def sink_for(message: Message, info: AssociationInfo | None, service_for: Servic
 
 def _find(message: RequestMessage, context: PresentationContext, service_for: ServiceFor) -> Service | None:
     """Return the service for the SOP class, or for the context's: it may be a meta SOP class (PS3.7 10.1)."""
-    service = service_for(message.sop_class_uid or "")
+    service = service_for(context.served_as or message.sop_class_uid or "")
     if service is None and context.abstract_syntax != message.sop_class_uid:
         service = service_for(context.abstract_syntax)
         return service if getattr(service, "by_context", False) else None

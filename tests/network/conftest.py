@@ -47,7 +47,8 @@ def mutual(ca: CaForTests) -> TlsContext:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test on each driver, and with TLS; unless its module says ``THREADS_ALONE`` or ``PLAIN``."""
-    if "driver" in metafunc.fixturenames:
+    given = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "driver" in metafunc.fixturenames and "driver" not in given:
         left_out = {"asyncio"} if getattr(metafunc.module, "THREADS_ALONE", False) else set()
         left_out |= {"threads-tls"} if getattr(metafunc.module, "PLAIN", False) else set()
         names = [name for name in DRIVERS if name not in left_out]

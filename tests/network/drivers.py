@@ -63,10 +63,11 @@ class AsyncioDriver:
         assert self.trouble == []
 
     def server(self, *args: Any, **options: Any) -> Any:
+        absent = {"tls", "tls_port", "node_tls", "events"}  # an archive gives them as None
+        wanted = {name: value for name, value in options.items() if not (value is None and name in absent)}
+
         async def make() -> Any:
-            return aio.Server(
-                *args, **{name: value for name, value in options.items() if not (value is None and "tls" in name)}
-            )
+            return aio.Server(*args, **wanted)
 
         return _Face(self, self.run(make()))
 

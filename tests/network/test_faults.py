@@ -31,8 +31,6 @@ from pacskit.testing import (
 )
 from tests.interop.files import examine, wheel_file
 
-THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
-
 CT = wheel_file("CT_small.dcm")
 MPPS, COMMITMENT = ModalityPerformedProcedureStep, StorageCommitmentPushModel
 QUICK = pacskit.Timeouts(connect=5, acse=0.4, dimse=0.4, release=0.2)
