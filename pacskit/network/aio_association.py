@@ -383,6 +383,8 @@ async def _each(requests: Iterable[RequestMessage]) -> AsyncGenerator[RequestMes
 
 
 async def _connect(connection: Connection, address: Address, tls: ssl.SSLContext | None) -> None:
+    if not isinstance(tls, ssl.SSLContext | None):
+        raise ConfigurationError("on asyncio, tls is an ssl.SSLContext")
     if tls is None and address.tls:
         raise ConfigurationError(f"{address} is reached by TLS only: say which certificates to use (tls=)")
     timeouts = connection.timeouts

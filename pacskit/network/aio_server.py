@@ -68,6 +68,8 @@ class Server:
         self.services = services if isinstance(services, ServiceRegistry) else ServiceRegistry(services)
         if not transfer_syntaxes:
             raise ConfigurationError("a server needs at least one transfer syntax")
+        if not isinstance(tls, ssl.SSLContext | None):
+            raise ConfigurationError("on asyncio, tls is an ssl.SSLContext")
         if workers < 1:
             raise ConfigurationError("a server needs at least one worker")
         self._syntaxes = tuple(map(str, transfer_syntaxes))
