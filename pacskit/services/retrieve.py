@@ -103,7 +103,9 @@ class _Retrieval:
             return self.response(Status.SUB_OPERATIONS_WARNING if self.warning else Status.SUCCESS)
         if self.completed or self.warning:
             return self.response(Status.SUB_OPERATIONS_WARNING)
-        return self.response(Status.OUT_OF_RESOURCES_SUB_OPERATIONS, (self.why or "no sub-operation could be performed")[:_COMMENT])
+        return self.response(
+            Status.OUT_OF_RESOURCES_SUB_OPERATIONS, (self.why or "no sub-operation could be performed")[:_COMMENT]
+        )
 
 
 class _RetrieveService(IdentifierService):

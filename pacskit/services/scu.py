@@ -105,9 +105,11 @@ def store(
     priority: int = Priority.MEDIUM,
     transcode: Transcode = Transcode.LOSSLESS,
 ) -> Generator[Sent, None, None]:
-    """Send instances, files as they are on disk where the peer takes them so; iterate over the outcomes, in the order of
-    the sources where one association does for them. An outcome that is a failure does not end the iteration, a lost
-    association does."""
+    """Send instances, files as they are on disk where the peer takes them so; iterate over the outcomes.
+
+    They are in the order of the sources where one association does for them. An outcome that is a failure does not end
+    the iteration, a lost association does.
+    """
     policy = Transcode(transcode)
     pending = iter(sources)
     while window := list(islice(pending, _AT_ONCE)):

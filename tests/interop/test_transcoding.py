@@ -64,7 +64,8 @@ def test_files_are_read_by_others(name: str, file: str, dcmtk: Dcmtk, tmp_path: 
     ours = dcmread(target).pixel_array
     dump = run(dcmtk.tool("dcmdump"), "-q", target)
     if "jxl" not in name and not name.startswith(("htj2k", "deflated-frame")):  # of which DCMTK 3.6.7 knows nothing
-        assert dump.returncode == 0 and not re.search(r"^[EF]:", dump.stdout, re.MULTILINE), dump.stdout
+        assert dump.returncode == 0, dump.stdout
+        assert not re.search(r"^[EF]:", dump.stdout, re.MULTILINE), dump.stdout
     if not result.lossy and name in (*PLAIN, *BY_GDCM):  # dciodvfy knows no others
         assert set(findings(target)) <= set(findings(source))
     if not result.lossy:
@@ -116,7 +117,7 @@ def get(archive: Served, path: Path, syntax: str) -> tuple[Any, list[pydicom.Dat
     entity = AE("PYNET")
     entity.add_requested_context(str(STUDY.get))
     entity.add_requested_context(about.sop_class_uid, syntax)
-    options = {"ext_neg": [role], "evt_handlers": [(evt.EVT_C_STORE, keep)]}
+    options: dict[str, Any] = {"ext_neg": [role], "evt_handlers": [(evt.EVT_C_STORE, keep)]}
     association = entity.associate(LOOPBACK, archive.port, ae_title=archive.ae, **options)
     assert association.is_established
     responses = list(association.send_c_get(identifier("STUDY", StudyInstanceUID=about.study_uid), STUDY.get))
@@ -252,12 +253,11 @@ def info(*accepted: str) -> AssociationInfo:
         ((), EXPLICIT, "any", Action.REFUSE, None),
     ],
 )
-def test_decisions(
-    accepted: tuple[str, ...], source: str, policy: str, action: Action, target: str | None
-) -> None:
+def test_decisions(accepted: tuple[str, ...], source: str, policy: str, action: Action, target: str | None) -> None:
     decision = decide(info(*accepted), "1.2", source, Transcode(policy))
     assert (decision.action, decision.target) == (action, target)
-    assert str(decision).startswith("1.2 in ") and decision.accepted == accepted
+    assert str(decision).startswith("1.2 in ")
+    assert decision.accepted == accepted
     if target is None:
         with pytest.raises(NoPresentationContext):
             choose(info(*accepted), "1.2", source, Transcode(policy))

@@ -114,8 +114,8 @@ class Frames:
     """How decoded frames become those of the target.
 
     ``decoded`` is the format of what a decoder gives, in its own colours; ``format`` what the encoder gets, and
-    ``photometric`` and ``planar`` what the data set says then. ``lossy`` is whether this step loses anything, ``was_lossy``
-    whether the source had lost something by its code stream's own account.
+    ``photometric`` and ``planar`` what the data set says then. ``lossy`` is whether this step loses anything,
+    ``was_lossy`` whether the source had lost something by its code stream's own account.
     """
 
     decoded: PixelFormat
@@ -126,7 +126,9 @@ class Frames:
     was_lossy: bool
 
 
-def frames_of(reader: PixelReader, first: memoryview | None, source: str, target: str, options: EncodeOptions) -> Frames:
+def frames_of(
+    reader: PixelReader, first: memoryview | None, source: str, target: str, options: EncodeOptions
+) -> Frames:
     """Return how frames are converted; ``first`` is the first code stream, None for native pixels."""
     header = None if first is None else parse_header(first, source)
     photometric = reader.photometric if header is None else decoded_photometric(source, reader.format, header)

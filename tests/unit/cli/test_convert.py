@@ -49,9 +49,7 @@ def test_a_folder(workers: str, folder: Path, tmp_path: Path, capsys: pytest.Cap
         name: "copied" if name == "rtplan.dcm" else "converted" for name in NAMES
     }
     assert all(told[name]["largest_difference"] == 0 for name in NAMES if name != "rtplan.dcm")
-    assert files(into) == sorted(
-        f"inner/{name}" if name == "SC_rgb_rle_2frame.dcm" else name for name in NAMES
-    )
+    assert files(into) == sorted(f"inner/{name}" if name == "SC_rgb_rle_2frame.dcm" else name for name in NAMES)
     assert (into / "rtplan.dcm").read_bytes() == (folder / "rtplan.dcm").read_bytes()
     for path in into.rglob("*.dcm"):
         before = dcmread(folder / path.relative_to(into))
@@ -67,7 +65,9 @@ def test_what_fails_is_told_at_the_end(folder: Path, tmp_path: Path, capsys: pyt
     assert main(["convert", str(folder), "--to", "jpeg", "--into", str(into), "--quality", "80", "--workers", "1"]) == 1
     told = capsys.readouterr()
     assert "1 converted, 1 copied, 3 failed" in told.out
-    assert len(told.err.splitlines()) == 3 and "damaged.dcm: " in told.err and "another index" in told.err
+    assert len(told.err.splitlines()) == 3
+    assert "damaged.dcm: " in told.err
+    assert "another index" in told.err
     assert files(into) == ["inner/SC_rgb_rle_2frame.dcm", "rtplan.dcm"]
     assert dcmread(into / "inner" / "SC_rgb_rle_2frame.dcm").LossyImageCompression == "01"
 
