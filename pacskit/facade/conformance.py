@@ -74,7 +74,7 @@ def statement() -> str:
         *_table("SOP class|UID", _named(_served())),
         "",
         "Conversion on retrieval, where the peer has not accepted the stored transfer syntax: among the uncompressed",
-        "ones as bytes; from and to compressed ones by setting: `never`, `lossless` (default: to an uncompressed syntax,",
+        "ones as bytes; from and to compressed ones by setting: `never`, `lossless` (default: to an uncompressed one,",
         "else to a lossless one of those below) or `any` (with a new SOP Instance UID where something is lost). C-MOVE",
         "proposes, for each SOP class, a context for each stored syntax and one for Explicit and Implicit VR Little",
         "Endian. What cannot be converted, such as video, is a failed sub-operation; when all fail the status is",

@@ -162,7 +162,8 @@ class _RetrieveService(IdentifierService):
                 return response.status
         except NoPresentationContext as error:
             _log.info("SOP instance %s: %s", instance.sop_instance_uid, error)
-            retrieval.why = f"{UID(instance.transfer_syntax_uid).name[:28]} not accepted; transcode={self._policy}"
+            name = UID(instance.transfer_syntax_uid).name[:28].rstrip()
+            retrieval.why = f"{name} not accepted; transcode={self._policy}"
             return Status.DOES_NOT_MATCH_CLASS
         except NetworkError:
             raise

@@ -145,7 +145,7 @@ def test_never_fails_with_the_status_of_the_standard_and_says_why(pynetdicom: Mo
     assert command("store", archive.address, source).returncode == 0
     final, received = get(archive, source, EXPLICIT)
     assert (final.Status, final.NumberOfFailedSuboperations, received) == (0xA702, 1, [])
-    assert final.ErrorComment == "JPEG 2000 Image Compression  not accepted; transcode=never"
+    assert final.ErrorComment == "JPEG 2000 Image Compression not accepted; transcode=never"
     final, received = get(archive, source, J2K_SYNTAX)
     assert (final.Status, len(received)) == (0, 1)
 
