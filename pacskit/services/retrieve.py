@@ -11,7 +11,6 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import (
     DimseError,
-    EncodeError,
     NetworkError,
     NoPresentationContext,
     PacsError,
@@ -167,7 +166,7 @@ class _RetrieveService(IdentifierService):
             return Status.DOES_NOT_MATCH_CLASS
         except NetworkError:
             raise
-        except (EncodeError, PacsError, OSError, EOFError) as error:
+        except (PacsError, OSError, ValueError, EOFError, MemoryError) as error:
             _log.error("SOP instance %s cannot be sent: %s", instance.sop_instance_uid, type(error).__name__)
             retrieval.why = f"an instance cannot be sent: {type(error).__name__}"
             return Status.UNABLE_TO_PROCESS

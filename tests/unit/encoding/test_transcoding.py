@@ -247,6 +247,7 @@ def test_icons_that_were_compressed_are_native_afterwards() -> None:
         found = dcmread(buffer.getvalue()).IconImageSequence[0]
         assert bytes(found.PixelData) == gradient().tobytes()
         assert not found["PixelData"].is_undefined_length
+        assert source.IconImageSequence[0]["PixelData"].is_undefined_length
 
 
 def test_everything_else_stays() -> None:
