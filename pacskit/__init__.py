@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pacskit.core.vr import VR
     from pacskit.encoding import FileSet, TransferSyntax, dcmopen, dcmread, dcmwrite
     from pacskit.encoding.scan import scan
-    from pacskit.encoding.transcoding import transcode_file
+    from pacskit.encoding.transcoding import transcode_file as transcode_file
     from pacskit.facade import SCP, Archive, ArchiveSettings, Peer, between, connect, echo
     from pacskit.network.address import Address
     from pacskit.network.admission import Admission
@@ -163,7 +163,6 @@ __all__ = [
     "echo",
     "scan",
     "tls_context",
-    "transcode_file",
 ]
 
 _WHERE: Final = {
@@ -188,7 +187,6 @@ _WHERE: Final = {
     "core.vr": "VR",
     "encoding": "FileSet TransferSyntax dcmopen dcmread dcmwrite",
     "encoding.scan": "scan",
-    "encoding.transcoding": "transcode_file",
     "facade": "SCP Archive ArchiveSettings Peer between connect echo",
     "network.address": "Address",
     "network.admission": "Admission",
@@ -205,6 +203,7 @@ _WHERE: Final = {
     "storage": "DuplicatePolicy",
 }
 _MODULES: Final = frozenset({"pixels"})  # which bring numpy along, so that they are no names for ``import *``
+_HEAVY: Final = {"transcode_file": "encoding.transcoding"}  # and so does this function
 _MODULE_OF: Final = {name: module for module, names in _WHERE.items() for name in names.split()}
 
 
@@ -213,7 +212,7 @@ def __getattr__(name: str) -> Any:
 
     if name in _MODULES:
         return import_module(f"pacskit.{name}")
-    module = _MODULE_OF.get(name)
+    module = _MODULE_OF.get(name) or _HEAVY.get(name)
     if module is None:
         raise AttributeError(f"module 'pacskit' has no attribute {name!r}")
     if name == "Dataset":
@@ -224,4 +223,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MODULES})
+    return sorted({*__all__, *_MODULES, *_HEAVY})

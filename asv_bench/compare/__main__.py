@@ -25,6 +25,7 @@ from asv_bench.compare import (
     scan,
     textforms,
     tls,
+    transcoding,
 )
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
@@ -42,6 +43,7 @@ ROWS = [
     *codec_families.ROWS,
     *pixels.ROWS,
     *display.ROWS,
+    *transcoding.ROWS,
     *footprint.ROWS,
 ]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from pacskit.core.uid import UID
 from pacskit.encoding import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, UNCOMPRESSED
+from pacskit.encoding.transcoding import can_transcode
 from pacskit.network.address import DEFAULT_TLS_PORT
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.identity import IdentityType
@@ -24,6 +25,11 @@ def _served() -> list[str]:
     with tempfile.TemporaryDirectory() as directory, Store(directory) as store:
         registry = archive_services(store, ae="PACSKIT", resolve=lambda ae: None)
     return [uid for uid in registry.sop_classes if uid not in STORAGE]
+
+
+def _made() -> list[str]:
+    """The compressed transfer syntaxes that instances are converted to."""
+    return [uid for uid in STORAGE_SYNTAXES if uid not in UNCOMPRESSED and can_transcode(UNCOMPRESSED[0], uid)]
 
 
 def _table(head: str, rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
@@ -86,8 +92,13 @@ def statement() -> str:
         "",
         *_table("SOP class|UID", _named(_served())),
         "",
-        "Conversion on retrieval: among the uncompressed transfer syntaxes. A compressed instance goes to peers that",
-        "accept its transfer syntax; for others that sub-operation fails.",
+        "Conversion on retrieval, where the peer has not accepted the stored transfer syntax: among the uncompressed ones as",
+        "bytes; from and to the compressed ones listed below by setting: `never`, `lossless` (default: to an uncompressed",
+        "syntax, else to a lossless one) or `any` (with a new SOP Instance UID where something is lost). C-MOVE proposes,",
+        "for each SOP class, a context for each stored syntax and one for Explicit and Implicit VR Little Endian. What cannot",
+        "be converted (video, for one) is a failed sub-operation; when all fail the status is 0xA702 with an Error Comment.",
+        "",
+        *_table("made on retrieval|UID", _named(_made())),
         "",
         "## Used (SCU)",
         "",

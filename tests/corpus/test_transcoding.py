@@ -23,6 +23,13 @@ from tests.conftest import corpus_folder
 pytestmark = pytest.mark.corpus
 
 EXPLICIT = str(UNCOMPRESSED[0])
+NO_PREFIX = {"JLSL_RGB_ILV0.dcm", "JLSL_RGB_ILV1.dcm", "JLSL_RGB_ILV2.dcm", "JLSN_RGB_ILV0.dcm"}  # read with force only
+TRAPS = {
+    "JPEGLosslessP14SV1_3s_2f_u_08_08.dcm",  # libjxl 0.11.2 loses pixels of it at effort 1
+    "sm_image_grayscale.dcm",  # OpenJPEG makes mid-gray of its black frames when it is given a PSNR
+    "IM_0027_fMAP.dcm",  # private items with an Image Type of their own
+    "axial_epi_fmri_interleaved_i_to_s-00001.dcm",  # private sequences, which Implicit VR does not tell
+}
 WHOLE = "PACSKIT_WHOLE_CORPUS" in os.environ
 MOST_BYTES = 600_000
 GROUP_LENGTH = "(7FE0,0000)"
@@ -42,6 +49,7 @@ def _rows() -> list[dict[str, str]]:
         return []
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["pixels"] == "yes" and row["transfer_syntax"]]
+    rows = [row for row in rows if row["file"].rpartition("/")[2] not in NO_PREFIX]
     if WHOLE:
         return rows
     kinds: dict[tuple[str, ...], dict[str, str]] = {}
@@ -51,6 +59,7 @@ def _rows() -> list[dict[str, str]]:
         if size * int(row["samples"] or 1) * int(row["bits_allocated"] or 8) // 8 <= MOST_BYTES:
             kinds.setdefault((row["transfer_syntax"], *(row[name] for name in about[:3])), row)
             kinds.setdefault(tuple(row[name] for name in about), row)
+    kinds |= {(row["file"],): row for row in rows if row["file"].rpartition("/")[2] in TRAPS}
     return list({row["file"]: row for row in kinds.values()}.values())
 
 
@@ -71,6 +80,8 @@ def _same_bytes(before: object, after: object) -> bool:
     """Big Endian has the words of OW in its order (PS3.5 8.2)."""
     if not isinstance(before, DataElement) or not isinstance(after, DataElement):
         return False
+    if (str(before.VR), str(after.VR)) == ("SQ", "UN"):
+        return True  # whose items are in Implicit VR then
     one, other = before.raw, after.raw
     if one is None or other is None:
         return False

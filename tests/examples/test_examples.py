@@ -31,8 +31,10 @@ ARGUMENTS = {
     "scp_threads.py": ["0", "0.2"],
     "scu.py": ["{address}", "{file}"],
     "volume.py": ["files", "out.png"],
+    "transcode.py": ["{frames}", "small.dcm"],
 }
 EXPECTED = {
+    "transcode.py": r"2 frame\(s\), \d+ bytes became \d+: frames decoded and encoded\nsame pixels: True",
     "custom_codec.py": r"131072 bytes in \d+ by acme\.zlib, same pixels: True\n10 conformance tests passed",
     "display.py": r"128 x 128 pixels from 0 to 255",
     "dicomdir.py": r"1CT1 \d+ CT 1 instances",

@@ -105,11 +105,12 @@ def _code(value: str, meaning: str) -> Dataset:
 
 def _derived(dataset: Dataset, target: str) -> None:
     """Image Type and Frame Type begin with DERIVED, and the derivation is told (PS3.3 C.7.6.1.1.2 and C.12.4.1)."""
-    for keyword in ("ImageType", "FrameType"):
-        for path, element in list(dataset.find(keyword)):
-            values = _texts(element.value)
-            if values[0] == "ORIGINAL":
-                dataset.assign(path, ["DERIVED", *values[1:]])
+    frame_types = (found for found in dataset.find("FrameType") if "(" not in found[0])  # none that are private
+    image_type = [("ImageType", dataset["ImageType"])] if "ImageType" in dataset else []
+    for path, element in [*image_type, *frame_types]:
+        values = _texts(element.value)
+        if values[0] == "ORIGINAL":
+            dataset.assign(path, ["DERIVED", *values[1:]])
     text = f"Lossy compression: {UID(target).name}"
     before = str(dataset.get("DerivationDescription") or "")
     joined = f"{before}; {text}" if before else text
