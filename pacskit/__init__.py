@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pacskit._version import __version__
 
 if TYPE_CHECKING:
+    from pacskit import images as images
     from pacskit import pixels as pixels
     from pacskit.core.compare import Change, ChangeKind, Conflict, MergeConflict
     from pacskit.core.config import ReadOptions, Strictness
@@ -202,7 +203,7 @@ _WHERE: Final = {
     "services.scu": "Progress Sent",
     "storage": "DuplicatePolicy",
 }
-_MODULES: Final = frozenset({"pixels"})  # which bring numpy along, so that they are no names for ``import *``
+_MODULES: Final = frozenset({"images", "pixels"})  # which bring numpy along, so that they are no names for ``import *``
 _HEAVY: Final = {"transcode_file": "encoding.transcoding"}  # and so does this function
 _MODULE_OF: Final = {name: module for module, names in _WHERE.items() for name in names.split()}
 

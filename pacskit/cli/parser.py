@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import TypeAlias
 
 from pacskit._version import __version__
+from pacskit.cli.arguments import EXIT_CODES, Commands, add_json, command_for
+from pacskit.cli.imaging import add_convert, add_extract, add_import_image
 
 __all__ = ["build_parser"]
 
-_EXIT = """\
-exit codes: 0 done; 1 the peer refused or failed, or only part of it was done; 2 the command line is wrong;
-3 no connection or association; 4 a file or its data is wrong
-"""
 _TRANSCODE = ("never", "lossless", "any")
 PROFILES = ("bcp195-rfc9325", "bcp195", "bcp195-nd", "bcp195-extended")
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
@@ -23,33 +20,30 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pacskit",
         description="A PACS: an archive to run, and the tools to talk to others.",
-        epilog=_EXIT + "peers are addressed as AE@host:port (port 104 if left out), by TLS as tls:AE@host:port (2762)",
+        epilog=EXIT_CODES
+        + "peers are addressed as AE@host:port (port 104 if left out), by TLS as tls:AE@host:port (2762)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pacskit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _convert, _codecs, _info):
+    for add in (
+        _serve,
+        _echo,
+        _store,
+        _find,
+        _move,
+        _get,
+        _dump,
+        _scan,
+        add_convert,
+        add_extract,
+        add_import_image,
+        _codecs,
+        _trace,
+        _info,
+    ):
         add(commands)
     return parser
-
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
-def _command(commands: Commands, name: str, run: str, summary: str, examples: str) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=summary[0].lower() + summary[1:].rstrip("."),
-        description=summary,
-        epilog=f"examples:\n{examples}\n\n{_EXIT}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.set_defaults(run=run)
-    return made
-
-
-def _add_json(command: argparse.ArgumentParser, what: str) -> None:
-    command.add_argument("--json", action="store_true", help=f"print {what}")
 
 
 def _add_peer(command: argparse.ArgumentParser) -> None:
@@ -83,7 +77,7 @@ def _add_level(command: argparse.ArgumentParser) -> None:
 
 
 def _serve(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "serve",
         "serve:serve",
@@ -131,7 +125,7 @@ def _serve(commands: Commands) -> None:
 
 
 def _echo(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "echo",
         "scu:echo",
@@ -140,11 +134,11 @@ def _echo(commands: Commands) -> None:
     )
     _add_peer(command)
     command.add_argument("--repeat", type=int, default=1, metavar="N", help="how often, on one association")
-    _add_json(command, "an object with status and milliseconds")
+    add_json(command, "an object with status and milliseconds")
 
 
 def _store(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "store",
         "scu:store",
@@ -160,11 +154,11 @@ def _store(commands: Commands) -> None:
     command.add_argument(
         "--window", type=int, default=1, metavar="N", help="how many may be under way at a time (default: %(default)s)"
     )
-    _add_json(command, "a line of JSON for each file")
+    add_json(command, "a line of JSON for each file")
 
 
 def _find(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "find",
         "scu:find",
@@ -176,11 +170,11 @@ def _find(commands: Commands) -> None:
     _add_level(command)
     command.add_argument("keys", nargs="*", metavar="KEYWORD=VALUE", help="what to match; KEYWORD= only asks for it")
     command.add_argument("--limit", type=int, metavar="N", help="cancel after so many answers")
-    _add_json(command, "a line of DICOM JSON (PS3.18 F) for each answer")
+    add_json(command, "a line of DICOM JSON (PS3.18 F) for each answer")
 
 
 def _move(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "move",
         "scu:move",
@@ -192,11 +186,11 @@ def _move(commands: Commands) -> None:
     _add_level(command)
     command.add_argument("what", nargs="+", metavar="UID", help="UIDs (or the patient ID); KEYWORD=UID for those above")
     command.add_argument("--to", required=True, metavar="AE", help="the move destination")
-    _add_json(command, "a line of JSON with the final counts")
+    add_json(command, "a line of JSON with the final counts")
 
 
 def _get(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "get",
         "scu:get",
@@ -208,11 +202,11 @@ def _get(commands: Commands) -> None:
     _add_level(command)
     command.add_argument("what", nargs="+", metavar="UID", help="UIDs (or the patient ID); KEYWORD=UID for those above")
     command.add_argument("--into", default=".", metavar="DIR", help="where the files go (default: here)")
-    _add_json(command, "a line of JSON for each file, and one with the final counts")
+    add_json(command, "a line of JSON for each file, and one with the final counts")
 
 
 def _dump(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "dump",
         "files:dump",
@@ -221,11 +215,11 @@ def _dump(commands: Commands) -> None:
     )
     command.add_argument("file", metavar="FILE")
     command.add_argument("--force", action="store_true", help="read files without preamble or meta too")
-    _add_json(command, "DICOM JSON (PS3.18 F); values that are long and binary as their place in the file")
+    add_json(command, "DICOM JSON (PS3.18 F); values that are long and binary as their place in the file")
 
 
 def _scan(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "scan",
         "scan:scan",
@@ -249,46 +243,8 @@ def _scan(commands: Commands) -> None:
     form.add_argument("--parquet", metavar="FILE", help="write a Parquet file; needs pyarrow")
 
 
-def _convert(commands: Commands) -> None:
-    command = _command(
-        commands,
-        "convert",
-        "convert:convert",
-        "Convert files to another transfer syntax, pixels decoded and encoded where they must be.",
-        "  pacskit convert study/ --to jpeg-ls --into small --verify\n"
-        "  pacskit convert image.dcm --to jpeg --quality 85 --into lossy\n"
-        "  pacskit convert archive/ --to explicit --in-place --json",
-    )
-    command.add_argument("files", nargs="*", metavar="PATH", help="a file or a folder")
-    command.add_argument("--to", metavar="SYNTAX", help="a name that --list prints, or a UID")
-    command.add_argument("--into", metavar="DIR", help="the folder for what is made, laid out like the one given")
-    command.add_argument("--in-place", action="store_true", help="replace the files")
-    command.add_argument("--force", action="store_true", help="replace files that are in the folder")
-    command.add_argument("--verify", action="store_true", help="compare the pixels before a file is put in its place")
-    command.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    command.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each processor)")
-    command.add_argument("--threads", type=int, default=1, metavar="N", help="frames of a file at a time")
-    command.add_argument(
-        "--new-uid", choices=("lossy", "always", "never"), default="lossy", help="when there is a new SOP Instance UID"
-    )
-    _add_encoding(command)
-    command.add_argument("--list", action="store_true", help="print the names of transfer syntaxes")
-    _add_json(command, "a line of JSON for each file")
-
-
-def _add_encoding(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--quality", type=int, metavar="N", help="JPEG: 1 to 100")
-    command.add_argument("--subsampling", choices=("444", "422", "420"), help="JPEG: chrominance")
-    command.add_argument("--near", type=int, metavar="N", help="JPEG-LS: the largest difference of a sample")
-    command.add_argument("--ratio", type=float, metavar="X", help="JPEG 2000: so many times smaller")
-    command.add_argument("--psnr", type=float, metavar="DB", help="JPEG 2000: peak signal to noise ratio")
-    command.add_argument("--distance", type=float, metavar="X", help="JPEG XL: Butteraugli distance")
-    command.add_argument("--predictor", type=int, metavar="N", help="JPEG Lossless: 1 to 7")
-    command.add_argument("--effort", type=int, metavar="N", help="JPEG XL and Deflate: 1 (fast) to 9")
-
-
 def _codecs(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "codecs",
         "codecs:codecs",
@@ -300,15 +256,32 @@ def _codecs(commands: Commands) -> None:
     form.add_argument("--markdown", action="store_true", help="print which pixels each syntax holds, as Markdown")
 
 
+def _trace(commands: Commands) -> None:
+    command = command_for(
+        commands,
+        "trace",
+        "trace:trace",
+        "Show the DICOM associations in a capture, or those that pass while it listens.",
+        "  pacskit trace capture.pcap\n  pacskit trace --listen 11112 --to 10.0.0.5:104 --write capture.pcap",
+    )
+    command.add_argument("file", nargs="?", metavar="FILE", help="a capture (classic pcap)")
+    command.add_argument("--to", metavar="HOST:PORT", help="pass on to this server what comes, and print it")
+    command.add_argument(
+        "--listen", type=int, default=0, metavar="PORT", help="where to listen (default: any free one)"
+    )
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    command.add_argument("--write", metavar="FILE", help="write a capture too; it holds the data sets")
+
+
 def _info(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "info",
         "files:info",
         "Print versions, paths, and what is supported.",
         "  pacskit info\n  pacskit info --json\n  pacskit info --conformance > conformance.md",
     )
-    _add_json(command, "an object")
+    add_json(command, "an object")
     command.add_argument(
         "--conformance", action="store_true", help="the conformance statement of the archive, as Markdown"
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError
+from pacskit.core.events import EventBus
 from pacskit.encoding import TransferSyntax, encode
 from pacskit.encoding.head import read_head
 from pacskit.facade.identifiers import query_identifier
@@ -41,6 +42,8 @@ class Archive:
         The AE title, short for ``settings``.
     settings
         Everything else; see `ArchiveSettings`.
+    events
+        Who is told what happens on the associations; see `pacskit.core.events`.
 
     >>> with Archive("/srv/pacs", ae="VENDOR") as archive:  # doctest: +SKIP
     ...     archive.serve(port=11112)
@@ -53,12 +56,14 @@ class Archive:
         *,
         ae: str | None = None,
         settings: ArchiveSettings | None = None,
+        events: EventBus | None = None,
     ) -> None:
         settings = settings or ArchiveSettings()
         self.settings = settings if ae is None else replace(settings, ae=ae)
         self.nodes = Nodes()
         for node in self.settings.nodes:
             self.nodes.add(node)
+        self._events = events
         self._server: Server | None = None
         self._store = Store(
             directory,
@@ -115,6 +120,7 @@ class Archive:
             tls_port=settings.tls_port if tls_port is None else tls_port,
             admission=settings.admission,
             authenticator=authenticator,
+            events=self._events,
         )
         self._server = server.start()
         return self.address

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level, Priority
 from pacskit.core.errors import DimseError, NetworkError
+from pacskit.core.events import EventBus
 from pacskit.core.status import Status
 from pacskit.core.uid import UID
 from pacskit.core.uids import Verification
@@ -23,10 +24,11 @@ from pacskit.network.address import Address, check_ae_title
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
-from pacskit.network.pdu import UserIdentity
+from pacskit.network.pdu import ExtendedItem, UserIdentity
 from pacskit.services import query, scu
 from pacskit.services.events import StoreEvent
 from pacskit.services.explain import Explanation, explain_sources, explanation
+from pacskit.services.extended import QueryNegotiation
 from pacskit.services.outgoing import MAX_CONTEXTS, Transcode
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.services.sop_classes import IMAGE_STORAGE_SYNTAXES, MODELS, STORAGE, QueryModel
@@ -49,12 +51,14 @@ def connect(
     limits: Limits | None = None,
     tls: TlsContext | None = None,
     identity: UserIdentity | None = None,
+    events: EventBus | None = None,
 ) -> Peer:
     """Return the peer at ``AE@host:port``. Nothing is sent before its first verb.
 
-    ``tls`` is what `tls_context` gives; ``identity`` says who the user is, see `UserIdentity`.
+    ``tls`` is what `tls_context` gives; ``identity`` says who the user is, see `UserIdentity`; ``events`` is told what
+    happens.
     """
-    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity)
+    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity, events=events)
 
 
 def echo(
@@ -86,8 +90,10 @@ class Peer(NormalizedVerbs):
         limits: Limits | None = None,
         tls: TlsContext | None = None,
         identity: UserIdentity | None = None,
+        events: EventBus | None = None,
     ) -> None:
         super().__init__()
+        self._events = events
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
         self._timeouts = timeouts or Timeouts()
@@ -159,17 +165,20 @@ class Peer(NormalizedVerbs):
         model: Model = Model.STUDY_ROOT,
         return_keys: Iterable[str] | None = None,
         priority: Priority = Priority.MEDIUM,
+        negotiate: QueryNegotiation | None = None,
         **keys: Any,
     ) -> Generator[Dataset, None, None]:
         """Query by keywords; iterate over the answers. Leaving early cancels.
 
-        Patients are asked for in the Patient Root model, whatever ``model`` says.
+        Patients are asked for in the Patient Root model, whatever ``model`` says. ``negotiate`` asks for relational
+        queries and the like (PS3.4 C.5.1.1); what the peer granted is in ``explain().query``.
         """
         level = Level(level)
         sop_class = _model(level, model).find
         identifier = query_identifier(level, keys, return_keys)
+        extended = () if negotiate is None else (ExtendedItem(str(sop_class), negotiate.encode()),)
         with (
-            self._lease([ContextProposal(sop_class, _NEGOTIATION)]) as association,
+            self._lease([ContextProposal(sop_class, _NEGOTIATION)], extended=extended) as association,
             closing(query.find(association, sop_class, identifier, priority=priority)) as answers,
         ):
             yield from answers
@@ -260,10 +269,15 @@ class Peer(NormalizedVerbs):
 
     @contextmanager
     def _lease(
-        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None, *, window: int = 1
+        self,
+        contexts: Sequence[ContextProposal],
+        roles: Mapping[str, Role] | None = None,
+        *,
+        window: int = 1,
+        extended: tuple[ExtendedItem, ...] = (),
     ) -> Iterator[Association]:
         """Lend an association with these contexts, the one at hand if it has them. Verbs may nest."""
-        key = (tuple(contexts), tuple((roles or {}).items()), window)
+        key = (tuple(contexts), tuple((roles or {}).items()), window, extended)
         kept, self._idle = self._idle, None
         if kept is not None and kept[0] == key and kept[1].is_idle():
             association = kept[1]
@@ -280,6 +294,8 @@ class Peer(NormalizedVerbs):
                 tls=self._tls,
                 identity=self._identity,
                 window=window,
+                extended=extended,
+                events=self._events,
             )
         self._last = association.info
         association.listen(self._inbox)

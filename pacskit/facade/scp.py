@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError, DimseError
+from pacskit.core.events import EventBus
 from pacskit.core.status import Status
 from pacskit.core.uids import NON_PATIENT_STORAGE_SOP_CLASSES
 from pacskit.facade.normalized import NormalizedHandlers
@@ -61,6 +62,7 @@ class SCP(NormalizedHandlers):
         tls: TlsContext | None = None,
         tls_port: int | None = None,
         admission: Admission | None = None,
+        events: EventBus | None = None,
     ) -> None:
         super().__init__()
         self.ae = ae
@@ -71,6 +73,7 @@ class SCP(NormalizedHandlers):
         self._tls, self._tls_port = tls, tls_port
         self._admission = admission
         self._identity: Authenticator | None = None
+        self._events = events
         self._echo: Callable[[EchoEvent], Status | int | None] = _echo
         self._store: Callable[[StoreEvent], Status | int | None] | None = None
         self._find: dict[Level, Callable[[FindEvent], Iterable[Dataset]]] = {}
@@ -153,6 +156,7 @@ class SCP(NormalizedHandlers):
             tls_port=self._tls_port,
             admission=self._admission,
             authenticator=self._identity,
+            events=self._events,
         ).start()
         return self
 

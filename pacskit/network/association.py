@@ -21,6 +21,7 @@ from pacskit.core.errors import (
     ProtocolError,
     TlsError,
 )
+from pacskit.core.events import EventBus
 from pacskit.network.address import Address
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.connection import Connection
@@ -30,6 +31,7 @@ from pacskit.network.flow import Open, Service
 from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
 from pacskit.network.machine import State
 from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
+from pacskit.network.observe import connection_for
 from pacskit.network.pdu import AssociateRequest, AsyncWindow, CommonExtendedItem, ExtendedItem, UserIdentity
 from pacskit.network.secure import AnyTransport, SecureTransport
 from pacskit.network.transport import Transport
@@ -71,11 +73,12 @@ class Association:
         identity: UserIdentity | None = None,
         tls: TlsContext | None = None,
         window: int = 1,
+        events: EventBus | None = None,
     ) -> Association:
         """Connect to ``address``, by TLS where ``tls`` is given, and negotiate ``contexts``.
 
         ``window`` is how many requests we would like to send before the first one is answered (0: any number); what
-        the peer grants is ``info.max_invoked``, and `perform_all` makes use of it.
+        the peer grants is ``info.max_invoked``, and `perform_all` makes use of it. ``events`` is told what happens.
 
         Raises ConnectError (TlsError where TLS was not agreed), AssociationRejected, AssociationAborted,
         DeadlineExceeded, or ConfigurationError for what cannot be proposed. An association without any accepted context
@@ -97,7 +100,14 @@ class Association:
         )
         transport, secured = _connect(address, timeouts, tls)
         try:
-            connection = Connection(transport, is_requestor=True, timeouts=timeouts, limits=limits)
+            connection = connection_for(
+                transport,
+                is_requestor=True,
+                timeouts=timeouts,
+                limits=limits,
+                events=events,
+                ends=None if events is None else transport.ends(),
+            )
             info = _establish(connection, proposal, address, secured)
         except BaseException:
             transport.close()

@@ -100,7 +100,7 @@ class FlowDriver:
 
     def _find(self, message: RequestMessage, context: PresentationContext) -> Service | None:
         """Return the service for the SOP class, or for the context's: it may be a meta SOP class (PS3.7 10.1)."""
-        service = self._service_for(message.sop_class_uid or "")
+        service = self._service_for(context.served_as or message.sop_class_uid or "")
         if service is None and context.abstract_syntax != message.sop_class_uid:
             service = self._service_for(context.abstract_syntax)
             return service if getattr(service, "by_context", False) else None

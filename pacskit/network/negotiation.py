@@ -58,6 +58,7 @@ DEFAULT_TRANSFER_SYNTAXES: tuple[str, ...] = (
     "1.2.840.10008.1.2.1.99",
     "1.2.840.10008.1.2.2",
 )
+STORAGE_SERVICE_CLASS = "1.2.840.10008.4.2"
 MIN_PDU = 7  # a fragment of one byte and its header
 MAX_CONTEXTS = 128  # ids are the odd numbers of one byte
 
@@ -103,6 +104,8 @@ class PresentationContext:
     proposed: tuple[str, ...] = ()
     note: str = ""
     """What was irregular about the answer."""
+    served_as: str = ""
+    """The related general SOP class that it was accepted for, where it is not known itself (PS3.7 D.3.3.6)."""
 
     @property
     def is_accepted(self) -> bool:
@@ -138,6 +141,8 @@ class AssociationInfo:
     async_window: AsyncWindow = field(default_factory=AsyncWindow)
     tls: TlsInfo | None = None
     identity: Identified | None = None
+    extended: Mapping[str, bytes] = field(default_factory=dict, hash=False)
+    """What the acceptor answered to SOP class extended negotiation (PS3.7 D.3.3.5)."""
 
     @property
     def peer_name(self) -> str:
@@ -247,7 +252,8 @@ class AcceptorPolicy:
     ``called`` are the titles that we answer to (empty: any), ``calling`` the patterns of those that may call (empty:
     anybody); ``serves`` says which transfer syntaxes, best first, do for a SOP class (None: not served); ``uses``
     whether we act as SCU of it on an association that we accepted; ``bindings`` which certificates a calling title
-    belongs to.
+    belongs to; ``extend`` what we answer to the extended negotiation of a SOP class (None: nothing, which is the answer
+    of who does not know it).
     """
 
     serves: Callable[[str], Sequence[str] | None]
@@ -256,6 +262,7 @@ class AcceptorPolicy:
     called: Sequence[str] = ()
     calling: Sequence[str] = ()
     bindings: Sequence[AeBinding] = ()
+    extend: Callable[[str, bytes], bytes | None] = lambda uid, information: None
 
     def refuse(self, request: AssociateRequest, tls: TlsInfo | None = None) -> AssociateReject | None:
         """Return the reject that ``request`` gets, or None when it may go on (PS3.8 9.3.4)."""
@@ -291,7 +298,18 @@ def accept(
 ) -> tuple[AssociateAccept, AssociationInfo]:
     """Decide on each context by our own preference, and answer."""
     proposed = {role.sop_class_uid: role for role in request.user.roles}
-    contexts = tuple(_judge(item, proposed.get(item.abstract_syntax), policy) for item in request.contexts)
+    general = _general_classes(request, policy)
+    contexts = tuple(
+        _judge(item, proposed.get(item.abstract_syntax), policy, general.get(item.abstract_syntax, ""))
+        for item in request.contexts
+    )
+    accepted = {context.abstract_syntax for context in contexts if context.is_accepted}
+    extended = {
+        item.sop_class_uid: answer
+        for item in request.user.extended
+        if item.sop_class_uid in accepted
+        and (answer := policy.extend(item.sop_class_uid, item.information)) is not None
+    }
     # Roles are per SOP class: what no accepted context serves is turned down.
     roles = tuple(
         RoleItem(
@@ -312,6 +330,7 @@ def accept(
         async_window=window,
         roles=roles,
         identity_response=response_to(request, identity),
+        extended=tuple(ExtendedItem(uid, information) for uid, information in extended.items()),
     )
     results = tuple(
         ContextResult(c.id, c.result, c.transfer_syntax if c.is_accepted else c.proposed[0]) for c in contexts
@@ -327,13 +346,25 @@ def accept(
         tls=tls,
         identity=identity,
         async_window=window or AsyncWindow(),
+        extended=extended,
     )
     return AssociateAccept(request.called, request.calling, results, user), info
 
 
-def _judge(item: ContextItem, role: RoleItem | None, policy: AcceptorPolicy) -> PresentationContext:
+def _general_classes(request: AssociateRequest, policy: AcceptorPolicy) -> dict[str, str]:
+    """Return the storage classes that we do not know, each with a related general one that we serve (PS3.4 B.3.1)."""
+    return {
+        item.sop_class_uid: general
+        for item in request.user.common_extended
+        if item.service_class_uid == STORAGE_SERVICE_CLASS
+        and policy.serves(item.sop_class_uid) is None
+        and (general := next((uid for uid in item.related if policy.serves(uid) is not None), ""))
+    }
+
+
+def _judge(item: ContextItem, role: RoleItem | None, policy: AcceptorPolicy, general: str) -> PresentationContext:
     uid = item.abstract_syntax
-    served = policy.serves(uid)
+    served = policy.serves(general or uid)
     as_scp = served is not None and (role is None or role.scu)
     as_scu = role is not None and role.scp and policy.uses(uid)
     transfer, result = "", 0
@@ -345,7 +376,14 @@ def _judge(item: ContextItem, role: RoleItem | None, policy: AcceptorPolicy) -> 
         result = 3 if served is None and not policy.uses(uid) else 1
     accepted = result == 0
     return PresentationContext(
-        item.id, uid, transfer, result, as_scu and accepted, as_scp and accepted, item.transfer_syntaxes
+        item.id,
+        uid,
+        transfer,
+        result,
+        as_scu and accepted,
+        as_scp and accepted,
+        item.transfer_syntaxes,
+        served_as=general if accepted else "",
     )
 
 
@@ -391,6 +429,7 @@ def confirm(
         peer_user=answer.user,
         tls=tls,
         async_window=_agreed(request.user.async_window, answer.user.async_window),
+        extended={item.sop_class_uid: item.information for item in answer.user.extended},
     )
 
 

@@ -48,6 +48,10 @@ class SecureTransport:
     def failure(self) -> str | None:
         return self._channel.failure
 
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Return our address and the peer's."""
+        return self._plain.ends()
+
     def handshake(self, seconds: float, peer: str | None = None) -> TlsInfo:
         """Agree on TLS. Raises TlsError or DeadlineExceeded; the peer has been told why, and the connection is over."""
         channel, plain = self._channel, self._plain

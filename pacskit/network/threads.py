@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pacskit.core.errors import ConfigurationError, NetworkError, TlsError
+from pacskit.core.events import EventBus
 from pacskit.network.acceptor import Acceptor
 from pacskit.network.address import check_ae_title
 from pacskit.network.admission import LOCAL_LIMIT_EXCEEDED, Admission, Gate
@@ -24,6 +25,7 @@ from pacskit.network.flow import Open, Service, ServiceRegistry
 from pacskit.network.identity import NOT_IDENTIFIED, Authenticator, identify
 from pacskit.network.indications import Aborted, AssociateIndication, ReleaseIndication
 from pacskit.network.negotiation import DEFAULT_TRANSFER_SYNTAXES, AcceptorPolicy, accept
+from pacskit.network.observe import connection_for
 from pacskit.network.pdu import AssociateReject
 from pacskit.network.secure import AnyTransport, SecureTransport
 from pacskit.network.session import SessionEvent
@@ -43,7 +45,7 @@ class Server:
 
     ``called`` are the AE titles that it answers to besides ``ae`` (None: any title), ``calling`` the patterns of the
     titles that may call (empty: anybody), ``transfer_syntaxes`` what it accepts, best first, where a service has no
-    list of its own. Port 0 lets the system choose; see ``address``.
+    list of its own. Port 0 lets the system choose; see ``address``. ``events`` is told what happens on associations.
 
     With ``tls`` it speaks TLS on ``port``; with ``tls_port`` too it listens on both, with TLS on that one only. The
     same ``tls`` serves for associations to peers whose address says ``tls:``, unless ``node_tls`` is given.
@@ -67,8 +69,10 @@ class Server:
         node_tls: TlsContext | None = None,
         admission: Admission | None = None,
         authenticator: Authenticator | None = None,
+        events: EventBus | None = None,
     ) -> None:
         self.ae = check_ae_title(ae)
+        self.events = events
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self.services = services if isinstance(services, ServiceRegistry) else ServiceRegistry(services)
@@ -78,6 +82,7 @@ class Server:
         self.policy = AcceptorPolicy(
             serves=self._syntaxes_for,
             uses=self.services.is_scu_of,
+            extend=self.services.extend,
             use_syntaxes=self._syntaxes,
             called=() if called is None else (self.ae, *map(check_ae_title, called)),
             calling=tuple(calling),
@@ -234,8 +239,14 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         server = self._server
         try:
-            self._connection = Connection(
-                self._connected(), is_requestor=False, timeouts=server.timeouts, limits=server.limits
+            transport = self._connected()
+            self._connection = connection_for(
+                transport,
+                is_requestor=False,
+                timeouts=server.timeouts,
+                limits=server.limits,
+                events=server.events,
+                ends=None if server.events is None else transport.ends(),
             )
             driver = FlowDriver(self._connection, server.services.get, self._open_peer)
             if self._establish(self._connection):

@@ -68,6 +68,11 @@ class Transport:
         self.interrupted = False
         self.failure: str | None = None  # why it came to its end before its time; TLS has reasons, TCP has none
 
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Return our address and the peer's."""
+        ours, theirs = self._socket.getsockname(), self._socket.getpeername()
+        return (ours[0], ours[1]), (theirs[0], theirs[1])
+
     def _arm(self, option: int, seconds: float | None) -> None:
         if _KERNEL_TIMEOUTS:
             # 0 means no limit, hence at least a millisecond.

@@ -11,14 +11,17 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import NoPresentationContext
 from pacskit.core.uid import UID
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, named
+from pacskit.services.extended import QueryNegotiation
 from pacskit.services.outgoing import batches, choose
 from pacskit.services.scu import Lease, Sent, Source, examine
+from pacskit.services.sop_classes import MODELS
 
 if TYPE_CHECKING:
     from pacskit.security.channel import TlsInfo
 
 __all__ = ["Explanation", "Outlook", "explain_sources", "explanation"]
 
+_FINDS = tuple(str(model.find) for model in MODELS)
 NOT_ASKED = -1
 
 
@@ -53,7 +56,8 @@ class Explanation:
 
     ``contexts`` are in the order of their proposal (of several associations one after the other, where one has no room
     for all), ``outlook`` says how each source will be sent, where some were given. ``window`` is how many requests may
-    be under way, ``max_pdu`` the longest PDU that the peer takes (0: any), ``implementation`` what it calls itself.
+    be under way, ``max_pdu`` the longest PDU that the peer takes (0: any), ``implementation`` what it calls itself,
+    ``query`` what it granted of the extended negotiation of queries (None: it did not answer).
     """
 
     peer: str
@@ -66,6 +70,7 @@ class Explanation:
     outlook: tuple[Outlook, ...] = ()
     associations: int = 1
     tls: TlsInfo | None = None
+    query: QueryNegotiation | None = None
 
     @property
     def accepted(self) -> tuple[PresentationContext, ...]:
@@ -124,6 +129,9 @@ def explanation(info: AssociationInfo) -> Explanation:
         window=info.max_invoked,
         implementation=user.implementation_version or user.implementation_class_uid,
         tls=info.tls,
+        query=next(
+            (QueryNegotiation.decode(info.extended[uid]) for uid in map(str, _FINDS) if uid in info.extended), None
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from pacskit.network.address import Address
 from pacskit.network.dimse import CGetRequest, CMoveRequest, CStoreRequest, ResponseMessage
 from pacskit.network.flow import Call, Cancelled, Close, Effect, Flow, Open, Peer, Perform, PerformOn, Request, Send
 from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
+from pacskit.services.extended import ARCHIVE_RETRIEVE, RetrieveNegotiation
 from pacskit.services.outgoing import SpooledSource, Transcode, batches, choose, payload
 from pacskit.services.sop_classes import MODEL_OF, MODELS, STORAGE
 from pacskit.storage import Model, Opened, Store, StoredInstance
@@ -112,6 +113,10 @@ class _RetrieveService(IdentifierService):
     def __init__(self, store: Store, *, transcode: Transcode = Transcode.LOSSLESS) -> None:
         self._store = store
         self._policy = Transcode(transcode)
+
+    def extended(self, sop_class: str, information: bytes) -> bytes:
+        """Agree to relational retrieval, which is what is done always (PS3.4 C.5.2.1)."""
+        return RetrieveNegotiation.decode(information).agreed(ARCHIVE_RETRIEVE).encode()
 
     def _locate(self, request: Request) -> list[StoredInstance]:
         """Return what the unique keys of the identifier name; keys above the level narrow it (PS3.4 C.4.2.2.1)."""

@@ -12,6 +12,7 @@ from pacskit.network.dimse import CStoreRequest
 from pacskit.network.flow import Call, Effect, Flow, Request, Send
 from pacskit.network.sink import Sink, SpooledSink
 from pacskit.services.base import failure, require_scp
+from pacskit.services.extended import ARCHIVE_STORAGE
 from pacskit.services.sop_classes import STORAGE, STORAGE_SYNTAXES
 from pacskit.storage import Ingest, Outcome, Store, Stored
 
@@ -67,6 +68,10 @@ class StorageService:
         self.sop_classes = tuple(sop_classes)
         self._store = store
         self._on_stored = on_stored
+
+    def extended(self, sop_class: str, information: bytes) -> bytes:
+        """Say that everything is kept as it came (level 2, PS3.4 B.3.1)."""
+        return ARCHIVE_STORAGE.encode()
 
     def sink(self, request: Request, association: AssociationInfo) -> Sink | None:
         """Open a staging file before the first byte arrives."""

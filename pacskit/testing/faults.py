@@ -29,11 +29,31 @@ Direction: TypeAlias = str
 
 @dataclass(slots=True)
 class Passing:
-    """One direction of one connection, as a fault sees it: ``count`` bytes have passed before these."""
+    """One direction of one connection, as a fault sees it.
+
+    ``count`` bytes have passed before these, ``first_data`` is where the first P-DATA-TF PDU began (None: not yet),
+    ``held`` is for the fault to keep bytes in.
+    """
 
     direction: Direction
     count: int = 0
+    first_data: int | None = None
     held: bytearray = field(default_factory=bytearray)
+    _next_pdu: int = 0
+    _head: bytearray = field(default_factory=bytearray)
+
+    def look(self, data: bytes) -> None:
+        """Follow the PDUs, until the first P-DATA-TF; before the bytes are counted."""
+        while self.first_data is None and self._next_pdu < self.count + len(data):
+            start = max(0, self._next_pdu + len(self._head) - self.count)
+            self._head += data[start : start + 6 - len(self._head)]
+            if self._head[0] == 4:
+                self.first_data = self._next_pdu
+            elif len(self._head) < 6:
+                return
+            else:
+                self._next_pdu += 6 + int.from_bytes(self._head[2:6], "big")
+                self._head.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +107,16 @@ class Split:
 
 @dataclass(frozen=True)
 class _At:
-    """After ``after`` bytes of the direction."""
+    """After ``after`` bytes of the direction, of its messages where ``in_data``: not counting association control."""
 
     after: int
     where: Direction | None = TO_SERVER
+    in_data: bool = False
 
     def _end(self, passing: Passing, data: bytes, then: str, last: bytes = b"") -> Iterator[Feed]:
         left = self.after - passing.count
+        if self.in_data:
+            left = len(data) + 1 if passing.first_data is None else left + passing.first_data
         if left > len(data):
             yield Feed(data)
         else:

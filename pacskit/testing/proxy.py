@@ -47,6 +47,7 @@ class FaultProxy:
         self._due: list[tuple[float, int, _Way]] = []
         self._order = count()
         self._stopping = False
+        self._links: set[_Link] = set()
 
     @property
     def address(self) -> Address:
@@ -96,9 +97,11 @@ class FaultProxy:
                 while self._due and self._due[0][0] <= now:
                     heapq.heappop(self._due)[2].go(now)
         finally:
-            for sock in {key.fileobj for key in self._selector.get_map().values()}:
-                sock.close()  # type: ignore[union-attr]
-            self._waker.close()
+            for link in list(self._links):
+                link.close()
+            for sock in (self._listener, self._wake, self._waker):
+                if sock is not None:
+                    sock.close()
             self._selector.close()
 
     def _accept(self) -> None:
@@ -132,6 +135,7 @@ class _Link:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             proxy._selector.register(sock, selectors.EVENT_READ, self)
         self.closed = False
+        proxy._links.add(self)
 
     def ready(self, sock: object, mask: int) -> None:
         for way in self.ways:
@@ -169,6 +173,7 @@ class _Link:
 
     def close(self, *, reset: bool = False) -> None:
         self.closed = True
+        self.proxy._links.discard(self)
         for sock in self.sockets:
             self._register(sock, 0)
             if reset:
@@ -212,6 +217,7 @@ class _Way:
         if fault is None or fault.where not in (None, self.passing.direction):
             self._put(Feed(data))
         else:
+            self.passing.look(data)
             for feed in fault.apply(self.passing, data):
                 self._put(feed)
         self.passing.count += len(data)

@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from pydicom.data import get_testdata_file
 
 import pacskit
@@ -17,6 +19,7 @@ from tests.conftest import ROOT
 FOLDER = ROOT / "examples"
 # What each is called with; ``{address}`` is a running archive, ``{file}`` a DICOM file, ``{frames}`` one of two frames.
 ARGUMENTS = {
+    "build_images.py": ["{picture}", "out.dcm"],
     "custom_codec.py": [],
     "dicom_json.py": ["{file}", "json"],
     "dicomdir.py": ["media", "{file}"],
@@ -35,6 +38,7 @@ ARGUMENTS = {
 }
 EXPECTED = {
     "transcode.py": r"2 frame\(s\), \d+ bytes became \d+: frames decoded and encoded\nsame pixels: True",
+    "build_images.py": r"Secondary Capture Image Storage in JPEG Baseline.*\nframe-1\.png",
     "custom_codec.py": r"131072 bytes in \d+ by acme\.zlib, same pixels: True\n10 conformance tests passed",
     "display.py": r"128 x 128 pixels from 0 to 255",
     "dicomdir.py": r"1CT1 \d+ CT 1 instances",
@@ -60,9 +64,12 @@ def test_an_example_runs(name: str, tmp_path: Path) -> None:
     frames = str(get_testdata_file("SC_rgb_rle_2frame.dcm", download=False))
     (tmp_path / "files").mkdir()
     shutil.copy(file, tmp_path / "files")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "picture.jpg")
     with pacskit.Archive(tmp_path / "served") as archive:
         address = str(archive.serve(port=0))
-        arguments = [one.format(address=address, file=file, frames=frames) for one in ARGUMENTS[name]]
+        arguments = [
+            one.format(address=address, file=file, frames=frames, picture="picture.jpg") for one in ARGUMENTS[name]
+        ]
         done = subprocess.run(
             [sys.executable, FOLDER / name, *arguments],
             capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Buffer
 
-__all__ = ["VIDEO", "VideoCodec", "decode_video", "encode_video", "is_video", "video_frame_count"]
+__all__ = ["VIDEO", "VideoCodec", "decode_video", "encode_video", "is_video", "video_container", "video_frame_count"]
 
 _UID: Final = "1.2.840.10008.1.2.4."
 _FRAGMENTABLE: Final = ".1"  # the same bit stream, in several fragments
@@ -235,7 +235,7 @@ def _opened(av: Any, data: bytes) -> Iterator[Any]:
     """Open a bit stream as what its first bytes are; nothing is guessed, a playlist that names files is no video."""
     if not data:
         raise CodecTruncatedError("an empty video", offset=0)
-    kind = _kind(data)
+    kind = video_container(data)
     with _translated(av):
         container = av.open(BytesIO(data), format=kind)
     try:
@@ -254,7 +254,7 @@ def _translated(av: Any) -> Iterator[None]:
         raise CodecError(f"the video cannot be decoded: {error}") from error
 
 
-def _kind(data: bytes) -> str:
+def video_container(data: bytes) -> str:
     """FFmpeg's name of a container or elementary stream (PS3.5 8.2.5 and 8.2.7 leave the choice)."""
     if data[0] == _TS_SYNC and data[_TS_PACKET : _TS_PACKET + 1] in {b"\x47", b""}:
         return "mpegts"
