@@ -358,6 +358,17 @@ def test_pages_become_frames() -> None:
     assert np.array_equal(images.from_file(target.getvalue()).pixel_array, GRAY > 50)
 
 
+def test_frames_of_a_gif_become_frames() -> None:
+    target = io.BytesIO()
+    shown = [Image.fromarray(np.roll(GRAY, 9 * n, 1)) for n in range(3)]
+    shown[0].save(target, "GIF", save_all=True, append_images=shown[1:], duration=40)
+    ds = again(images.from_file(target.getvalue(), Options(frame_time=40)))
+    assert np.array_equal(ds.pixel_array[..., 0] if ds.SamplesPerPixel == 3 else ds.pixel_array, np.stack(shown))
+    back = images.to_animation(ds)
+    with Image.open(io.BytesIO(back)) as file:
+        assert (file.n_frames, file.info["duration"]) == (3, 40)  # type: ignore[attr-defined]
+
+
 def test_several_files_are_joined() -> None:
     one = [picture(RGB, "JPEG"), picture(255 - RGB, "JPEG")]
     ds = again(images.from_files(one, Options(frame_time=40)))
