@@ -33,9 +33,9 @@ def from_file(
 ) -> Dataset:
     """Make an object of a file: PNG, JPEG, TIFF, BMP, WebP, GIF, JPEG-LS, JPEG 2000, JPEG XL, a document or a video.
 
-    Its first bytes say what it is. Pages of a TIFF and frames of a GIF become frames. A JPEG, JPEG-LS, JPEG 2000 or JPEG XL code stream is
-    kept byte for byte where a transfer syntax holds it; a progressive JPEG, and one that has to be turned, is decoded
-    and marked as lossy.
+    Its first bytes say what it is. Pages of a TIFF and frames of a GIF become frames. A JPEG, JPEG-LS, JPEG 2000 or
+    JPEG XL code stream is kept byte for byte where a transfer syntax holds it; a progressive JPEG, and one that has to
+    be turned, is decoded and marked as lossy.
 
     Parameters
     ----------
