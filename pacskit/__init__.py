@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         ProtocolError,
         SourceError,
         StorageError,
+        TlsError,
+        TranscodeError,
         TruncatedError,
     )
     from pacskit.core.filemeta import FileMeta
@@ -49,10 +51,27 @@ if TYPE_CHECKING:
     from pacskit.core.vr import VR
     from pacskit.encoding import FileSet, TransferSyntax, dcmopen, dcmread, dcmwrite
     from pacskit.encoding.scan import scan
+    from pacskit.encoding.transcoding import transcode_file as transcode_file
     from pacskit.facade import SCP, Archive, ArchiveSettings, Peer, between, connect, echo
     from pacskit.network.address import Address
+    from pacskit.network.admission import Admission
     from pacskit.network.config import Limits, Timeouts
+    from pacskit.network.identity import Identified, IdentityEvent, IdentityType
+    from pacskit.network.pdu import UserIdentity
+    from pacskit.security.context import TlsContext, tls_context
+    from pacskit.security.profiles import TlsProfile
+    from pacskit.security.settings import TlsSettings
     from pacskit.services.events import EchoEvent, FindEvent, StoreEvent
+    from pacskit.services.normalized import (
+        ActionEvent,
+        CreateEvent,
+        DeleteEvent,
+        GetEvent,
+        NotificationEvent,
+        Reply,
+        SetEvent,
+    )
+    from pacskit.services.normalized_scu import Answer
     from pacskit.services.scu import Progress, Sent
     from pacskit.storage import DuplicatePolicy
 
@@ -65,7 +84,10 @@ __all__ = [
     "TM",
     "UID",
     "VR",
+    "ActionEvent",
     "Address",
+    "Admission",
+    "Answer",
     "Archive",
     "ArchiveSettings",
     "AssociationAborted",
@@ -76,10 +98,12 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConnectError",
+    "CreateEvent",
     "DataElement",
     "Dataset",
     "DeadlineExceeded",
     "DecodeError",
+    "DeleteEvent",
     "Diagnostic",
     "DiagnosticKind",
     "DimseError",
@@ -90,6 +114,10 @@ __all__ = [
     "FileMeta",
     "FileSet",
     "FindEvent",
+    "GetEvent",
+    "Identified",
+    "IdentityEvent",
+    "IdentityType",
     "InstanceNotFound",
     "Level",
     "LimitError",
@@ -98,6 +126,7 @@ __all__ = [
     "MultiValue",
     "NetworkError",
     "NoPresentationContext",
+    "NotificationEvent",
     "PacsError",
     "Peer",
     "PersonName",
@@ -106,8 +135,10 @@ __all__ = [
     "ProtocolError",
     "RangeSource",
     "ReadOptions",
+    "Reply",
     "Sent",
     "Sequence",
+    "SetEvent",
     "SourceError",
     "Status",
     "StatusCategory",
@@ -116,8 +147,14 @@ __all__ = [
     "Strictness",
     "Tag",
     "Timeouts",
+    "TlsContext",
+    "TlsError",
+    "TlsProfile",
+    "TlsSettings",
+    "TranscodeError",
     "TransferSyntax",
     "TruncatedError",
+    "UserIdentity",
     "__version__",
     "between",
     "connect",
@@ -126,6 +163,7 @@ __all__ = [
     "dcmwrite",
     "echo",
     "scan",
+    "tls_context",
 ]
 
 _WHERE: Final = {
@@ -138,7 +176,7 @@ _WHERE: Final = {
     "core.errors": (
         "AssociationAborted AssociationRejected AssociationReleased ConfigurationError ConnectError DeadlineExceeded "
         "DecodeError DimseError DuplicateInstance EncodeError InstanceNotFound LimitError NetworkError "
-        "NoPresentationContext PacsError ProtocolError SourceError StorageError TruncatedError"
+        "NoPresentationContext PacsError ProtocolError SourceError StorageError TlsError TranscodeError TruncatedError"
     ),
     "core.filemeta": "FileMeta",
     "core.sequence": "Sequence",
@@ -152,12 +190,21 @@ _WHERE: Final = {
     "encoding.scan": "scan",
     "facade": "SCP Archive ArchiveSettings Peer between connect echo",
     "network.address": "Address",
+    "network.admission": "Admission",
     "network.config": "Limits Timeouts",
+    "network.identity": "Identified IdentityEvent IdentityType",
+    "network.pdu": "UserIdentity",
+    "security.context": "TlsContext tls_context",
+    "security.profiles": "TlsProfile",
+    "security.settings": "TlsSettings",
     "services.events": "EchoEvent FindEvent StoreEvent",
+    "services.normalized": "ActionEvent CreateEvent DeleteEvent GetEvent NotificationEvent Reply SetEvent",
+    "services.normalized_scu": "Answer",
     "services.scu": "Progress Sent",
     "storage": "DuplicatePolicy",
 }
 _MODULES: Final = frozenset({"images", "pixels"})  # which bring numpy along, so that they are no names for ``import *``
+_HEAVY: Final = {"transcode_file": "encoding.transcoding"}  # and so does this function
 _MODULE_OF: Final = {name: module for module, names in _WHERE.items() for name in names.split()}
 
 
@@ -166,7 +213,7 @@ def __getattr__(name: str) -> Any:
 
     if name in _MODULES:
         return import_module(f"pacskit.{name}")
-    module = _MODULE_OF.get(name)
+    module = _MODULE_OF.get(name) or _HEAVY.get(name)
     if module is None:
         raise AttributeError(f"module 'pacskit' has no attribute {name!r}")
     if name == "Dataset":
@@ -177,4 +224,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MODULES})
+    return sorted({*__all__, *_MODULES, *_HEAVY})

@@ -30,7 +30,7 @@ cdef enum:
     FRAME_COUNT = -3       # not so many frames
 
 
-@cython.no_gc_clear        # which would forget the buffer without releasing it
+@cython.no_gc        # the collector would clear a memoryview that is read here, and CPython crashes over that
 cdef class Fragments:
     """The fragments of one value, the Basic Offset Table apart; offsets count from the first byte of the source."""
     cdef object owner            # keeps the items alive: the scan, or None where they are our own

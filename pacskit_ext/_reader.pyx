@@ -15,7 +15,7 @@ from pacskit_ext._recent cimport WORTHWHILE, free_recent, new_recent
 from pacskit_ext._slots cimport F_EXTERNAL, F_IMPLICIT, F_ITEMS, Item, Slot
 
 
-@cython.no_gc_clear        # which would forget the buffer without releasing it
+@cython.no_gc        # the collector would clear a memoryview that is read here, and CPython crashes over that
 cdef class Scan:
     """The elements of one data set as offsets into a buffer; immutable, shared by every view of it."""
 

@@ -37,10 +37,10 @@ cdef int put(Text* out, const char* data, size_t n) except -1:
 
 
 cdef bint is_plain(const uint8_t* p, int64_t n) noexcept nogil:
-    """Whether text is ASCII that JSON takes as it stands (a backslash separates values here)."""
+    """Whether text is ASCII in any character set that JSON takes as it stands (a backslash separates values here)."""
     cdef int64_t i
     for i in range(n):
-        if p[i] < 0x20 or p[i] >= 0x7F or p[i] == 0x22:
+        if p[i] < 0x20 or p[i] >= 0x7E or p[i] == 0x22:      # 7E is an overline in ISO_IR 13
             return False
     return True
 
@@ -144,3 +144,43 @@ def texts_as_json(SlotTable table not None, tags, int64_t longest):
         return PyUnicode_DecodeASCII(out.data, out.used, NULL), rest
     finally:
         free(out.data)
+
+
+cdef object plain_text(const uint8_t* p, int64_t n):
+    """One value of ASCII without the padding around it; None where it is several, or something else."""
+    cdef int64_t i
+    while n and (p[n - 1] == 0x20 or p[n - 1] == 0):
+        n -= 1
+    while n and (p[0] == 0x20 or p[0] == 0):
+        p += 1
+        n -= 1
+    for i in range(n):
+        if p[i] < 0x20 or p[i] >= 0x7E or p[i] == 0x5C:
+            return None
+    return PyUnicode_DecodeASCII(<const char*> p, n, NULL)
+
+
+def plain_texts(SlotTable table not None, tags):
+    """The text of each attribute: "" where it is absent or empty, None where its value has to be looked at.
+
+    That is one that was changed, is no text, has several values or characters beyond ASCII.
+    """
+    cdef Slot* slot
+    cdef int64_t index
+    cdef uint16_t vr
+    cdef uint32_t tag
+    cdef list out = []
+    for tag in tags:
+        index = table.find(tag)
+        if index < 0 or (table.cache != NULL and table.cache[index] != NULL):
+            out.append(None if index >= 0 or (table.extra is not None and tag in table.extra) else "")
+            continue
+        slot = table.slots + index
+        vr = table.resolve(slot)
+        if slot.flags & (F_ITEMS | F_EXTERNAL | F_FRAGMENTS):
+            out.append(None)
+        elif swap_width(vr) > 1 or is_binary(vr) or not vr_is_known(vr):
+            out.append(None)
+        else:
+            out.append(plain_text(table.scan.base + slot.offset, slot.length))
+    return out

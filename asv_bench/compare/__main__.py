@@ -18,11 +18,14 @@ from asv_bench.compare import (
     edits,
     footprint,
     jpeg_lossless,
+    latency,
     network,
     parse,
     pixels,
     scan,
     textforms,
+    tls,
+    transcoding,
 )
 from asv_bench.compare.processes import tool, workspace
 from asv_bench.compare.rows import Missing, Result, Scale, measure, table
@@ -33,11 +36,14 @@ ROWS = [
     *textforms.ROWS,
     *scan.ROWS,
     *network.ROWS,
+    *tls.ROWS,
+    *latency.ROWS,
     *codecs.ROWS,
     *jpeg_lossless.ROWS,
     *codec_families.ROWS,
     *pixels.ROWS,
     *display.ROWS,
+    *transcoding.ROWS,
     *footprint.ROWS,
 ]
 

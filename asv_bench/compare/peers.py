@@ -26,13 +26,13 @@ def _say(text: object) -> None:
     print(text, flush=True)
 
 
-def _hold(port: int) -> None:
+def hold(port: int) -> None:
     """Print where the server listens, and let it live until our parent lets go of us."""
     _say(port)
     sys.stdin.read()
 
 
-def _timed(work: Callable[[], None]) -> None:
+def timed(work: Callable[[], None]) -> None:
     _say("ready")
     sys.stdin.readline()
     began = time.perf_counter()
@@ -49,7 +49,7 @@ def serve_pacskit() -> None:
     from pacskit.services.verification import VerificationService
 
     with Server([VerificationService()], ae="PEER") as server:
-        _hold(server.address[1])
+        hold(server.address[1])
 
 
 def serve_pynetdicom(tuned: bool, folder: str) -> None:
@@ -75,7 +75,7 @@ def serve_pynetdicom(tuned: bool, folder: str) -> None:
     if tuned:
         handlers.append((evt.EVT_CONN_OPEN, _no_delay))
     server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
-    _hold(server.server_address[1])
+    hold(server.server_address[1])
     server.shutdown()
 
 
@@ -87,7 +87,7 @@ def _no_delay(event: Any) -> None:
 # ---- clients ------------------------------------------------------------------------------------
 
 
-def _instances(first: int, count: int, size: int) -> Instances:
+def instances(first: int, count: int, size: int) -> Instances:
     """Objects with UIDs of their own, as long as each other; only those differ, so that making them takes no time.
 
     There is one more than ``count``, to warm the server up with before it is timed.
@@ -103,7 +103,7 @@ def echo_wire(port: int, called: str, count: int) -> None:
     """C-ECHO by the bare client."""
     with Wire(port, called) as wire:
         wire.echo(10)
-        _timed(lambda: wire.echo(count))
+        timed(lambda: wire.echo(count))
 
 
 def echo_pacskit(port: int, called: str, count: int) -> None:
@@ -118,7 +118,7 @@ def echo_pacskit(port: int, called: str, count: int) -> None:
 
     with Association.request(f"{called}@127.0.0.1:{port}", ["1.2.840.10008.1.1"], calling="BENCH") as association:
         work(10)
-        _timed(lambda: work(count))
+        timed(lambda: work(count))
 
 
 def _pynetdicom_association(port: int, called: str, sop_class: str, tuned: bool) -> Any:
@@ -147,13 +147,13 @@ def echo_pynetdicom(port: int, called: str, count: int, tuned: bool) -> None:
                 raise SystemExit("a C-ECHO has failed or its response was lost")
 
     work(2)
-    _timed(lambda: work(count))
+    timed(lambda: work(count))
     association.release()
 
 
 def store_wire(port: int, called: str, first: int, count: int, size: int) -> None:
     """C-STORE by the bare client."""
-    instances = _instances(first, count, size)
+    made = instances(first, count, size)
 
     def work(some: Instances) -> None:
         for uid, data in some:
@@ -161,8 +161,8 @@ def store_wire(port: int, called: str, first: int, count: int, size: int) -> Non
                 raise SystemExit(f"a C-STORE was answered {status:04X}")
 
     with Wire(port, called, sop_class=inputs.CT_STORAGE, syntax=inputs.EXPLICIT) as wire:
-        work(instances[:1])
-        _timed(lambda: work(instances[1:]))
+        work(made[:1])
+        timed(lambda: work(made[1:]))
 
 
 def store_pacskit(port: int, called: str, first: int, count: int, size: int) -> None:
@@ -171,7 +171,7 @@ def store_pacskit(port: int, called: str, first: int, count: int, size: int) -> 
     from pacskit.network.dimse import CStoreRequest
     from pacskit.network.negotiation import ContextProposal
 
-    instances = _instances(first, count, size)
+    made = instances(first, count, size)
 
     def work(some: Instances) -> None:
         for uid, data in some:
@@ -181,8 +181,8 @@ def store_pacskit(port: int, called: str, first: int, count: int, size: int) -> 
 
     contexts = [ContextProposal(inputs.CT_STORAGE, (inputs.EXPLICIT,))]
     with Association.request(f"{called}@127.0.0.1:{port}", contexts, calling="BENCH") as association:
-        work(instances[:1])
-        _timed(lambda: work(instances[1:]))
+        work(made[:1])
+        timed(lambda: work(made[1:]))
 
 
 def store_pynetdicom(port: int, called: str, first: int, count: int, size: int, tuned: bool) -> None:
@@ -196,7 +196,7 @@ def store_pynetdicom(port: int, called: str, first: int, count: int, size: int, 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="compare-")))
         files = []
-        for number, (uid, data) in enumerate(_instances(first, count, size)):
+        for number, (uid, data) in enumerate(instances(first, count, size)):
             path = folder / f"{number}.dcm"
             path.write_bytes(inputs.part10(data, inputs.CT_STORAGE, uid))
             files.append(path)
@@ -209,7 +209,7 @@ def store_pynetdicom(port: int, called: str, first: int, count: int, size: int, 
                     raise SystemExit(f"pynetdicom: a C-STORE was answered {answer.get('Status', 'by nothing')}")
 
         work(files[:1])
-        _timed(lambda: work(files[1:]))
+        timed(lambda: work(files[1:]))
         association.release()
 
 

@@ -21,7 +21,7 @@ from typing import IO
 
 from asv_bench.compare.rows import Missing
 
-__all__ = ["Server", "archive", "need", "peer", "run_clients", "run_tool", "storescp", "tool", "workspace"]
+__all__ = ["Server", "archive", "child", "need", "peer", "run_clients", "run_tool", "storescp", "tool", "workspace"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _BOUND = 300.0
@@ -90,13 +90,14 @@ class _Child:
 
 
 @contextmanager
-def _child(command: Sequence[str], *, tuned: bool = True) -> Iterator[_Child]:
+def child(command: Sequence[str], *, tuned: bool = True) -> Iterator[_Child]:
+    """A process, ended afterwards."""
     with TemporaryFile() as errors:
-        child = _Child(command, tuned=tuned, errors=errors)
+        made = _Child(command, tuned=tuned, errors=errors)
         try:
-            yield child
+            yield made
         finally:
-            child.end()
+            made.end()
 
 
 def need(module: str) -> None:
@@ -148,21 +149,21 @@ def peer(role: str) -> Iterator[Server]:
     """A server of `asv_bench.compare.peers`, with a folder for what it receives."""
     if "pynetdicom" in role:
         need("pynetdicom")
-    with _folder() as folder, _child([*_PEERS, f"serve:{role}", folder]) as child:
-        yield Server(int(child.line(role)), "PEER", child.process.pid)
+    with _folder() as folder, child([*_PEERS, f"serve:{role}", folder]) as made:
+        yield Server(int(made.line(role)), "PEER", made.process.pid)
 
 
 @contextmanager
-def archive() -> Iterator[Server]:
+def archive(*options: str) -> Iterator[Server]:
     """``pacskit serve`` with an archive that is empty, and removed afterwards."""
     if importlib.util.find_spec("pacskit.__main__") is None:
         raise Missing("pacskit has no command line here")
     with _folder() as folder:
         port = _free_port()
         command = [sys.executable, "-m", "pacskit", "serve", "--dir", folder, "--ae", "PACSKIT", "--port", str(port)]
-        with _child(command) as child:
-            child.line("pacskit serve")
-            yield Server(port, "PACSKIT", child.process.pid)
+        with child([*command, *options]) as made:
+            made.line("pacskit serve")
+            yield Server(port, "PACSKIT", made.process.pid)
 
 
 @contextmanager
@@ -173,9 +174,9 @@ def storescp(*, tuned: bool) -> Iterator[Server]:
         port = _free_port()
         options = ["--max-pdu", "131072"] if tuned else []
         command = [program, "-aet", "DCMTK", "+B", "+xa", "-od", folder, *options, str(port)]
-        with _child(command, tuned=tuned) as child:
+        with child(command, tuned=tuned) as made:
             _wait(port)
-            yield Server(port, "DCMTK", child.process.pid)
+            yield Server(port, "DCMTK", made.process.pid)
 
 
 def _wait(port: int) -> None:
@@ -187,7 +188,9 @@ def _wait(port: int) -> None:
     raise Missing("a server did not start")
 
 
-def run_clients(role: str, server: Server, arguments: Sequence[Sequence[object]]) -> float:
+def run_clients(
+    role: str, server: Server, arguments: Sequence[Sequence[object]], *, module: Sequence[str] = _PEERS
+) -> float:
     """Let one client for each list of arguments work at the same time; the seconds that the slowest took."""
     if "pynetdicom" in role:
         need("pynetdicom")
@@ -195,7 +198,7 @@ def run_clients(role: str, server: Server, arguments: Sequence[Sequence[object]]
         clients = []
         for more in arguments:
             words = [str(word) for word in (server.port, server.ae, *more)]
-            clients.append(stack.enter_context(_child([*_PEERS, role, *words])))
+            clients.append(stack.enter_context(child([*module, role, *words])))
         for client in clients:
             client.line(role)
         for client in clients:

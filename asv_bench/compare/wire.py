@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -65,10 +66,21 @@ def _short(number: int) -> bytes:
 class Wire:
     """One association with one presentation context."""
 
-    def __init__(self, port: int, called: str, *, sop_class: str = _VERIFICATION, syntax: str = "1.2.840.10008.1.2"):
+    def __init__(
+        self,
+        port: int,
+        called: str,
+        *,
+        sop_class: str = _VERIFICATION,
+        syntax: str = "1.2.840.10008.1.2",
+        tls: ssl.SSLContext | None = None,
+    ):
         self.sop_class = sop_class
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._gathers = tls is None
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname="127.0.0.1")
         self._buffer = bytearray()
         self._message = 0
         self._socket.sendall(_associate(called, "WIRE", sop_class, syntax))
@@ -131,6 +143,9 @@ class Wire:
             (0x1000, _uid(instance)),
         )
         before = [struct.pack(">BBIIBB", 4, 0, len(command) + 6, len(command) + 2, 1, 3) + command]
+        if not self._gathers:  # with TLS a write for each PDU would make short records
+            self._socket.sendall(b"".join([*before, *(part for pdu in self._pdus(data, size) for part in pdu)]))
+            return self._status()
         for pdu in self._pdus(data, size):
             self._send([*before, *pdu])
             before = []

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TypeAlias
 
 from pacskit._version import __version__
+from pacskit.cli.arguments import EXIT_CODES, Commands, add_json, command_for
+from pacskit.cli.imaging import add_convert, add_extract, add_import_image
 
 __all__ = ["build_parser"]
 
-_EXIT = """\
-exit codes: 0 done; 1 the peer refused or failed, or only part of it was done; 2 the command line is wrong;
-3 no connection or association; 4 a file or its data is wrong
-"""
+_TRANSCODE = ("never", "lossless", "any")
+PROFILES = ("bcp195-rfc9325", "bcp195", "bcp195-nd", "bcp195-extended")
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 
 
@@ -21,33 +20,30 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pacskit",
         description="A PACS: an archive to run, and the tools to talk to others.",
-        epilog=_EXIT + "peers are addressed as AE@host:port (port 104 if left out)",
+        epilog=EXIT_CODES
+        + "peers are addressed as AE@host:port (port 104 if left out), by TLS as tls:AE@host:port (2762)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pacskit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_serve, _echo, _store, _find, _move, _get, _dump, _scan, _extract, _import_image, _codecs, _info):
+    for add in (
+        _serve,
+        _echo,
+        _store,
+        _find,
+        _move,
+        _get,
+        _dump,
+        _scan,
+        add_convert,
+        add_extract,
+        add_import_image,
+        _codecs,
+        _trace,
+        _info,
+    ):
         add(commands)
     return parser
-
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
-def _command(commands: Commands, name: str, run: str, summary: str, examples: str) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=summary[0].lower() + summary[1:].rstrip("."),
-        description=summary,
-        epilog=f"examples:\n{examples}\n\n{_EXIT}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.set_defaults(run=run)
-    return made
-
-
-def _add_json(command: argparse.ArgumentParser, what: str) -> None:
-    command.add_argument("--json", action="store_true", help=f"print {what}")
 
 
 def _add_peer(command: argparse.ArgumentParser) -> None:
@@ -55,7 +51,20 @@ def _add_peer(command: argparse.ArgumentParser) -> None:
     command.add_argument("--calling", default="PACSKIT", metavar="AE", help="our AE title (default: %(default)s)")
     command.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds to wait for an answer")
     command.add_argument("--explain", action="store_true", help="print what was negotiated to standard error")
+    command.add_argument("--tls", action="store_true", help="by TLS, as with tls: before the address")
+    _add_certificates(command, "whom to trust, PEM (default: whom the system trusts)")
+    command.add_argument(
+        "--no-verify-hostname", action="store_true", help="take any certificate that the CA has signed"
+    )
     command.add_argument("-v", "--verbose", action="store_true", help="log to standard error")
+
+
+def _add_certificates(command: argparse.ArgumentParser, ca: str) -> None:
+    command.add_argument("--cert", metavar="FILE", help="our certificate, PEM")
+    command.add_argument("--key", metavar="FILE", help="its key, PEM (default: in the same file)")
+    command.add_argument("--key-password-file", metavar="FILE", help="a file with the password of an encrypted key")
+    command.add_argument("--ca", metavar="FILE", help=ca)
+    command.add_argument("--tls-profile", choices=PROFILES, help="of PS3.15 annex B (default: bcp195-rfc9325)")
 
 
 def _add_level(command: argparse.ArgumentParser) -> None:
@@ -68,14 +77,15 @@ def _add_level(command: argparse.ArgumentParser) -> None:
 
 
 def _serve(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "serve",
         "serve:serve",
         "Run an archive: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET over a directory.",
         "  pacskit serve --dir ./pacs-data --ae PACSKIT --port 11112\n"
         "  pacskit serve --dir /srv/pacs --host 0.0.0.0 --node WS1@10.0.0.7:104 --node WS2@10.0.0.8:104\n"
-        "  pacskit serve --dir /srv/pacs --config pacs.toml",
+        "  pacskit serve --dir /srv/pacs --config pacs.toml\n"
+        "  pacskit serve --dir /srv/pacs --tls-port 2762 --cert pacs.pem --key pacs.key --ca hospital.pem",
     )
     command.add_argument("--dir", required=True, help="where everything is kept; made if missing")
     command.add_argument("--ae", help="AE title (default: PACSKIT)")
@@ -88,13 +98,34 @@ def _serve(commands: Commands) -> None:
     command.add_argument("--duplicates", choices=("ignore", "reject", "replace"), help="(default: ignore)")
     command.add_argument("--durable", action="store_true", help="an acknowledged object survives a power cut")
     command.add_argument("--accept-unknown", action="store_true", help="take private storage SOP classes too")
+    command.add_argument(
+        "--transcode", choices=_TRANSCODE, help="convert pixels for who retrieves and needs it (default: lossless)"
+    )
+    command.add_argument("--tls-port", type=int, metavar="PORT", help="listen there with TLS too (dicom-tls is 2762)")
+    _add_certificates(command, "whom to trust, PEM; clients have to show a certificate then")
+    command.add_argument(
+        "--require-client-cert",
+        action=argparse.BooleanOptionalAction,
+        help="turn clients without a certificate away, or not (default: with --ca)",
+    )
+    command.add_argument(
+        "--bind",
+        action="append",
+        default=[],
+        metavar="AE=KIND:VALUE",
+        help="only certificates with this common name (cn), alternative name (san) or fingerprint (sha256) may call so",
+    )
+    command.add_argument(
+        "--allow", action="append", default=[], metavar="NETWORK", help="who may connect, as 10.1.0.0/16 (default: any)"
+    )
+    command.add_argument("--max-per-peer", type=int, metavar="N", help="associations of one address (default: any)")
     command.add_argument("--max-associations", type=int, metavar="N", help="(default: 100)")
     command.add_argument("--config", metavar="FILE", help="settings in TOML; options win over it")
     command.add_argument("-v", "--verbose", action="store_true", help="log to standard error")
 
 
 def _echo(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "echo",
         "scu:echo",
@@ -103,11 +134,11 @@ def _echo(commands: Commands) -> None:
     )
     _add_peer(command)
     command.add_argument("--repeat", type=int, default=1, metavar="N", help="how often, on one association")
-    _add_json(command, "an object with status and milliseconds")
+    add_json(command, "an object with status and milliseconds")
 
 
 def _store(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "store",
         "scu:store",
@@ -116,11 +147,18 @@ def _store(commands: Commands) -> None:
     )
     _add_peer(command)
     command.add_argument("files", nargs="+", metavar="FILE", help="a file or a directory")
-    _add_json(command, "a line of JSON for each file")
+    command.add_argument(
+        "--transcode", choices=_TRANSCODE, default="lossless", help="convert pixels where needed (default: %(default)s)"
+    )
+    command.add_argument("--dry-run", action="store_true", help="negotiate, and say how each file would go")
+    command.add_argument(
+        "--window", type=int, default=1, metavar="N", help="how many may be under way at a time (default: %(default)s)"
+    )
+    add_json(command, "a line of JSON for each file")
 
 
 def _find(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "find",
         "scu:find",
@@ -132,11 +170,11 @@ def _find(commands: Commands) -> None:
     _add_level(command)
     command.add_argument("keys", nargs="*", metavar="KEYWORD=VALUE", help="what to match; KEYWORD= only asks for it")
     command.add_argument("--limit", type=int, metavar="N", help="cancel after so many answers")
-    _add_json(command, "a line of DICOM JSON (PS3.18 F) for each answer")
+    add_json(command, "a line of DICOM JSON (PS3.18 F) for each answer")
 
 
 def _move(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "move",
         "scu:move",
@@ -148,11 +186,11 @@ def _move(commands: Commands) -> None:
     _add_level(command)
     command.add_argument("what", nargs="+", metavar="UID", help="UIDs (or the patient ID); KEYWORD=UID for those above")
     command.add_argument("--to", required=True, metavar="AE", help="the move destination")
-    _add_json(command, "a line of JSON with the final counts")
+    add_json(command, "a line of JSON with the final counts")
 
 
 def _get(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "get",
         "scu:get",
@@ -164,11 +202,11 @@ def _get(commands: Commands) -> None:
     _add_level(command)
     command.add_argument("what", nargs="+", metavar="UID", help="UIDs (or the patient ID); KEYWORD=UID for those above")
     command.add_argument("--into", default=".", metavar="DIR", help="where the files go (default: here)")
-    _add_json(command, "a line of JSON for each file, and one with the final counts")
+    add_json(command, "a line of JSON for each file, and one with the final counts")
 
 
 def _dump(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "dump",
         "files:dump",
@@ -177,11 +215,11 @@ def _dump(commands: Commands) -> None:
     )
     command.add_argument("file", metavar="FILE")
     command.add_argument("--force", action="store_true", help="read files without preamble or meta too")
-    _add_json(command, "DICOM JSON (PS3.18 F); values that are long and binary as their place in the file")
+    add_json(command, "DICOM JSON (PS3.18 F); values that are long and binary as their place in the file")
 
 
 def _scan(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "scan",
         "scan:scan",
@@ -205,96 +243,8 @@ def _scan(commands: Commands) -> None:
     form.add_argument("--parquet", metavar="FILE", help="write a Parquet file; needs pyarrow")
 
 
-def _extract(commands: Commands) -> None:
-    command = _command(
-        commands,
-        "extract",
-        "extract:extract",
-        "Write frames as pictures, and documents and videos as the files they are.",
-        "  pacskit extract ct.dcm --into out\n"
-        "  pacskit extract study/ --into out --format jpeg --window 40,400 --workers 4\n"
-        "  pacskit extract us.dcm --into out --raw --format tiff --frames 1-10,20-\n"
-        "  pacskit extract cine.dcm --into out --format mp4\n"
-        "  pacskit extract report.dcm --into out --name '{PatientID}/{Modality}-{InstanceNumber}'",
-    )
-    command.add_argument("files", nargs="+", metavar="PATH", help="a file or a folder")
-    command.add_argument("--into", required=True, metavar="FOLDER", help="where to; made if missing")
-    command.add_argument(
-        "--format",
-        choices=("png", "jpeg", "tiff", "bmp", "npy", "gif", "mp4"),
-        default="png",
-        help="of frames (default: %(default)s); mp4 needs pacskit[video]",
-    )
-    form = command.add_mutually_exclusive_group()
-    form.add_argument("--rendered", action="store_true", help="as a screen shows them (the default)")
-    form.add_argument("--raw", action="store_true", help="the stored values")
-    command.add_argument(
-        "--window", default="auto", metavar="W", help="auto, full, minmax, CENTER,WIDTH, or which of the file's, from 1"
-    )
-    command.add_argument("--bits", type=int, choices=(8, 16), default=8, help="of rendered gray (default: %(default)s)")
-    command.add_argument("--no-overlays", action="store_true", help="leave overlays out of what is rendered")
-    command.add_argument("--frames", metavar="RANGES", help="from 1, as 1-5,8,20- (default: all)")
-    command.add_argument("--decode-video", action="store_true", help="frames of videos instead of the video itself")
-    command.add_argument(
-        "--name", metavar="PATTERN", help="of files, with {frame} and {Keyword} (default: as the input)"
-    )
-    command.add_argument("--quality", type=int, default=90, metavar="N", help="of JPEG and MP4 (default: %(default)s)")
-    command.add_argument("--rate", type=float, metavar="HZ", help="frames a second of GIF and MP4")
-    command.add_argument("--overwrite", action="store_true", help="replace files that are there")
-    command.add_argument("--workers", type=int, metavar="N", help="threads (default: one for each processor)")
-    command.add_argument("--force", action="store_true", help="read files without preamble or meta too")
-    _add_json(command, "a line of JSON for each file")
-
-
-def _import_image(commands: Commands) -> None:
-    command = _command(
-        commands,
-        "import-image",
-        "import_image:import_image",
-        "Make DICOM objects of pictures, documents, models and videos.",
-        "  pacskit import-image photo.jpg --output photo.dcm --class vl-photographic -k PatientID=42\n"
-        "  pacskit import-image scans/*.png --into out --like ct.dcm -k SeriesDescription=Scans\n"
-        "  pacskit import-image page1.png page2.png --output pages.dcm --multi-frame\n"
-        "  pacskit import-image report.pdf --into out --like ct.dcm --title Report\n"
-        "  pacskit import-image film.mp4 --output film.dcm --code 'AnatomicRegionSequence=SCT,69536005,Head'",
-    )
-    command.add_argument("files", nargs="+", metavar="PATH", help="a file, or a folder of them")
-    command.add_argument("--into", metavar="FOLDER", help="where to, under the instance's UID; made if missing")
-    command.add_argument("--output", metavar="FILE", help="where to, for one object")
-    command.add_argument("--overwrite", action="store_true", help="replace a file that is there")
-    command.add_argument(
-        "-k", "--keyword", dest="keywords", action="append", default=[], metavar="KEYWORD=VALUE", help="an attribute"
-    )
-    command.add_argument(
-        "--code", dest="codes", action="append", default=[], metavar="KEYWORD=SCHEME,VALUE,MEANING", help="a coded one"
-    )
-    command.add_argument("--like", metavar="FILE", help="whose patient and study it is")
-    command.add_argument(
-        "--same",
-        choices=("patient", "study", "series"),
-        default="study",
-        help="what --like gives (default: %(default)s)",
-    )
-    command.add_argument("--template", metavar="FILE", help="all attributes that fit the new object")
-    command.add_argument("--class", dest="sop_class", metavar="NAME", help="as vl-photographic, or a SOP Class UID")
-    command.add_argument("--multi-frame", action="store_true", help="join all pictures in one object")
-    command.add_argument("--frame-time", type=float, metavar="MS", help="between frames")
-    command.add_argument("--title", help="of a document")
-    command.add_argument("--concept", metavar="SCHEME,VALUE,MEANING", help="the coded title of a document")
-    command.add_argument("--units", choices=("um", "mm", "cm", "m"), help="what a coordinate of a model means")
-    command.add_argument(
-        "--orientation", choices=("apply", "refuse", "ignore"), default="apply", help="of EXIF (default: %(default)s)"
-    )
-    command.add_argument(
-        "--alpha", choices=("refuse", "blend", "drop"), default="refuse", help="transparency (default: %(default)s)"
-    )
-    command.add_argument("--background", default="0,0,0", metavar="R,G,B", help="to blend with (default: %(default)s)")
-    command.add_argument("--decode", action="store_true", help="do not keep JPEG and other code streams as they are")
-    _add_json(command, "a line of JSON for each object")
-
-
 def _codecs(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "codecs",
         "codecs:codecs",
@@ -306,15 +256,32 @@ def _codecs(commands: Commands) -> None:
     form.add_argument("--markdown", action="store_true", help="print which pixels each syntax holds, as Markdown")
 
 
+def _trace(commands: Commands) -> None:
+    command = command_for(
+        commands,
+        "trace",
+        "trace:trace",
+        "Show the DICOM associations in a capture, or those that pass while it listens.",
+        "  pacskit trace capture.pcap\n  pacskit trace --listen 11112 --to 10.0.0.5:104 --write capture.pcap",
+    )
+    command.add_argument("file", nargs="?", metavar="FILE", help="a capture (classic pcap)")
+    command.add_argument("--to", metavar="HOST:PORT", help="pass on to this server what comes, and print it")
+    command.add_argument(
+        "--listen", type=int, default=0, metavar="PORT", help="where to listen (default: any free one)"
+    )
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    command.add_argument("--write", metavar="FILE", help="write a capture too; it holds the data sets")
+
+
 def _info(commands: Commands) -> None:
-    command = _command(
+    command = command_for(
         commands,
         "info",
         "files:info",
         "Print versions, paths, and what is supported.",
         "  pacskit info\n  pacskit info --json\n  pacskit info --conformance > conformance.md",
     )
-    _add_json(command, "an object")
+    add_json(command, "an object")
     command.add_argument(
         "--conformance", action="store_true", help="the conformance statement of the archive, as Markdown"
     )

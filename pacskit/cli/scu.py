@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pacskit.cli.output import dataset_json, line
 from pacskit.cli.progress import Bar
@@ -19,9 +19,13 @@ from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError, DimseError
 from pacskit.core.status import Status
 from pacskit.facade.peer import Peer, connect
+from pacskit.network.address import Address
 from pacskit.network.config import Timeouts
 from pacskit.services.scu import Progress, Sent
 from pacskit.storage import Model
+
+if TYPE_CHECKING:
+    from pacskit.security.context import TlsContext
 
 __all__ = ["echo", "find", "get", "move", "store"]
 
@@ -34,12 +38,31 @@ def _peer(options: argparse.Namespace) -> Iterator[Peer]:
     if options.verbose:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     timeouts = Timeouts(connect=min(10.0, options.timeout), acse=options.timeout, dimse=options.timeout)
-    with connect(options.address, calling=options.calling, timeouts=timeouts) as peer:
+    with connect(options.address, calling=options.calling, timeouts=timeouts, tls=client_tls(options)) as peer:
         try:
             yield peer
         finally:
             if options.explain:
                 print(peer.explain() or "no association", file=sys.stderr)
+
+
+def client_tls(options: argparse.Namespace) -> TlsContext | None:
+    """Return the TLS that the options ask for, None for none."""
+    given = {
+        "cert": options.cert,
+        "key": options.key,
+        "ca": options.ca,
+        "password_file": options.key_password_file,
+        "profile": options.tls_profile,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if not options.tls and not Address.parse(options.address).tls:
+        if given:
+            raise ConfigurationError("certificates are of no use without --tls")
+        return None
+    from pacskit.security.context import tls_context
+
+    return tls_context(**given, verify_hostname=not options.no_verify_hostname)
 
 
 def _split(words: list[str]) -> tuple[list[str], dict[str, Any]]:
@@ -99,10 +122,12 @@ def _has_prefix(path: Path) -> bool:
 
 def store(options: argparse.Namespace) -> int:
     files = list(_files(options.files))
+    if options.dry_run:
+        return _explain_store(options, files)
     good = 0
     with _peer(options) as peer, Bar("store") as bar:
         bar.total = len(files)
-        for sent in peer.store(files):
+        for sent in peer.store(files, transcode=options.transcode, window=options.window):
             bar.step(size=sent.size)
             good += not sent.status.is_failure
             if options.json:
@@ -112,6 +137,21 @@ def store(options: argparse.Namespace) -> int:
     if not options.json:
         print(f"{good} of {len(files)} stored")
     return 0 if good == len(files) and files else 1
+
+
+def _explain_store(options: argparse.Namespace, files: list[Path]) -> int:
+    """Negotiate and say how each file would go; 1 where one cannot."""
+    with _peer(options) as peer:
+        found = peer.explain(files)
+    if found is None:
+        return 1
+    if options.json:
+        for one in found.outlook:
+            sent_as = None if one.sent_as is None else str(one.sent_as)
+            line({"file": str(one.source), "sent_as": sent_as, "context": one.context_id, "why": one.why})
+    else:
+        print(found)
+    return 0 if found.outlook and all(one.sent_as is not None for one in found.outlook) else 1
 
 
 def _describe(status: Status) -> str:

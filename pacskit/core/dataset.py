@@ -17,7 +17,7 @@ from pacskit.core.textforms import TextForms
 from pacskit.core.uid import UID
 from pacskit_ext._element import DataElement
 from pacskit_ext._table import ElementTable
-from pacskit_ext._texts import texts_as_json
+from pacskit_ext._texts import plain_texts, texts_as_json
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pacskit.core._generated.keywords import KeywordAttributes
-    from pacskit.encoding.codecs.base import PixelFormat  # its methods are filled in from there
+    from pacskit.encoding.codecs.base import EncodeOptions, PixelFormat  # its methods are filled in from there
 else:
 
     class KeywordAttributes:
@@ -218,9 +218,22 @@ class Dataset(ElementTable, PrivateAttributes, TextForms, KeywordAttributes):
         """Decode frames into an array of your own, (frames, rows, columns[, samples])."""
         slots.decode_into(self, out, indices, threads=threads)
 
+    def transcode(self, syntax: str, options: EncodeOptions | None = None, **policy: Any) -> Dataset:
+        """The data set in another transfer syntax, its pixels decoded and encoded where they must be; this one stays.
+
+        ``policy`` is ``new_uid``, ``sop_instance_uid``, ``threads``, ``limits`` or ``registry``, as
+        `pacskit.encoding.transcoding.transcode` has them.
+        """
+        given = {} if options is None else {"options": options}
+        return slots.transcode(self, syntax, **given, **policy)  # type: ignore[no-any-return]
+
     def texts_as_json(self, tags: Iterable[int], longest: int) -> tuple[str, list[int]]:
         """Values as members of a JSON object, ``"ggggeeee":["VR","value",…]``, and the tags that are no plain text."""
         return texts_as_json(self, tags, longest)
+
+    def plain_texts(self, tags: Iterable[int]) -> list[str | None]:
+        """The text of attributes, "" where there is none; None for what is several values, or no ASCII text."""
+        return plain_texts(self, tags)
 
     def group_dataset(self, group: int) -> Self:
         """The elements of one group, in a data set of their own."""

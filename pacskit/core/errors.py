@@ -11,7 +11,8 @@
     │       ├── CodecLimitError(LimitError)
     │       └── CodecUnavailable     no installed back end decodes it
     ├── EncodeError(ValueError)      a value that cannot be written
-    ├── GeometryError(ValueError)    frames that are not the slices of one volume
+     │   └── TranscodeError           pixels that cannot get from one transfer syntax to another
+     ├── GeometryError(ValueError)    frames that are not the slices of one volume
     ├── ConfigurationError(ValueError)
     ├── SourceError(OSError)         bytes that were left where they are cannot be had any more
     ├── PrivateGroupFull(ValueError) no block of a private group is free
@@ -20,6 +21,7 @@
     │   └── InstanceNotFound(KeyError)
     └── NetworkError(OSError)
         ├── ConnectError             no TCP connection
+        │   └── TlsError             no TLS over it, or not any more
         ├── AssociationRejected      A-ASSOCIATE-RJ
         ├── AssociationAborted       A-ABORT, or the connection was lost
         ├── AssociationReleased      the peer released; nothing more can be sent
@@ -31,6 +33,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pacskit_ext._errors import DecodeError, EncodeError, LimitError, PacsError, TruncatedError
@@ -60,6 +63,8 @@ __all__ = [
     "ProtocolError",
     "SourceError",
     "StorageError",
+    "TlsError",
+    "TranscodeError",
     "TruncatedError",
 ]
 
@@ -104,6 +109,25 @@ class CodecUnavailable(CodecError):
 
 def _rebuild(cls: type[CodecError], message: str, facts: dict[str, Any]) -> CodecError:
     return cls(message, **facts)
+
+
+class TranscodeError(EncodeError):
+    """Pixels that cannot get from the transfer syntax ``source`` to ``target``, either of them None where it is open."""
+
+    def __init__(
+        self, message: str, *, source: str | None = None, target: str | None = None, tag: int | None = None
+    ) -> None:
+        super().__init__(message, tag=tag)
+        self.source = source
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = {"source": self.source, "target": self.target, "tag": self.tag}
+        return _rebuild_transcoding, (self.message, facts)
+
+
+def _rebuild_transcoding(message: str, facts: dict[str, Any]) -> TranscodeError:
+    return TranscodeError(message, **facts)
 
 
 class ConfigurationError(PacsError, ValueError):
@@ -203,11 +227,18 @@ class ConnectError(NetworkError):
     """The TCP connection could not be made."""
 
 
-class AssociationRejected(NetworkError):
-    """The peer answered A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+class TlsError(ConnectError):
+    """TLS could not be agreed with the peer, or was broken; the message says why."""
 
-    def __init__(self, result: int, source: int, reason_code: int, reason: str, *, peer: str | None = None) -> None:
-        super().__init__(f"association rejected: {reason}", peer=peer)
+
+class AssociationRejected(NetworkError):
+    """The peer answered A-ASSOCIATE-RJ (PS3.8 9.3.4); ``advice`` says what to look at."""
+
+    def __init__(
+        self, result: int, source: int, reason_code: int, reason: str, *, advice: str = "", peer: str | None = None
+    ) -> None:
+        super().__init__(f"association rejected: {reason}" + (f"; {advice}" if advice else ""), peer=peer)
+        self.advice = advice
         self.result = result
         self.source = source
         self.reason_code = reason_code
@@ -257,10 +288,23 @@ class NoPresentationContext(NetworkError):
 class DimseError(NetworkError):
     """A DIMSE response whose status is neither success, pending nor warning.
 
-    A handler raises it to answer with ``status``; a client gets it when the peer refused.
+    A handler raises it to answer with ``status``; a client gets it when the peer refused. ``offending`` are the tags
+    at fault, ``attributes`` those of an attribute list error, ``error_id`` is the implementation's own (PS3.7 C.4).
     """
 
-    def __init__(self, status: int, comment: str | None = None, *, peer: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        comment: str | None = None,
+        *,
+        peer: str | None = None,
+        offending: Sequence[int] = (),
+        attributes: Sequence[int] = (),
+        error_id: int | None = None,
+    ) -> None:
         super().__init__(comment or f"DIMSE status 0x{status:04X}", peer=peer)
         self.status = status
         self.comment = comment
+        self.offending = tuple(offending)
+        self.attributes = tuple(attributes)
+        self.error_id = error_id

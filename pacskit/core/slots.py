@@ -20,6 +20,7 @@ __all__ = [
     "to_json",
     "to_json_dict",
     "to_xml",
+    "transcode",
 ]
 
 
@@ -53,3 +54,4 @@ pixel_array = LateMethod("Dataset.pixel_array")
 pixel_format = LateMethod("Dataset.pixel_format")
 frames = LateMethod("Dataset.frames")
 decode_into = LateMethod("Dataset.decode_into")
+transcode = LateMethod("Dataset.transcode")

@@ -87,3 +87,4 @@ for _method in (slots.to_xml, slots.from_xml):
 _bind_later(slots.pixel_format, "pacskit.encoding.pixels.layout", "pixel_format")
 for _method in (slots.pixel_array, slots.frames, slots.decode_into):
     _bind_later(_method, "pacskit.encoding.pixels.reader", _method.name.partition(".")[2])
+_bind_later(slots.transcode, "pacskit.encoding.transcoding.conversion", "transcode")

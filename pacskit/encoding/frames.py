@@ -129,6 +129,10 @@ class FrameIndex:
         """All bytes of native pixel data as they are in the source; None for encapsulated."""
         return _native(self._element) if self._frames is None else None
 
+    def native_part(self, start: int, stop: int) -> memoryview:
+        """Some bytes of native pixel data, fewer at its end; of a deferred value no others are read."""
+        return _part(self._element, start, stop)
+
     @property
     def has_swapped_bytes(self) -> bool:
         """Whether native cells of a byte or a bit stand in big endian words (PS3.5 8.2), which ``frame`` undoes."""

@@ -374,7 +374,7 @@ def _zip_jobs(reader: Reader, path: str) -> Iterator[Job]:
     except (OSError, *_DAMAGE) as error:
         yield _Rows([reader.failed(path, error)])
         return
-    members = [info for info in archive.infolist() if not info.is_dir()]
+    members = [info for info in archive.infolist() if not info.filename.endswith("/")]
     too_many = len(members) > reader.limits.max_members
     shared = _Zip(archive, users=1)
     try:

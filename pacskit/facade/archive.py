@@ -6,20 +6,25 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError
+from pacskit.core.events import EventBus
 from pacskit.encoding import TransferSyntax, encode
 from pacskit.encoding.head import read_head
 from pacskit.facade.identifiers import query_identifier
 from pacskit.facade.nodes import Nodes
 from pacskit.facade.settings import ArchiveSettings
 from pacskit.network.address import Address
+from pacskit.network.identity import Authenticator
 from pacskit.network.threads import Server
 from pacskit.services.registry import archive_services
 from pacskit.storage import Counts, FindOptions, Model, Store, Stored
+
+if TYPE_CHECKING:
+    from pacskit.security.context import TlsContext
 
 __all__ = ["Archive"]
 
@@ -37,6 +42,8 @@ class Archive:
         The AE title, short for ``settings``.
     settings
         Everything else; see `ArchiveSettings`.
+    events
+        Who is told what happens on the associations; see `pacskit.core.events`.
 
     >>> with Archive("/srv/pacs", ae="VENDOR") as archive:  # doctest: +SKIP
     ...     archive.serve(port=11112)
@@ -49,12 +56,14 @@ class Archive:
         *,
         ae: str | None = None,
         settings: ArchiveSettings | None = None,
+        events: EventBus | None = None,
     ) -> None:
         settings = settings or ArchiveSettings()
         self.settings = settings if ae is None else replace(settings, ae=ae)
         self.nodes = Nodes()
         for node in self.settings.nodes:
             self.nodes.add(node)
+        self._events = events
         self._server: Server | None = None
         self._store = Store(
             directory,
@@ -70,15 +79,35 @@ class Archive:
 
     # Serving
 
-    def serve(self, port: int = 11112, host: str = "127.0.0.1") -> Address:
-        """Serve in the background; return where. Port 0 lets the system choose."""
+    def serve(
+        self,
+        port: int = 11112,
+        host: str = "127.0.0.1",
+        *,
+        tls: TlsContext | None = None,
+        tls_port: int | None = None,
+        authenticator: Authenticator | None = None,
+    ) -> Address:
+        """Serve in the background; return where. Port 0 lets the system choose.
+
+        With TLS, given here or by the settings, it listens on ``tls_port`` too, or where there is none speaks TLS on
+        ``port``. ``authenticator`` decides who may come in, by user identity and certificate.
+        """
         if self._server is not None and not self._server.is_stopping:
             raise ConfigurationError("the archive is serving already")
         settings = self.settings
         services = archive_services(
-            self._store, ae=self.ae, resolve=self.nodes.get, accept_unknown=settings.accept_unknown
+            self._store,
+            ae=self.ae,
+            resolve=self.nodes.get,
+            accept_unknown=settings.accept_unknown,
+            transcode=settings.transcode,
         )
-        self._server = Server(
+        if tls is None and settings.tls is not None:
+            from pacskit.security.context import TlsContext
+
+            tls = TlsContext(settings.tls)
+        server = Server(
             services,
             ae=self.ae,
             host=host,
@@ -87,7 +116,13 @@ class Archive:
             limits=settings.limits,
             called=settings.called,
             calling=settings.calling,
-        ).start()
+            tls=tls,
+            tls_port=settings.tls_port if tls_port is None else tls_port,
+            admission=settings.admission,
+            authenticator=authenticator,
+            events=self._events,
+        )
+        self._server = server.start()
         return self.address
 
     @property
@@ -96,6 +131,13 @@ class Archive:
         if self._server is None:
             raise ConfigurationError("the archive is not serving")
         return Address(self.ae, *self._server.address)
+
+    @property
+    def tls_address(self) -> Address:
+        """Where it serves with TLS."""
+        if self._server is None:
+            raise ConfigurationError("the archive is not serving")
+        return Address(self.ae, *self._server.tls_address, tls=True)
 
     @property
     def port(self) -> int:

@@ -7,7 +7,12 @@ from collections.abc import Iterable, Iterator
 
 from pacskit.core.uid import UID
 from pacskit.encoding import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, UNCOMPRESSED
+from pacskit.encoding.transcoding import can_transcode
+from pacskit.network.address import DEFAULT_TLS_PORT
 from pacskit.network.config import Limits, Timeouts
+from pacskit.network.identity import IdentityType
+from pacskit.security.profiles import TlsProfile
+from pacskit.security.settings import TlsSettings
 from pacskit.services.registry import archive_services
 from pacskit.services.sop_classes import STORAGE, STORAGE_SYNTAXES
 from pacskit.storage import Store
@@ -22,6 +27,11 @@ def _served() -> list[str]:
     return [uid for uid in registry.sop_classes if uid not in STORAGE]
 
 
+def _made() -> list[str]:
+    """The compressed transfer syntaxes that instances are converted to."""
+    return [uid for uid in STORAGE_SYNTAXES if uid not in UNCOMPRESSED and can_transcode(UNCOMPRESSED[0], uid)]
+
+
 def _table(head: str, rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     names = head.split("|")
     yield f"| {' | '.join(names)} |"
@@ -32,6 +42,15 @@ def _table(head: str, rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 def _named(uids: Iterable[str]) -> Iterator[tuple[str, str]]:
     return ((UID(uid).name, f"`{uid}`") for uid in uids)
+
+
+def _profile(profile: TlsProfile) -> tuple[str, ...]:
+    default = " (default)" if profile is TlsSettings().profile else ""
+    return profile.full_name + default, profile.section, ", ".join(profile.suites), ", ".join(profile.suites_1_3)
+
+
+def _identities() -> str:
+    return ", ".join(f"{kind:d} ({kind.name})" for kind in IdentityType)
 
 
 def statement() -> str:
@@ -52,14 +71,25 @@ def statement() -> str:
                 ("Application context", "`1.2.840.10008.3.1.1.1`"),
                 ("Associations at a time", f"{limits.max_associations} (setting)"),
                 ("PDU received", f"{limits.max_pdu} bytes (setting; 0 for any)"),
-                ("Asynchronous operations", "none: the window is answered with 1, 1"),
+                (
+                    "Asynchronous operations",
+                    f"{limits.max_async_ops} performed (setting); C-STORE invokes several",
+                ),
                 ("Association, message, idle deadline", f"{timeouts.acse:g}, {timeouts.dimse:g}, {timeouts.idle:g} s"),
-                ("Extended negotiation", "read, not answered: C-FIND is hierarchical, dates and times apart"),
-                ("User identity", "read, not enforced"),
+                ("Extended negotiation, C-FIND", "relational, combined date and time; not fuzzy, no time zones"),
+                ("Extended negotiation, C-MOVE and C-GET", "relational; no conversion of enhanced multi-frame images"),
+                ("Extended negotiation, C-STORE", "level 2, nothing coerced; related general classes are accepted"),
+                ("User identity", f"types {_identities()}; checked by the authenticator, where there is one"),
                 ("Character sets", "every defined term of PS3.3 C.12.1.1.2"),
-                ("Security profiles", "none: no TLS"),
             ],
         ),
+        "",
+        "## Secure transport (PS3.15 annex B)",
+        "",
+        f"By setting, on a port of its own ({DEFAULT_TLS_PORT} is registered); as SCU too. TLS 1.2 and 1.3; the",
+        "certificates of both sides are checked; a calling AE title may be bound to certificates.",
+        "",
+        *_table("profile|PS3.15|suites with TLS 1.2|with TLS 1.3", map(_profile, TlsProfile)),
         "",
         "## Served (SCP)",
         "",
@@ -67,8 +97,13 @@ def statement() -> str:
         "",
         *_table("SOP class|UID", _named(_served())),
         "",
-        "Conversion on retrieval: among the uncompressed transfer syntaxes. A compressed instance goes to peers that",
-        "accept its transfer syntax; for others that sub-operation fails.",
+        "Conversion on retrieval, where the peer has not accepted the stored transfer syntax: among the uncompressed ones as",
+        "bytes; from and to the compressed ones listed below by setting: `never`, `lossless` (default: to an uncompressed",
+        "syntax, else to a lossless one) or `any` (with a new SOP Instance UID where something is lost). C-MOVE proposes,",
+        "for each SOP class, a context for each stored syntax and one for Explicit and Implicit VR Little Endian. What cannot",
+        "be converted (video, for one) is a failed sub-operation; when all fail the status is 0xA702 with an Error Comment.",
+        "",
+        *_table("made on retrieval|UID", _named(_made())),
         "",
         "## Used (SCU)",
         "",

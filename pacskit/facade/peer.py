@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from functools import partial
 from itertools import chain
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level, Priority
 from pacskit.core.errors import DimseError, NetworkError
+from pacskit.core.events import EventBus
 from pacskit.core.status import Status
 from pacskit.core.uid import UID
 from pacskit.core.uids import Verification
 from pacskit.encoding import UNCOMPRESSED
 from pacskit.facade.identifiers import UNIQUE_KEYS, query_identifier, retrieve_identifier
+from pacskit.facade.normalized import NormalizedVerbs
 from pacskit.network.address import Address, check_ae_title
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
-from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, Role
+from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
+from pacskit.network.pdu import ExtendedItem, UserIdentity
 from pacskit.services import query, scu
 from pacskit.services.events import StoreEvent
-from pacskit.services.outgoing import MAX_CONTEXTS
+from pacskit.services.explain import Explanation, explain_sources, explanation
+from pacskit.services.extended import QueryNegotiation
+from pacskit.services.outgoing import MAX_CONTEXTS, Transcode
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.services.sop_classes import IMAGE_STORAGE_SYNTAXES, MODELS, STORAGE, QueryModel
 from pacskit.storage import Model
+
+if TYPE_CHECKING:
+    from pacskit.security.context import TlsContext
 
 __all__ = ["Explanation", "Peer", "connect", "echo"]
 
@@ -34,39 +43,39 @@ CALLING: Final = "PACSKIT"
 _NEGOTIATION: Final = tuple(map(str, UNCOMPRESSED))
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What was agreed with the peer when an association was last opened; printing it says it in words."""
-
-    peer: str
-    accepted: tuple[PresentationContext, ...]
-    rejected: tuple[PresentationContext, ...]
-
-    def __str__(self) -> str:
-        lines = [f"{self.peer}: {len(self.accepted)} presentation contexts accepted, {len(self.rejected)} rejected"]
-        for context in sorted(self.accepted + self.rejected, key=lambda one: one.id):
-            name = UID(context.abstract_syntax).name or context.abstract_syntax
-            agreed = UID(context.transfer_syntax).name if context.is_accepted else context.reason
-            lines.append(f"  {context.id:3d} {'+' if context.is_accepted else '-'} {name}: {agreed}")
-        return "\n".join(lines)
-
-
 def connect(
-    address: Address | str, *, calling: str = CALLING, timeouts: Timeouts | None = None, limits: Limits | None = None
+    address: Address | str,
+    *,
+    calling: str = CALLING,
+    timeouts: Timeouts | None = None,
+    limits: Limits | None = None,
+    tls: TlsContext | None = None,
+    identity: UserIdentity | None = None,
+    events: EventBus | None = None,
 ) -> Peer:
-    """Return the peer at ``AE@host:port``. Nothing is sent before its first verb."""
-    return Peer(address, calling=calling, timeouts=timeouts, limits=limits)
+    """Return the peer at ``AE@host:port``. Nothing is sent before its first verb.
+
+    ``tls`` is what `tls_context` gives; ``identity`` says who the user is, see `UserIdentity`; ``events`` is told what
+    happens.
+    """
+    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity, events=events)
 
 
 def echo(
-    address: Address | str, *, calling: str = CALLING, timeouts: Timeouts | None = None, limits: Limits | None = None
+    address: Address | str,
+    *,
+    calling: str = CALLING,
+    timeouts: Timeouts | None = None,
+    limits: Limits | None = None,
+    tls: TlsContext | None = None,
+    identity: UserIdentity | None = None,
 ) -> Status:
     """Verify that a peer answers (C-ECHO); raise a NetworkError that says why it does not."""
-    with connect(address, calling=calling, timeouts=timeouts, limits=limits) as peer:
+    with connect(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity) as peer:
         return peer.echo()
 
 
-class Peer:
+class Peer(NormalizedVerbs):
     """A remote application entity. Belongs to one thread.
 
     Each verb opens an association with the contexts it needs, and the next one uses it again where they do for it.
@@ -79,11 +88,18 @@ class Peer:
         calling: str = CALLING,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
+        tls: TlsContext | None = None,
+        identity: UserIdentity | None = None,
+        events: EventBus | None = None,
     ) -> None:
+        super().__init__()
+        self._events = events
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
         self._timeouts = timeouts or Timeouts()
         self._limits = limits or Limits()
+        self._tls = tls
+        self._identity = identity
         self._idle: tuple[object, Association] | None = None
         self._last: AssociationInfo | None = None
 
@@ -101,10 +117,21 @@ class Peer:
         if kept is not None:
             kept[1].release()
 
-    def explain(self) -> Explanation | None:
-        """Return what the peer accepted and rejected last, with its reasons; None before the first verb."""
-        info = self._last
-        return None if info is None else Explanation(info.peer_name, info.accepted, info.rejected)
+    def explain(self, sources: Iterable[Source] | Source | None = None, *, ask: bool = True) -> Explanation | None:
+        """Return what the peer accepted and rejected last, with its reasons; None before the first verb.
+
+        With ``sources`` negotiate for them, without sending any, and say how each of them would go; with ``ask=False``
+        say what would be proposed, without a connection.
+        """
+        if sources is None:
+            return None if self._last is None else explanation(self._last)
+        return explain_sources(
+            _several(sources),
+            self._lease if ask else None,
+            peer=str(self.address),
+            calling=self.calling,
+            called=self.address.ae,
+        )
 
     # Verbs
 
@@ -114,11 +141,22 @@ class Peer:
             return scu.echo(association)
 
     def store(
-        self, sources: Iterable[Source] | Source, *, priority: Priority = Priority.MEDIUM
+        self,
+        sources: Iterable[Source] | Source,
+        *,
+        priority: Priority = Priority.MEDIUM,
+        transcode: Transcode | str = Transcode.LOSSLESS,
+        window: int = 1,
     ) -> Generator[Sent, None, None]:
-        """Send files (as they are on disk) and data sets; iterate over the outcomes."""
-        one = isinstance(sources, (str, Dataset)) or hasattr(sources, "__fspath__")
-        yield from scu.store(self._lease, [sources] if one else sources, priority=priority)  # type: ignore[list-item, arg-type]
+        """Send files (as they are on disk) and data sets; iterate over the outcomes.
+
+        For a peer that does not take them so, ``transcode`` says whether pixels are converted: ``never``, ``lossless``
+        or ``any``. With a ``window`` above 1 so many are under way at a time where the peer grants it (PS3.7 D.3.3.3),
+        which is what helps over a slow line; the outcomes come as the peer answers.
+        """
+        lease = partial(self._lease, window=window)
+        policy = Transcode(transcode)
+        yield from scu.store(lease, _several(sources), priority=priority, transcode=policy, window=window)
 
     def find(
         self,
@@ -127,17 +165,20 @@ class Peer:
         model: Model = Model.STUDY_ROOT,
         return_keys: Iterable[str] | None = None,
         priority: Priority = Priority.MEDIUM,
+        negotiate: QueryNegotiation | None = None,
         **keys: Any,
     ) -> Generator[Dataset, None, None]:
         """Query by keywords; iterate over the answers. Leaving early cancels.
 
-        Patients are asked for in the Patient Root model, whatever ``model`` says.
+        Patients are asked for in the Patient Root model, whatever ``model`` says. ``negotiate`` asks for relational
+        queries and the like (PS3.4 C.5.1.1); what the peer granted is in ``explain().query``.
         """
         level = Level(level)
         sop_class = _model(level, model).find
         identifier = query_identifier(level, keys, return_keys)
+        extended = () if negotiate is None else (ExtendedItem(str(sop_class), negotiate.encode()),)
         with (
-            self._lease([ContextProposal(sop_class, _NEGOTIATION)]) as association,
+            self._lease([ContextProposal(sop_class, _NEGOTIATION)], extended=extended) as association,
             closing(query.find(association, sop_class, identifier, priority=priority)) as answers,
         ):
             yield from answers
@@ -228,10 +269,15 @@ class Peer:
 
     @contextmanager
     def _lease(
-        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None
+        self,
+        contexts: Sequence[ContextProposal],
+        roles: Mapping[str, Role] | None = None,
+        *,
+        window: int = 1,
+        extended: tuple[ExtendedItem, ...] = (),
     ) -> Iterator[Association]:
         """Lend an association with these contexts, the one at hand if it has them. Verbs may nest."""
-        key = (tuple(contexts), tuple((roles or {}).items()))
+        key = (tuple(contexts), tuple((roles or {}).items()), window, extended)
         kept, self._idle = self._idle, None
         if kept is not None and kept[0] == key and kept[1].is_idle():
             association = kept[1]
@@ -245,8 +291,14 @@ class Peer:
                 timeouts=self._timeouts,
                 limits=self._limits,
                 roles=roles,
+                tls=self._tls,
+                identity=self._identity,
+                window=window,
+                extended=extended,
+                events=self._events,
             )
         self._last = association.info
+        association.listen(self._inbox)
         try:
             yield association
         except (DimseError, GeneratorExit):
@@ -257,12 +309,21 @@ class Peer:
             raise
         self._keep(key, association)
 
+    def _kept(self) -> Association | None:
+        return None if self._idle is None else self._idle[1]
+
     def _keep(self, key: object, association: Association) -> None:
         if not association.is_open:
             return
         other, self._idle = self._idle, (key, association)
         if other is not None:
             other[1].release()
+
+
+def _several(sources: Iterable[Source] | Source) -> Iterable[Source]:
+    if isinstance(sources, (str, Path, Dataset)) or hasattr(sources, "__fspath__"):
+        return [sources]  # type: ignore[list-item]
+    return sources
 
 
 def _model(level: Level, model: Model) -> QueryModel:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError, DimseError
+from pacskit.core.events import EventBus
 from pacskit.core.status import Status
 from pacskit.core.uids import NON_PATIENT_STORAGE_SOP_CLASSES
+from pacskit.facade.normalized import NormalizedHandlers
+from pacskit.network.admission import Admission
 from pacskit.network.config import Limits, Timeouts
+from pacskit.network.dimse import CEchoRequest
 from pacskit.network.flow import Call, Flow, Request, Send, Service
+from pacskit.network.identity import Authenticator
 from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.sink import Sink
 from pacskit.network.threads import Server
@@ -23,15 +28,19 @@ from pacskit.services.sop_classes import STORAGE
 from pacskit.services.storage import ReceivingService
 from pacskit.services.verification import VERIFICATION
 
+if TYPE_CHECKING:
+    from pacskit.security.context import TlsContext
+
 __all__ = ["SCP"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-class SCP:
+class SCP(NormalizedHandlers):
     """A server whose answers come from your functions, each called in the thread of its association.
 
-    Port 0 lets the system choose; ``port`` says which one it was. Listens on loopback unless told otherwise.
+    Port 0 lets the system choose; ``port`` says which one it was. Listens on loopback unless told otherwise. With
+    ``tls`` (from `tls_context`) it speaks TLS on ``port``, or with ``tls_port`` on that one and plain on ``port``.
 
     >>> scp = SCP("VENDOR", port=0)
     >>> @scp.on_store
@@ -39,7 +48,7 @@ class SCP:
     ...     event.save_into("inbox")
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         ae: str,
         *,
@@ -50,12 +59,21 @@ class SCP:
         calling: Iterable[str] = (),
         any_called: bool = False,
         accept_unknown: bool = False,
+        tls: TlsContext | None = None,
+        tls_port: int | None = None,
+        admission: Admission | None = None,
+        events: EventBus | None = None,
     ) -> None:
+        super().__init__()
         self.ae = ae
         self._host, self._port = host, port
         self._timeouts, self._limits = timeouts, limits
         self._calling, self._any_called = tuple(calling), any_called
         self._accept_unknown = accept_unknown
+        self._tls, self._tls_port = tls, tls_port
+        self._admission = admission
+        self._identity: Authenticator | None = None
+        self._events = events
         self._echo: Callable[[EchoEvent], Status | int | None] = _echo
         self._store: Callable[[StoreEvent], Status | int | None] | None = None
         self._find: dict[Level, Callable[[FindEvent], Iterable[Dataset]]] = {}
@@ -86,6 +104,12 @@ class SCP:
 
         return register
 
+    def on_identity(self, handler: Handler) -> Handler:
+        """Decorate what decides about each association by its `IdentityEvent`; see `Authenticator`."""
+        self._check_unstarted()
+        self._identity = handler
+        return handler
+
     def _check_unstarted(self) -> None:
         if self._server is not None:
             raise ConfigurationError("handlers are registered before the server is started")
@@ -98,13 +122,20 @@ class SCP:
         return self._port if self._server is None else self._server.address[1]
 
     @property
+    def tls_port(self) -> int:
+        """The port that it listens on with TLS."""
+        if self._server is None:
+            raise ConfigurationError("the server has not been started")
+        return self._server.tls_address[1]
+
+    @property
     def address(self) -> str:
         """Where it is, as ``AE@host:port``."""
         return f"{self.ae}@{self._host}:{self.port}"
 
     def start(self) -> Self:
         """Listen, and serve in the background."""
-        services: list[Service] = [_EchoService(self._echo)]
+        services: list[Service] = [_EchoService(self._echo), *self._normalized_services()]
         if self._find:
             services.append(_Finder(dict(self._find)).service)
         storage = None
@@ -121,6 +152,11 @@ class SCP:
             limits=self._limits,
             calling=self._calling,
             called=None if self._any_called else (),
+            tls=self._tls,
+            tls_port=self._tls_port,
+            admission=self._admission,
+            authenticator=self._identity,
+            events=self._events,
         ).start()
         return self
 
@@ -162,6 +198,7 @@ def _storing(handler: Callable[[StoreEvent], Status | int | None]) -> Callable[[
 
 class _EchoService:
     sop_classes = (VERIFICATION,)
+    operations = (CEchoRequest,)
 
     def __init__(self, handler: Callable[[EchoEvent], Status | int | None]) -> None:
         self._handler = handler

@@ -11,7 +11,10 @@ from typing import Any, Final, Self
 
 from pacskit.core.errors import ConfigurationError
 from pacskit.network.address import Address, check_ae_title
+from pacskit.network.admission import Admission
 from pacskit.network.config import Limits, Timeouts
+from pacskit.security.settings import TlsSettings
+from pacskit.services.outgoing import Transcode
 from pacskit.storage import DuplicatePolicy
 
 __all__ = ["ArchiveSettings"]
@@ -32,7 +35,7 @@ class ArchiveSettings:
     calling
         Patterns of the AE titles that may call (``*`` and ``?``); empty: any.
     nodes
-        Move destinations, as ``AE@host:port``.
+        Move destinations, as ``AE@host:port``; with ``tls:`` before it by TLS, with the certificates of ``tls``.
     duplicates
         What happens to an instance that is stored already: ``ignore``, ``reject`` or ``replace``.
     durable
@@ -41,6 +44,13 @@ class ArchiveSettings:
         Whether to keep the SHA-256 of each data set, by which damage can be found later; half a millisecond a megabyte.
     accept_unknown
         Whether storage SOP classes that PS3.6 does not know are taken too.
+    transcode
+        Whether pixels are converted for who retrieves and does not take them as they are stored: ``never``,
+        ``lossless`` (only where nothing more is lost) or ``any``.
+    tls, tls_port
+        Certificates, and where to listen with them beside the plain port; without ``tls_port`` there is no plain port.
+    admission
+        Which networks may connect, and how many associations, and how often.
     """
 
     ae: str = "PACSKIT"
@@ -51,23 +61,34 @@ class ArchiveSettings:
     durable: bool = False
     digest: bool = False
     accept_unknown: bool = False
+    transcode: Transcode = Transcode.LOSSLESS
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
+    tls: TlsSettings | None = None
+    tls_port: int | None = None
+    admission: Admission = field(default_factory=Admission)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ae", check_ae_title(self.ae))
         for name in ("called", "calling", "nodes"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for node in self.nodes:
-            Address.parse(node)
+            if Address.parse(node).tls and self.tls is None:
+                raise ConfigurationError(f"{node} is reached by TLS, and there are no settings for that (tls)")
+        if self.tls_port is not None and self.tls is None:
+            raise ConfigurationError("tls_port needs certificates (tls)")
         try:
             object.__setattr__(self, "duplicates", DuplicatePolicy(self.duplicates))
         except ValueError:
             raise ConfigurationError(f"duplicates is reject, replace or ignore, not {self.duplicates!r}") from None
+        try:
+            object.__setattr__(self, "transcode", Transcode(self.transcode))
+        except ValueError:
+            raise ConfigurationError(f"transcode is never, lossless or any, not {self.transcode!r}") from None
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
-        """Read settings from a TOML file: the fields above at its top, tables ``timeouts`` and ``limits``."""
+        """Read settings from a TOML file: the fields above at its top, tables ``timeouts``, ``limits``, ``tls`` …"""
         try:
             values = tomllib.loads(Path(path).read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -83,7 +104,8 @@ class ArchiveSettings:
             text = source.get(_PREFIX + name.upper())
             if name in _GROUPS:
                 group = {key: source.get(f"{_PREFIX}{name}_{key}".upper()) for key in _names(_GROUPS[name])}
-                values[name] = {key: _number(key, text) for key, text in group.items() if text is not None}
+                given = {key: _grouped(key, text) for key, text in group.items() if text is not None}
+                values |= {name: given} if given else {}
             elif text is not None:
                 values[name] = _parsed(name, text)
         return cls._from(values)
@@ -96,6 +118,8 @@ class ArchiveSettings:
             raise ConfigurationError(f"unknown settings: {', '.join(unknown)}")
         for name, group in _GROUPS.items():
             if name in values:
+                if isinstance(values[name], group):
+                    continue
                 try:
                     values[name] = group(**values[name])
                 except TypeError as error:
@@ -103,7 +127,15 @@ class ArchiveSettings:
         return cls(**values)
 
 
-_GROUPS: Final[dict[str, Any]] = {"timeouts": Timeouts, "limits": Limits}
+_GROUPS: Final[dict[str, Any]] = {
+    "timeouts": Timeouts,
+    "limits": Limits,
+    "tls": TlsSettings,
+    "admission": Admission,
+}
+_TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
+_LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
+_FLAGS: Final = frozenset({"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname"})
 
 
 def _names(cls: type[Any]) -> list[str]:
@@ -111,13 +143,18 @@ def _names(cls: type[Any]) -> list[str]:
 
 
 def _parsed(name: str, text: str) -> Any:
-    if name in {"called", "calling", "nodes"}:
+    if name in _LISTS:
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    if name in {"durable", "accept_unknown"}:
+    if name in _FLAGS:
         if text.lower() not in _TRUE | _FALSE:
             raise ConfigurationError(f"{_PREFIX}{name.upper()} is yes or no, not {text!r}")
         return text.lower() in _TRUE
-    return text
+    return _number(name, text) if name == "tls_port" else text
+
+
+def _grouped(name: str, text: str) -> Any:
+    """Read a field of a group: most are numbers."""
+    return _parsed(name, text) if name in _TEXTS | _LISTS | _FLAGS else _number(name, text)
 
 
 def _number(name: str, text: str) -> float | int | None:

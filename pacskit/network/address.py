@@ -9,6 +9,8 @@ from pacskit.core.errors import ConfigurationError
 __all__ = ["Address", "check_ae_title"]
 
 DEFAULT_PORT = 104
+DEFAULT_TLS_PORT = 2762  # dicom-tls (PS3.15 B.12)
+_TLS = "tls:"
 
 
 def check_ae_title(title: str) -> str:
@@ -23,10 +25,12 @@ def check_ae_title(title: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An application entity on the network.
+    """An application entity on the network; ``tls`` says that it is to be reached by TLS.
 
     >>> Address.parse("PACS@10.0.0.5:11112")
-    Address(ae='PACS', host='10.0.0.5', port=11112)
+    Address(ae='PACS', host='10.0.0.5', port=11112, tls=False)
+    >>> str(Address.parse("tls:PACS@pacs.example"))
+    'tls:PACS@pacs.example:2762'
     >>> str(Address.parse("PACS@[::1]"))
     'PACS@[::1]:104'
     """
@@ -34,6 +38,7 @@ class Address:
     ae: str
     host: str
     port: int = DEFAULT_PORT
+    tls: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ae", check_ae_title(self.ae))
@@ -44,19 +49,22 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Read ``AE@host``, ``AE@host:port`` or ``AE@[ipv6]:port``."""
-        ae, at, rest = text.rpartition("@")
+        """Read ``AE@host``, ``AE@host:port`` or ``AE@[ipv6]:port``, each also with ``tls:`` before it."""
+        tls = text.startswith(_TLS)
+        ae, at, rest = text.removeprefix(_TLS).rpartition("@")
         if not at:
             raise ConfigurationError(f"an address is AE@host:port: {text!r}")
         host, port = _split_port(rest, text)
-        return cls(ae, host, port)
+        if port is None:
+            port = DEFAULT_TLS_PORT if tls else DEFAULT_PORT
+        return cls(ae, host, port, tls)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.ae}@{host}:{self.port}"
+        return f"{_TLS if self.tls else ''}{self.ae}@{host}:{self.port}"
 
 
-def _split_port(rest: str, text: str) -> tuple[str, int]:
+def _split_port(rest: str, text: str) -> tuple[str, int | None]:
     if rest.startswith("["):
         host, bracket, tail = rest[1:].partition("]")
         if not bracket or (tail and not tail.startswith(":")):
@@ -65,7 +73,7 @@ def _split_port(rest: str, text: str) -> tuple[str, int]:
     else:
         host, _, port = rest.partition(":")
     if not port:
-        return host, DEFAULT_PORT
+        return host, None
     if not (port.isascii() and port.isdigit()):
         raise ConfigurationError(f"a port is a number: {text!r}")
     return host, int(port)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pacskit.core.errors import (
     AssociationAborted,
     AssociationRejected,
     AssociationReleased,
+    ConfigurationError,
     ConnectError,
     DeadlineExceeded,
     NetworkError,
+    NoPresentationContext,
     ProtocolError,
+    TlsError,
 )
+from pacskit.core.events import EventBus
 from pacskit.network.address import Address
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.connection import Connection
@@ -27,10 +31,18 @@ from pacskit.network.flow import Open, Service
 from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
 from pacskit.network.machine import State
 from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
-from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
+from pacskit.network.observe import connection_for
+from pacskit.network.pdu import AssociateRequest, AsyncWindow, CommonExtendedItem, ExtendedItem, UserIdentity
+from pacskit.network.secure import AnyTransport, SecureTransport
 from pacskit.network.transport import Transport
 
+if TYPE_CHECKING:
+    from pacskit.security.channel import TlsInfo
+    from pacskit.security.context import TlsContext
+
 __all__ = ["Association", "open_peer"]
+
+_UNRECOGNIZED_PDU = 1  # PS3.8 9.3.8
 
 
 class Association:
@@ -42,6 +54,7 @@ class Association:
     def __init__(self, connection: Connection, info: AssociationInfo) -> None:
         self._connection = connection
         self._service: Service | None = None
+        self._listener: Service | None = None
         self._driver = FlowDriver(connection, self._service_for, open_peer)
         self.info = info
 
@@ -58,11 +71,18 @@ class Association:
         extended: Iterable[ExtendedItem] = (),
         common_extended: Iterable[CommonExtendedItem] = (),
         identity: UserIdentity | None = None,
+        tls: TlsContext | None = None,
+        window: int = 1,
+        events: EventBus | None = None,
     ) -> Association:
-        """Connect to ``address`` and negotiate ``contexts``.
+        """Connect to ``address``, by TLS where ``tls`` is given, and negotiate ``contexts``.
 
-        Raises ConnectError, AssociationRejected, AssociationAborted, DeadlineExceeded, or ConfigurationError for what
-        cannot be proposed. An association without any accepted context is legal: see ``accepted`` and ``rejected``.
+        ``window`` is how many requests we would like to send before the first one is answered (0: any number); what
+        the peer grants is ``info.max_invoked``, and `perform_all` makes use of it. ``events`` is told what happens.
+
+        Raises ConnectError (TlsError where TLS was not agreed), AssociationRejected, AssociationAborted,
+        DeadlineExceeded, or ConfigurationError for what cannot be proposed. An association without any accepted context
+        is legal: see ``accepted`` and ``rejected``.
         """
         if isinstance(address, str):
             address = Address.parse(address)
@@ -76,11 +96,19 @@ class Association:
             extended=extended,
             common_extended=common_extended,
             identity=identity,
+            window=None if window == 1 else AsyncWindow(window, 1),
         )
-        transport = _connect(address, timeouts)
+        transport, secured = _connect(address, timeouts, tls)
         try:
-            connection = Connection(transport, is_requestor=True, timeouts=timeouts, limits=limits)
-            info = _establish(connection, proposal, address)
+            connection = connection_for(
+                transport,
+                is_requestor=True,
+                timeouts=timeouts,
+                limits=limits,
+                events=events,
+                ends=None if events is None else transport.ends(),
+            )
+            info = _establish(connection, proposal, address, secured)
         except BaseException:
             transport.close()
             raise
@@ -115,6 +143,62 @@ class Association:
             if not response.is_pending:
                 return response
 
+    def perform_all(
+        self, requests: Iterable[RequestMessage], *, window: int = 0
+    ) -> Generator[tuple[RequestMessage, ResponseMessage | Exception], None, None]:
+        """Send many requests, each with its data, without waiting for each answer; yield (request, response).
+
+        As many are under way as the peer granted (see ``info.max_invoked``), at most ``window`` (0: no limit of our
+        own); the next one is taken from ``requests`` when it can be sent. They come out as they complete, pending
+        responses too. With an error instead of a response, nothing of that request was sent. Leaving early takes in
+        the responses that are due.
+        """
+        limit = min((one for one in (window, self.info.max_invoked) if one > 0), default=0xFFFF)
+        waiting = iter(requests)
+        under_way: dict[int, RequestMessage] = {}
+        try:
+            while True:
+                while len(under_way) < limit and (request := next(waiting, None)) is not None:
+                    error = self._try(request, under_way)
+                    if error is not None:
+                        yield request, error
+                if not under_way:
+                    return
+                response = self._response_of(under_way, "one of several requests")
+                request = under_way[response.message_id_being_responded_to]
+                if not response.is_pending:
+                    del under_way[request.message_id]
+                yield request, response
+        finally:
+            if under_way and self.is_open:
+                self._take_in(under_way)
+
+    def _try(self, request: RequestMessage, under_way: dict[int, RequestMessage]) -> Exception | None:
+        """Send ``request``; return what was wrong with it, if that does not end the association."""
+        if request.message_id in under_way:
+            raise ConfigurationError(f"message ID {request.message_id} is in use")
+        try:
+            self._begin(request, None, None)
+        except NetworkError as exc:
+            if isinstance(exc, NoPresentationContext):
+                return exc
+            raise
+        except Exception as exc:
+            if not self.is_open:
+                raise
+            return exc
+        under_way[request.message_id] = request
+        return None
+
+    def _take_in(self, under_way: dict[int, RequestMessage]) -> None:
+        try:
+            while under_way:
+                response = self._response_of(under_way, "one of several requests")
+                if not response.is_pending:
+                    del under_way[response.message_id_being_responded_to]
+        except NetworkError:
+            self.abort()
+
     def perform_iter(
         self,
         request: RequestMessage,
@@ -148,7 +232,7 @@ class Association:
         asked: RequestMessage | None = None
         try:
             while not finished:
-                message = self._receive(request)
+                message = self._receive((request.message_id,), type(request).__name__)
                 if isinstance(message, ResponseMessage):
                     finished = not message.is_pending
                     yield message
@@ -164,6 +248,26 @@ class Association:
                     self._abandon(request, asked)
             finally:
                 self._service = None
+
+    def listen(self, service: Service | None) -> None:
+        """Let ``service`` answer what the peer asks (N-EVENT-REPORT) while we wait for something, and in `serve`."""
+        self._listener = service
+
+    def serve(self, seconds: float) -> bool:
+        """Wait for one request of the peer and let the listener answer it; return whether one came.
+
+        The peer stays a peer when none comes; one that leaves raises AssociationReleased or AssociationAborted.
+        """
+        connection = self._connection
+        if not connection.await_message(seconds):
+            if not connection.is_open:
+                raise AssociationAborted("the connection was lost", peer=self.info.peer_name)
+            return False
+        event = connection.wait(connection.timeouts.dimse, "a request of the peer")
+        if not isinstance(event, RequestMessage):
+            connection.fail(event)
+        self._driver.answer(event)
+        return True
 
     def cancel(self, message_id: int, context: PresentationContext) -> None:
         """Send C-CANCEL for the request ``message_id``, which went out in ``context``."""
@@ -192,7 +296,7 @@ class Association:
             self.abort()
 
     def _service_for(self, sop_class: str) -> Service | None:
-        return self._service
+        return self._service or self._listener
 
     def _begin(self, request: RequestMessage, data: Any, context: PresentationContext | None) -> None:
         if not request.message_id:
@@ -203,12 +307,12 @@ class Association:
             request.context = context
         self._connection.send(request)
 
-    def _receive(self, request: RequestMessage) -> RequestMessage | ResponseMessage:
-        """Wait for the next response to ``request``, or for what the peer asks before it."""
+    def _receive(self, ids: Container[int], kind: str) -> RequestMessage | ResponseMessage:
+        """Wait for the next response to one of the requests ``ids``, or for what the peer asks before it."""
         connection = self._connection
         while True:
-            event = connection.wait(connection.timeouts.dimse, f"the response to {type(request).__name__}")
-            if isinstance(event, ResponseMessage) and event.message_id_being_responded_to == request.message_id:
+            event = connection.wait(connection.timeouts.dimse, f"the response to {kind}")
+            if isinstance(event, ResponseMessage) and event.message_id_being_responded_to in ids:
                 if event.error is not None:
                     raise event.error
                 return event
@@ -219,8 +323,11 @@ class Association:
 
     def _response(self, request: RequestMessage) -> ResponseMessage:
         """Wait for the next response to ``request``, serving what comes before it."""
+        return self._response_of((request.message_id,), type(request).__name__)
+
+    def _response_of(self, ids: Container[int], kind: str) -> ResponseMessage:
         while True:
-            message = self._receive(request)
+            message = self._receive(ids, kind)
             if isinstance(message, ResponseMessage):
                 return message
             self._driver.answer(message)
@@ -237,7 +344,21 @@ class Association:
             self.abort()
 
 
-def _connect(address: Address, timeouts: Timeouts) -> Transport:
+def _connect(address: Address, timeouts: Timeouts, tls: TlsContext | None) -> tuple[AnyTransport, TlsInfo | None]:
+    if tls is None and address.tls:
+        raise ConfigurationError(f"{address} is reached by TLS only: say which certificates to use (tls=)")
+    plain = _open(address, timeouts)
+    if tls is None:
+        return plain, None
+    try:
+        secure = SecureTransport(plain, tls.client(address.host, address.port))
+        return secure, secure.handshake(timeouts.handshake, str(address))
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _open(address: Address, timeouts: Timeouts) -> Transport:
     began = time.monotonic()
     try:
         sock = socket.create_connection((address.host, address.port), timeout=timeouts.connect)
@@ -252,7 +373,9 @@ def _connect(address: Address, timeouts: Timeouts) -> Transport:
         raise ConnectError(f"cannot connect: {exc.strerror or exc}", peer=str(address)) from exc
 
 
-def _establish(connection: Connection, proposal: AssociateRequest, address: Address) -> AssociationInfo:
+def _establish(
+    connection: Connection, proposal: AssociateRequest, address: Address, tls: TlsInfo | None
+) -> AssociationInfo:
     machine = connection.machine
     machine.associate(proposal)
     machine.connected()
@@ -262,7 +385,7 @@ def _establish(connection: Connection, proposal: AssociateRequest, address: Addr
     except DeadlineExceeded as exc:
         raise DeadlineExceeded(exc.operation, exc.seconds, peer=str(address)) from None
     if isinstance(event, AssociateConfirmation):
-        info = confirm(proposal, event.accept, (address.host, address.port))
+        info = confirm(proposal, event.accept, (address.host, address.port), tls=tls)
         try:
             connection.session.established(info)
         except ValueError as exc:
@@ -271,10 +394,21 @@ def _establish(connection: Connection, proposal: AssociateRequest, address: Addr
         return info
     if isinstance(event, AssociateRejected):
         reject = event.reject
-        raise AssociationRejected(reject.result, reject.source, reject.reason, str(reject), peer=str(address))
+        raise AssociationRejected(
+            reject.result,
+            reject.source,
+            reject.reason,
+            str(reject),
+            advice=reject.advice(proposal.called, proposal.calling),
+            peer=str(address),
+        )
     connection.end()
     if isinstance(event, Aborted):
+        if connection.transport.failure is not None:
+            raise TlsError(connection.transport.failure, peer=str(address))
         why = event.detail or ("aborted by us" if event.by_us else "aborted by the peer")
+        if tls is None and event.by_us and event.reason == _UNRECOGNIZED_PDU:
+            why += "; perhaps the peer expects TLS there"
         raise AssociationAborted(
             f"no association: {why}", source=event.source, reason_code=event.reason, peer=str(address)
         )

@@ -11,8 +11,9 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CCancelRequest, Message
 from pacskit.network.indications import Aborted, ReleaseConfirmation, ReleaseIndication
 from pacskit.network.machine import Machine, State
+from pacskit.network.secure import AnyTransport
 from pacskit.network.session import Session, SessionEvent
-from pacskit.network.transport import Pace, Transport
+from pacskit.network.transport import Pace
 
 __all__ = ["Connection"]
 
@@ -24,11 +25,22 @@ class Connection:
     for the next request.
     """
 
-    __slots__ = ("_events", "_last_id", "busy", "cancelled", "limits", "machine", "session", "timeouts", "transport")
+    __slots__ = (
+        "_current",
+        "_events",
+        "_last_id",
+        "busy",
+        "cancelled",
+        "limits",
+        "machine",
+        "session",
+        "timeouts",
+        "transport",
+    )
 
     def __init__(
         self,
-        transport: Transport,
+        transport: AnyTransport,
         *,
         is_requestor: bool,
         timeouts: Timeouts,
@@ -43,6 +55,13 @@ class Connection:
         self.busy = True
         self._events: deque[SessionEvent] = deque()
         self._last_id = 0
+        self._current = 0  # the message ID of the request that is being answered
+
+    @property
+    def ahead(self) -> int:
+        """How many requests may be read before the one at hand is answered; TCP holds back the rest."""
+        info = self.session.info
+        return 1 if info is None else min(max(1, info.max_performed), self.limits.max_async_ops)
 
     @property
     def peer(self) -> str | None:
@@ -135,8 +154,8 @@ class Connection:
 
     def poll(self) -> None:
         """Take in what has arrived already, without waiting; a C-CANCEL is noted, the rest is kept in order."""
-        if self._events:
-            return  # one message ahead is enough; TCP holds the peer back
+        if len(self._events) >= self.ahead:
+            return  # that is enough; TCP holds the peer back
         event = self._next()
         if event is None:
             count = self.transport.receive_ready(self.machine.framer.get_buffer())
@@ -149,14 +168,46 @@ class Connection:
             event = self._next()
         while event is not None:
             self.sort(event)
-            event = None if self._events else self._next()
+            event = None if len(self._events) >= self.ahead else self._next()
 
     def sort(self, event: SessionEvent) -> None:
-        """Note a C-CANCEL, keep anything else for the next `wait`."""
-        if isinstance(event, CCancelRequest):
-            self.cancelled.add(event.message_id_being_responded_to)
-        else:
+        """Note a C-CANCEL of what is not answered yet, keep anything else for the next `wait`."""
+        if not isinstance(event, CCancelRequest):
             self._events.append(event)
+        elif (wanted := event.message_id_being_responded_to) == self._current or any(
+            getattr(one, "message_id", None) == wanted for one in self._events
+        ):
+            self.cancelled.add(wanted)
+
+    def unread(self, events: list[SessionEvent]) -> None:
+        """Put ``events`` back for the next `wait`."""
+        self._events.extendleft(reversed(events))
+
+    def begin(self, message_id: int) -> None:
+        """Note which request is being answered now: cancels of those before it are of no interest any more."""
+        self.cancelled.discard(self._current)
+        self._current = message_id
+
+    def await_message(self, seconds: float) -> bool:
+        """Wait for an event without giving the peer up; return whether there is one for `wait`."""
+        end = time.monotonic() + seconds
+        while not self._events and self.is_open:
+            event = self._next()
+            if event is not None:
+                self._events.append(event)
+                break
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                count = self.transport.receive(self.machine.framer.get_buffer(), left)
+            except TimeoutError:
+                break
+            if count:
+                self.machine.framer.feed(count)
+            else:
+                self._end_of_input()
+        return bool(self._events)
 
     def is_cancelled(self, message_id: int) -> bool:
         """Whether a C-CANCEL for ``message_id`` has arrived."""
@@ -217,7 +268,7 @@ class Connection:
         if isinstance(event, Aborted):
             self.end()
             who = "we" if event.by_us else "the peer"
-            text = event.detail or f"{who} aborted"
+            text = self.transport.failure or event.detail or f"{who} aborted"
             raise AssociationAborted(
                 f"association aborted: {text}", source=event.source, reason_code=event.reason, peer=self.peer
             )

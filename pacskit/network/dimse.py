@@ -13,6 +13,7 @@ from pacskit.core.status import Status
 from pacskit_ext._dimse import Template
 
 if TYPE_CHECKING:
+    from pacskit.core.errors import DimseError
     from pacskit.network.negotiation import PresentationContext
 
 __all__ = [
@@ -82,9 +83,9 @@ class RequestMessage(Message):
 
     def response(self, status: int = Status.SUCCESS, *, data: Any = None, **values: Any) -> ResponseMessage:
         """Return the response to this request, with the IDs and UIDs copied and ``values`` set on top."""
-        cls, takes_instance = _RESPONSES[type(self)]
-        if takes_instance:
-            values.setdefault("affected_sop_instance_uid", self.sop_instance_uid)
+        cls, copied = _RESPONSES[type(self)]
+        for name in copied:
+            values.setdefault(name, self.sop_instance_uid if name == _INSTANCE else getattr(self, name))
         return cls(
             context=self.context,
             data=data,
@@ -93,6 +94,15 @@ class RequestMessage(Message):
             status=Status(status),
             **values,
         )
+
+    def refusal(self, error: DimseError) -> ResponseMessage:
+        """Return the response that says why: the status with its related fields (PS3.7 C.4)."""
+        values: dict[str, Any] = {"error_comment": error.comment, "error_id": error.error_id}
+        if error.offending:
+            values["offending_element"] = error.offending
+        if error.attributes and "attribute_identifier_list" in _RESPONSES[type(self)][0].__dataclass_fields__:
+            values["attribute_identifier_list"] = error.attributes
+        return self.response(error.status, **values)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -298,6 +308,7 @@ _PAIRS: tuple[tuple[type[RequestMessage], type[ResponseMessage]], ...] = (
     (NDeleteRequest, NDeleteResponse),
 )
 _MESSAGES: tuple[type[Message], ...] = (*(cls for pair in _PAIRS for cls in pair), CCancelRequest)
+_INSTANCE = "affected_sop_instance_uid"
 _NOT_CODED = frozenset({"context", "data", "error"})
 # Mandatory on the wire although they have a default here, because sending fills them in.
 _FILLED_IN = frozenset({"message_id"})
@@ -312,9 +323,10 @@ def _template(cls: type[Message]) -> Template:
     )
 
 
+# What a response repeats of its request: PS3.7 10.1 makes the type IDs mandatory with a reply, and allows them always.
+_COPIED = (_INSTANCE, "event_type_id", "action_type_id")
 _RESPONSES = {
-    request: (response, any(f.name == "affected_sop_instance_uid" for f in fields(response)))
-    for request, response in _PAIRS
+    request: (response, tuple(f.name for f in fields(response) if f.name in _COPIED)) for request, response in _PAIRS
 }
 TEMPLATES: dict[int, Template] = {cls.COMMAND_FIELD: _template(cls) for cls in _MESSAGES}
 

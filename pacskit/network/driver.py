@@ -15,6 +15,7 @@ from pacskit.network.dimse import (
     CGetRequest,
     CMoveRequest,
     Message,
+    NEventReportRequest,
     RequestMessage,
     ResponseMessage,
 )
@@ -32,10 +33,11 @@ from pacskit.network.flow import (
     Send,
     Service,
 )
+from pacskit.network.session import SessionEvent
 from pacskit.network.sink import Sink
 
 if TYPE_CHECKING:
-    from pacskit.network.negotiation import AssociationInfo
+    from pacskit.network.negotiation import AssociationInfo, PresentationContext
 
 __all__ = ["FlowDriver", "PeerHandle"]
 
@@ -90,42 +92,54 @@ class FlowDriver:
         info = self._connection.session.info
         if not isinstance(message, RequestMessage) or info is None or message.context is None:
             return None
-        service = self._service_for(message.sop_class_uid or "")
-        return None if service is None else service.sink(Request(message, message.context), info)
+        service = self._find(message, message.context)
+        if service is None:
+            return None
+        _check_operation(service, message)
+        return service.sink(Request(message, message.context), info)
+
+    def _find(self, message: RequestMessage, context: PresentationContext) -> Service | None:
+        """Return the service for the SOP class, or for the context's: it may be a meta SOP class (PS3.7 10.1)."""
+        service = self._service_for(context.served_as or message.sop_class_uid or "")
+        if service is None and context.abstract_syntax != message.sop_class_uid:
+            service = self._service_for(context.abstract_syntax)
+            return service if getattr(service, "by_context", False) else None
+        return service
 
     def answer(self, message: RequestMessage) -> None:
         """Serve ``message``; what goes wrong becomes a status, unless the association itself is gone."""
         connection = self._connection
-        connection.cancelled.clear()
+        connection.begin(message.message_id)
         self._answered = False
-        comment: str | None = None
+        refusal: DimseError | None = None
+        status = _FAILURES.get(type(message), Status.PROCESSING_FAILURE)
         try:
             if message.error is not None:
                 raise message.error
             self._serve(message)
-            status = _FAILURES.get(type(message), Status.PROCESSING_FAILURE)
             if not self._answered:
                 _log.error("a service ended without an answer to %s", type(message).__name__)
         except DimseError as exc:
-            status, comment = Status(exc.status), exc.comment
+            refusal = exc
         except LimitError as exc:
-            status, comment = Status.OUT_OF_RESOURCES, str(exc)
+            refusal = DimseError(Status.OUT_OF_RESOURCES, str(exc))
         except Exception as exc:
             if not connection.is_open:
                 raise
-            status = _FAILURES.get(type(message), Status.PROCESSING_FAILURE)
             _log.info("%s failed: %s", type(message).__name__, type(exc).__name__)
             _log.debug("the failure", exc_info=exc)
         if not self._answered:
-            self._send(Send(message.response(status, error_comment=comment)))
+            self._send(Send(message.response(status) if refusal is None else message.refusal(refusal)))
 
     def _serve(self, message: RequestMessage) -> None:
         info, context = self._connection.session.info, message.context
         if info is None or context is None:
             raise DimseError(Status.PROCESSING_FAILURE)
-        service = self._service_for(message.sop_class_uid or "")
-        if service is None or not context.as_scp:
+        service = self._find(message, context)
+        # Notifications come from the SCP of the class (PS3.7 10.1.1), everything else from its SCU.
+        if service is None or not (context.as_scp or isinstance(message, NEventReportRequest)):
             raise DimseError(Status.CLASS_NOT_SUPPORTED, "SOP class not supported here")
+        _check_operation(service, message)
         self._run(service.serve(Request(message, context, message.data), info))
 
     def _run(self, flow: Flow) -> None:
@@ -158,17 +172,29 @@ class FlowDriver:
         if not request.message_id:
             request.message_id = connection.next_message_id()
         connection.send(request)
-        while True:
-            event = connection.wait(connection.timeouts.dimse, "the response to a sub-operation")
-            if isinstance(event, ResponseMessage) and event.message_id_being_responded_to == request.message_id:
-                return event
-            if isinstance(event, CCancelRequest):
-                connection.sort(event)
-            else:
-                connection.fail(event)
+        held: list[SessionEvent] = []
+        try:
+            while True:
+                event = connection.wait(connection.timeouts.dimse, "the response to a sub-operation")
+                if isinstance(event, ResponseMessage) and event.message_id_being_responded_to == request.message_id:
+                    return event
+                if isinstance(event, CCancelRequest):
+                    connection.sort(event)
+                elif isinstance(event, RequestMessage) and len(held) < connection.ahead:
+                    held.append(event)  # the peer may go on asking: its window is not ours (PS3.7 D.3.3.3)
+                else:
+                    connection.fail(event)
+        finally:
+            connection.unread(held)
 
     def _open_peer(self, effect: Open) -> PeerHandle:
         return self._open(effect)
+
+
+def _check_operation(service: Service, message: RequestMessage) -> None:
+    operations = getattr(service, "operations", None)
+    if operations is not None and not isinstance(message, operations):
+        raise DimseError(Status.UNRECOGNIZED_OPERATION, "this SOP class has no such operation here")
 
 
 def _call(effect: Call) -> Any:

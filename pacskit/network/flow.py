@@ -144,8 +144,11 @@ Flow: TypeAlias = Generator[Effect, Any, None]
 class Service(Protocol):
     """One per family of SOP classes.
 
-    Two more attributes are read when they are there: ``transfer_syntaxes`` (a preference list, instead of the
-    server's) and ``scu_sop_classes`` (classes for which this service acts as SCU on the same association, as C-GET
+    More attributes are read when they are there: ``operations`` (a tuple of the request classes that it answers; others
+    are refused with 0x0211), ``by_context`` (whether it also answers for SOP classes that nobody registered in its
+    contexts, as those of a meta SOP class are), ``transfer_syntaxes`` (a preference list, instead of the server's),
+    ``extended`` (a method that is given a SOP class and the information of its extended negotiation, and returns the
+    answer or None) and ``scu_sop_classes`` (classes for which this service is SCU on the same association, as C-GET
     does for the storage classes; the role is then granted to a requestor that proposes to be SCP).
     """
 
@@ -195,6 +198,11 @@ class ServiceRegistry:
         if service is None and self._fallback is not None and self._accepts(sop_class):
             return self._fallback
         return service
+
+    def extend(self, sop_class: str, information: bytes) -> bytes | None:
+        """Return what its service answers to the extended negotiation of ``sop_class``."""
+        answer = getattr(self.get(sop_class), "extended", None)
+        return None if answer is None else answer(sop_class, information)
 
     def is_scu_of(self, sop_class: str) -> bool:
         """Whether some service acts as SCU of ``sop_class`` on an association that it accepted."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pacskit._version import __version__
 from pacskit.core.errors import ConfigurationError, NoPresentationContext
+from pacskit.core.uid import UID
 from pacskit.network.address import check_ae_title
 from pacskit.network.config import Limits
+from pacskit.network.identity import Identified, response_to
 from pacskit.network.pdu import (
     APPLICATION_CONTEXT,
     AssociateAccept,
@@ -25,6 +27,10 @@ from pacskit.network.pdu import (
     UserIdentity,
     UserInformation,
 )
+from pacskit.security.bindings import AeBinding, allows, binds
+
+if TYPE_CHECKING:
+    from pacskit.security.channel import TlsInfo
 
 __all__ = [
     "DEFAULT_TRANSFER_SYNTAXES",
@@ -52,10 +58,12 @@ DEFAULT_TRANSFER_SYNTAXES: tuple[str, ...] = (
     "1.2.840.10008.1.2.1.99",
     "1.2.840.10008.1.2.2",
 )
+STORAGE_SERVICE_CLASS = "1.2.840.10008.4.2"
 MIN_PDU = 7  # a fragment of one byte and its header
 MAX_CONTEXTS = 128  # ids are the odd numbers of one byte
 
 _RESULTS = {
+    -1: "not proposed yet",
     0: "accepted",
     1: "rejected by the user",
     2: "rejected, no reason given",
@@ -94,20 +102,34 @@ class PresentationContext:
     as_scu: bool = True
     as_scp: bool = False
     proposed: tuple[str, ...] = ()
+    note: str = ""
+    """What was irregular about the answer."""
+    served_as: str = ""
+    """The related general SOP class that it was accepted for, where it is not known itself (PS3.7 D.3.3.6)."""
 
     @property
     def is_accepted(self) -> bool:
         return self.result == 0
 
     @property
+    def decided_by(self) -> str:
+        """Who rejected it, in words: the peer's user or provider (PS3.8 9.3.3.2), or we for what it answered."""
+        if self.note:
+            return "we"
+        return "the peer" if self.result == 1 else "the peer's software"
+
+    @property
     def reason(self) -> str:
         """Why it was accepted or not, in words."""
-        return _RESULTS.get(self.result, f"result {self.result}")
+        return self.note or _RESULTS.get(self.result, f"result {self.result}")
 
 
 @dataclass(frozen=True, slots=True)
 class AssociationInfo:
-    """What was agreed, and with whom. ``contexts`` has the rejected ones too."""
+    """What was agreed, and with whom. ``contexts`` has the rejected ones too.
+
+    ``tls`` says what TLS came to, None without; ``identity`` who the authenticator found the user to be.
+    """
 
     calling: str
     called: str
@@ -117,11 +139,25 @@ class AssociationInfo:
     max_pdu: int
     peer_user: UserInformation
     async_window: AsyncWindow = field(default_factory=AsyncWindow)
+    tls: TlsInfo | None = None
+    identity: Identified | None = None
+    extended: Mapping[str, bytes] = field(default_factory=dict, hash=False)
+    """What the acceptor answered to SOP class extended negotiation (PS3.7 D.3.3.5)."""
 
     @property
     def peer_name(self) -> str:
         """The peer as ``AE@host:port``, for messages and logs."""
         return f"{self.called if self.is_requestor else self.calling}@{self.peer[0]}:{self.peer[1]}"
+
+    @property
+    def max_invoked(self) -> int:
+        """How many of our requests may be without an answer at a time (PS3.7 D.3.3.3); 0 for any number."""
+        return self.async_window.invoked if self.is_requestor else self.async_window.performed
+
+    @property
+    def max_performed(self) -> int:
+        """How many of the peer's requests may be without an answer at a time; 0 for any number."""
+        return self.async_window.performed if self.is_requestor else self.async_window.invoked
 
     @property
     def accepted(self) -> tuple[PresentationContext, ...]:
@@ -149,17 +185,24 @@ class AssociationInfo:
                 return context
         proposed = [c for c in self.contexts if c.abstract_syntax == sop_class]
         why = "; ".join(
-            f"context {c.id}: {c.reason}" + (f" in {c.transfer_syntax}" if c.is_accepted else "") for c in proposed
+            f"context {c.id}: {c.reason}" + (f" in {named(c.transfer_syntax)}" if c.is_accepted else "")
+            for c in proposed
         )
         raise NoPresentationContext(
-            f"no presentation context for {sop_class}"
-            + (f" in {transfer_syntax}" if transfer_syntax else "")
+            f"no presentation context for {named(sop_class)}"
+            + (f" in {named(transfer_syntax)}" if transfer_syntax else "")
             + f" ({why or 'not proposed'})",
             peer=self.peer_name,
         )
 
 
-def propose(
+def named(uid: str) -> str:
+    """Return a UID with its name, for messages."""
+    name = UID(uid).name
+    return f"{name} ({uid})" if name and name != uid else uid
+
+
+def propose(  # noqa: PLR0913 - keyword-only options
     called: str,
     calling: str,
     contexts: Proposals,
@@ -169,6 +212,7 @@ def propose(
     extended: Iterable[ExtendedItem] = (),
     common_extended: Iterable[CommonExtendedItem] = (),
     identity: UserIdentity | None = None,
+    window: AsyncWindow | None = None,
 ) -> AssociateRequest:
     """Build the A-ASSOCIATE-RQ for ``contexts``."""
     if not contexts:
@@ -192,6 +236,7 @@ def propose(
         max_length=limits.max_pdu,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
         implementation_version=IMPLEMENTATION_VERSION,
+        async_window=window,
         roles=tuple(RoleItem(str(uid), role.scu, role.scp) for uid, role in (roles or {}).items()),
         extended=tuple(extended),
         common_extended=tuple(common_extended),
@@ -206,7 +251,9 @@ class AcceptorPolicy:
 
     ``called`` are the titles that we answer to (empty: any), ``calling`` the patterns of those that may call (empty:
     anybody); ``serves`` says which transfer syntaxes, best first, do for a SOP class (None: not served); ``uses``
-    whether we act as SCU of it on an association that we accepted.
+    whether we act as SCU of it on an association that we accepted; ``bindings`` which certificates a calling title
+    belongs to; ``extend`` what we answer to the extended negotiation of a SOP class (None: nothing, which is the answer
+    of who does not know it).
     """
 
     serves: Callable[[str], Sequence[str] | None]
@@ -214,8 +261,10 @@ class AcceptorPolicy:
     use_syntaxes: Sequence[str] = DEFAULT_TRANSFER_SYNTAXES
     called: Sequence[str] = ()
     calling: Sequence[str] = ()
+    bindings: Sequence[AeBinding] = ()
+    extend: Callable[[str, bytes], bytes | None] = lambda uid, information: None
 
-    def refuse(self, request: AssociateRequest) -> AssociateReject | None:
+    def refuse(self, request: AssociateRequest, tls: TlsInfo | None = None) -> AssociateReject | None:
         """Return the reject that ``request`` gets, or None when it may go on (PS3.8 9.3.4)."""
         if not request.protocol_version & 1:
             return AssociateReject(1, 2, 2)
@@ -225,17 +274,42 @@ class AcceptorPolicy:
             return AssociateReject(1, 1, 7)
         if self.calling and not any(fnmatchcase(request.calling, pattern) for pattern in self.calling):
             return AssociateReject(1, 1, 3)
+        if not self._may_use(request.calling, tls):
+            return AssociateReject(1, 1, 3)
         if 0 < request.user.max_length < MIN_PDU:
             return AssociateReject(1, 1, 1)
         return None
 
+    def _may_use(self, calling: str, tls: TlsInfo | None) -> bool:
+        """Whether who holds this certificate may call itself so; a title that is bound is not used without one."""
+        if not binds(self.bindings, calling):
+            return True
+        return tls is not None and allows(self.bindings, calling, tls.certificate, tls.fingerprint)
+
 
 def accept(
-    request: AssociateRequest, policy: AcceptorPolicy, limits: Limits, peer: tuple[str, int]
+    request: AssociateRequest,
+    policy: AcceptorPolicy,
+    limits: Limits,
+    peer: tuple[str, int],
+    *,
+    tls: TlsInfo | None = None,
+    identity: Identified | None = None,
 ) -> tuple[AssociateAccept, AssociationInfo]:
     """Decide on each context by our own preference, and answer."""
     proposed = {role.sop_class_uid: role for role in request.user.roles}
-    contexts = tuple(_judge(item, proposed.get(item.abstract_syntax), policy) for item in request.contexts)
+    general = _general_classes(request, policy)
+    contexts = tuple(
+        _judge(item, proposed.get(item.abstract_syntax), policy, general.get(item.abstract_syntax, ""))
+        for item in request.contexts
+    )
+    accepted = {context.abstract_syntax for context in contexts if context.is_accepted}
+    extended = {
+        item.sop_class_uid: answer
+        for item in request.user.extended
+        if item.sop_class_uid in accepted
+        and (answer := policy.extend(item.sop_class_uid, item.information)) is not None
+    }
     # Roles are per SOP class: what no accepted context serves is turned down.
     roles = tuple(
         RoleItem(
@@ -246,13 +320,17 @@ def accept(
         for uid, role in proposed.items()
         if any(c.abstract_syntax == uid for c in contexts)
     )
-    window = None if request.user.async_window is None else AsyncWindow(1, 1)
+    asked = request.user.async_window
+    # We invoke one operation at a time, and perform them in the order of arrival.
+    window = None if asked is None else AsyncWindow(_lesser(asked.invoked, limits.max_async_ops), 1)
     user = UserInformation(
         max_length=limits.max_pdu,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
         implementation_version=IMPLEMENTATION_VERSION,
         async_window=window,
         roles=roles,
+        identity_response=response_to(request, identity),
+        extended=tuple(ExtendedItem(uid, information) for uid, information in extended.items()),
     )
     results = tuple(
         ContextResult(c.id, c.result, c.transfer_syntax if c.is_accepted else c.proposed[0]) for c in contexts
@@ -265,13 +343,28 @@ def accept(
         contexts=contexts,
         max_pdu=request.user.max_length,
         peer_user=request.user,
+        tls=tls,
+        identity=identity,
+        async_window=window or AsyncWindow(),
+        extended=extended,
     )
     return AssociateAccept(request.called, request.calling, results, user), info
 
 
-def _judge(item: ContextItem, role: RoleItem | None, policy: AcceptorPolicy) -> PresentationContext:
+def _general_classes(request: AssociateRequest, policy: AcceptorPolicy) -> dict[str, str]:
+    """Return the storage classes that we do not know, each with a related general one that we serve (PS3.4 B.3.1)."""
+    return {
+        item.sop_class_uid: general
+        for item in request.user.common_extended
+        if item.service_class_uid == STORAGE_SERVICE_CLASS
+        and policy.serves(item.sop_class_uid) is None
+        and (general := next((uid for uid in item.related if policy.serves(uid) is not None), ""))
+    }
+
+
+def _judge(item: ContextItem, role: RoleItem | None, policy: AcceptorPolicy, general: str) -> PresentationContext:
     uid = item.abstract_syntax
-    served = policy.serves(uid)
+    served = policy.serves(general or uid)
     as_scp = served is not None and (role is None or role.scu)
     as_scu = role is not None and role.scp and policy.uses(uid)
     transfer, result = "", 0
@@ -283,11 +376,20 @@ def _judge(item: ContextItem, role: RoleItem | None, policy: AcceptorPolicy) -> 
         result = 3 if served is None and not policy.uses(uid) else 1
     accepted = result == 0
     return PresentationContext(
-        item.id, uid, transfer, result, as_scu and accepted, as_scp and accepted, item.transfer_syntaxes
+        item.id,
+        uid,
+        transfer,
+        result,
+        as_scu and accepted,
+        as_scp and accepted,
+        item.transfer_syntaxes,
+        served_as=general if accepted else "",
     )
 
 
-def confirm(request: AssociateRequest, answer: AssociateAccept, peer: tuple[str, int]) -> AssociationInfo:
+def confirm(
+    request: AssociateRequest, answer: AssociateAccept, peer: tuple[str, int], *, tls: TlsInfo | None = None
+) -> AssociationInfo:
     """Read what the acceptor answered to our ``request``; contexts that it did not mention count as rejected."""
     results = {result.id: result for result in answer.contexts}
     wanted = {role.sop_class_uid: role for role in request.user.roles}
@@ -296,8 +398,10 @@ def confirm(request: AssociateRequest, answer: AssociateAccept, peer: tuple[str,
     for item in request.contexts:
         result = results.get(item.id, ContextResult(item.id, 2, ""))
         code = result.result
+        note = "" if item.id in results else "the peer did not answer it"
         if code == 0 and result.transfer_syntax not in item.transfer_syntaxes:
             code = 4  # an acceptor may only choose among what was proposed
+            note = f"the peer chose {named(result.transfer_syntax)}, which was not proposed"
         ours, theirs = wanted.get(item.abstract_syntax), given.get(item.abstract_syntax)
         # Without an answer the defaults hold: the requestor is SCU (PS3.7 D.3.3.4).
         as_scu = True if ours is None or theirs is None else ours.scu and theirs.scu
@@ -312,6 +416,7 @@ def confirm(request: AssociateRequest, answer: AssociateAccept, peer: tuple[str,
                 as_scu and ok,
                 as_scp and ok,
                 item.transfer_syntaxes,
+                note,
             )
         )
     return AssociationInfo(
@@ -322,4 +427,19 @@ def confirm(request: AssociateRequest, answer: AssociateAccept, peer: tuple[str,
         contexts=tuple(contexts),
         max_pdu=answer.user.max_length,
         peer_user=answer.user,
+        tls=tls,
+        async_window=_agreed(request.user.async_window, answer.user.async_window),
+        extended={item.sop_class_uid: item.information for item in answer.user.extended},
     )
+
+
+def _lesser(asked: int, allowed: int) -> int:
+    """Return the smaller window; 0 is unlimited (PS3.7 D.3.3.3.1)."""
+    return min(asked, allowed) if asked and allowed else asked or allowed
+
+
+def _agreed(asked: AsyncWindow | None, given: AsyncWindow | None) -> AsyncWindow:
+    """Return what holds: without an answer one at a time, and never more than was asked for."""
+    if asked is None or given is None:
+        return AsyncWindow()
+    return AsyncWindow(_lesser(asked.invoked, given.invoked), _lesser(asked.performed, given.performed))

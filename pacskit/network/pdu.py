@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pacskit.core.errors import DecodeError, EncodeError, LimitError, TruncatedError
 
@@ -79,6 +80,16 @@ class AssociateReject:
         result = {1: "permanent", 2: "transient"}.get(self.result, f"result {self.result}")
         reason = _REJECT_REASONS.get((self.source, self.reason), f"source {self.source}, reason {self.reason}")
         return f"{reason} ({result})"
+
+    def advice(self, called: str, calling: str) -> str:
+        """Say what the requestor may look at; nothing where the reason says it all."""
+        if (self.source, self.reason) == (1, 7):
+            return f"it does not answer to {called!r}: check its AE title"
+        if (self.source, self.reason) == (1, 3):
+            return f"it does not know {calling!r}: have this AE title entered there"
+        if self.source == 3:
+            return "it has no room now: try again later"
+        return "try again later" if self.result == 2 else ""
 
 
 _REJECT_REASONS = {
@@ -155,6 +166,31 @@ class UserIdentity:
     secondary: bytes = b""
     response_requested: bool = False
 
+    @classmethod
+    def user(cls, name: str, *, response: bool = False) -> UserIdentity:
+        """A user name; ``response`` asks the peer to confirm it."""
+        return cls(1, name.encode(), b"", response)
+
+    @classmethod
+    def passcode(cls, name: str, passcode: str, *, response: bool = False) -> UserIdentity:
+        """A user name and a passcode; send it over TLS only."""
+        return cls(2, name.encode(), passcode.encode(), response)
+
+    @classmethod
+    def kerberos(cls, ticket: bytes, *, response: bool = False) -> UserIdentity:
+        """A Kerberos service ticket."""
+        return cls(3, ticket, b"", response)
+
+    @classmethod
+    def saml(cls, assertion: str | bytes, *, response: bool = False) -> UserIdentity:
+        """A SAML assertion."""
+        return cls(4, assertion.encode() if isinstance(assertion, str) else assertion, b"", response)
+
+    @classmethod
+    def jwt(cls, token: str | bytes, *, response: bool = False) -> UserIdentity:
+        """A JSON web token."""
+        return cls(5, token.encode() if isinstance(token, str) else token, b"", response)
+
     def __repr__(self) -> str:  # a credential never reaches a log
         return f"UserIdentity(type={self.type})"
 
@@ -171,7 +207,7 @@ class UserInformation:
     extended: tuple[ExtendedItem, ...] = ()
     common_extended: tuple[CommonExtendedItem, ...] = ()
     identity: UserIdentity | None = None
-    identity_response: bytes | None = None
+    identity_response: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +332,9 @@ class _Cursor:
     def u16(self) -> int:
         return int.from_bytes(self.take(2), "big")
 
+    def view(self) -> bytes:
+        return self.data[self.pos : self.end]
+
     def rest(self) -> bytes:
         return self.take(self.end - self.pos)
 
@@ -341,7 +380,7 @@ def decode_associate(kind: int, data: bytes) -> AssociateRequest | AssociateAcce
         if item == 0x10:
             application = cursor.uid()
         elif item == 0x20 and kind == 1:
-            contexts.append(_decode_context(cursor))
+            contexts.append(_usual_context(cursor.view()) or _decode_context(cursor))
         elif item == 0x21 and kind == 2:
             results.append(_decode_result(cursor))
         elif item == 0x50:
@@ -358,6 +397,15 @@ def decode_associate(kind: int, data: bytes) -> AssociateRequest | AssociateAcce
 def _check_ids(ids: Sequence[int]) -> None:
     if any(not number & 1 for number in ids) or len(set(ids)) != len(ids):
         raise DecodeError("presentation context ids must be odd and different")
+
+
+@lru_cache(maxsize=1024)
+def _usual_context(raw: bytes) -> ContextItem | None:
+    """A context that a peer proposes every time; None for `_decode_context` to say what is wrong with it, and where."""
+    try:
+        return _decode_context(_Cursor(raw, 0, len(raw)))
+    except DecodeError:
+        return None
 
 
 def _decode_context(cursor: _Cursor) -> ContextItem:

@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
-import selectors
 import socket
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from pacskit.core.errors import ConfigurationError, NetworkError
+from pacskit.core.errors import ConfigurationError, NetworkError, TlsError
+from pacskit.core.events import EventBus
+from pacskit.network.acceptor import Acceptor
 from pacskit.network.address import check_ae_title
+from pacskit.network.admission import LOCAL_LIMIT_EXCEEDED, Admission, Gate
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.connection import Connection
 from pacskit.network.dimse import CCancelRequest, RequestMessage
 from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service, ServiceRegistry
-from pacskit.network.indications import AssociateIndication, ReleaseIndication
-from pacskit.network.machine import Machine
+from pacskit.network.identity import NOT_IDENTIFIED, Authenticator, identify
+from pacskit.network.indications import Aborted, AssociateIndication, ReleaseIndication
 from pacskit.network.negotiation import DEFAULT_TRANSFER_SYNTAXES, AcceptorPolicy, accept
+from pacskit.network.observe import connection_for
 from pacskit.network.pdu import AssociateReject
+from pacskit.network.secure import AnyTransport, SecureTransport
 from pacskit.network.session import SessionEvent
 from pacskit.network.transport import Transport
+
+if TYPE_CHECKING:
+    from pacskit.security.channel import TlsInfo
+    from pacskit.security.context import TlsContext
 
 __all__ = ["Server"]
 
 _log = logging.getLogger("pacskit.network")
-
-LOCAL_LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_EXHAUSTED_PAUSE = 1.0
-_MAX_REFUSALS = 64  # peers that are being told that there is no room; beyond that the connection is just closed
 
 
 class Server:
@@ -43,7 +45,11 @@ class Server:
 
     ``called`` are the AE titles that it answers to besides ``ae`` (None: any title), ``calling`` the patterns of the
     titles that may call (empty: anybody), ``transfer_syntaxes`` what it accepts, best first, where a service has no
-    list of its own. Port 0 lets the system choose; see ``address``.
+    list of its own. Port 0 lets the system choose; see ``address``. ``events`` is told what happens on associations.
+
+    With ``tls`` it speaks TLS on ``port``; with ``tls_port`` too it listens on both, with TLS on that one only. The
+    same ``tls`` serves for associations to peers whose address says ``tls:``, unless ``node_tls`` is given.
+    ``admission`` says who may connect, ``authenticator`` who the user has to be.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only options
@@ -58,8 +64,15 @@ class Server:
         called: Sequence[str] | None = (),
         calling: Sequence[str] = (),
         transfer_syntaxes: Sequence[str] = DEFAULT_TRANSFER_SYNTAXES,
+        tls: TlsContext | None = None,
+        tls_port: int | None = None,
+        node_tls: TlsContext | None = None,
+        admission: Admission | None = None,
+        authenticator: Authenticator | None = None,
+        events: EventBus | None = None,
     ) -> None:
         self.ae = check_ae_title(ae)
+        self.events = events
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self.services = services if isinstance(services, ServiceRegistry) else ServiceRegistry(services)
@@ -69,13 +82,25 @@ class Server:
         self.policy = AcceptorPolicy(
             serves=self._syntaxes_for,
             uses=self.services.is_scu_of,
+            extend=self.services.extend,
             use_syntaxes=self._syntaxes,
             called=() if called is None else (self.ae, *map(check_ae_title, called)),
             calling=tuple(calling),
+            bindings=() if tls is None else tls.bindings,
         )
-        self._where = (host, port)
-        self._listener: socket.socket | None = None
-        self._acceptor: _Acceptor | None = None
+        if tls is not None:
+            tls.check_server()
+        elif tls_port is not None:
+            raise ConfigurationError("a port for TLS needs certificates (tls=)")
+        self.authenticator = authenticator
+        self.node_tls = node_tls or tls
+        self._gate = Gate(admission or Admission())
+        # Where to listen, and with what TLS.
+        self._where = [(host, port, tls if tls_port is None else None)]
+        if tls_port is not None:
+            self._where.append((host, tls_port, tls))
+        self._listeners: list[socket.socket] = []
+        self._acceptor: Acceptor | None = None
         self._lock = threading.Lock()
         self._workers: set[_Worker] = set()
         self._drained = threading.Condition(self._lock)
@@ -85,9 +110,19 @@ class Server:
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens."""
-        if self._listener is None:
+        return self._address(0)
+
+    @property
+    def tls_address(self) -> tuple[str, int]:
+        """Where it listens with TLS."""
+        if self._where[-1][2] is None:
+            raise ConfigurationError("the server has no TLS")
+        return self._address(-1)
+
+    def _address(self, index: int) -> tuple[str, int]:
+        if not self._listeners:
             raise ConfigurationError("the server has not been started")
-        name = self._listener.getsockname()
+        name = self._listeners[index].getsockname()
         return name[0], name[1]
 
     @property
@@ -101,18 +136,27 @@ class Server:
 
     def start(self) -> Self:
         """Listen, and accept in a thread."""
-        if self._listener is not None:
+        if self._listeners:
             raise ConfigurationError("a server is started once")
-        family = socket.AF_INET6 if ":" in self._where[0] else socket.AF_INET
-        self._listener = socket.create_server(self._where, family=family, backlog=128)
-        self._acceptor = _Acceptor(self, self._listener)
+        opened: list[socket.socket] = []
+        try:
+            for host, port, _ in self._where:
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                opened.append(socket.create_server((host, port), family=family, backlog=128))
+        except OSError:
+            for listener in opened:
+                listener.close()
+            raise
+        self._listeners = opened
+        tls = {listener: where[2] for listener, where in zip(opened, self._where, strict=True)}
+        self._acceptor = Acceptor(self, tls)
         self._acceptor.start()
         return self
 
     def stop(self, grace: float = 1.5) -> None:
         """Stop accepting, end idle associations at once, give running operations ``grace`` seconds, then abort."""
         acceptor = self._acceptor
-        if acceptor is None or self._listener is None:
+        if acceptor is None:
             return
         with self._lock:
             self._stopping = True
@@ -136,7 +180,7 @@ class Server:
         return self._stopped.wait(seconds)
 
     def __enter__(self) -> Self:
-        return self if self._listener is not None else self.start()
+        return self if self._listeners else self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -149,135 +193,41 @@ class Server:
             return None
         return getattr(service, "transfer_syntaxes", None) or self._syntaxes
 
-    def _admit(self, sock: socket.socket, peer: tuple[str, int]) -> bool:
-        """Give ``sock`` a thread; False when there is no room for it."""
+    def admit(self, sock: socket.socket, peer: tuple[str, int], tls: TlsContext | None) -> AssociateReject | None:
+        """Give ``sock`` a thread, or return the reject that its peer gets; for the acceptor."""
         with self._lock:
-            if self._stopping or len(self._workers) >= self.limits.max_associations:
-                return False
-            worker = _Worker(self, sock, peer)
+            full = self._stopping or len(self._workers) >= self.limits.max_associations
+            reject = self._gate.enter(peer[0], full=full)
+            if reject is not None:
+                return reject
+            worker = _Worker(self, sock, peer, tls)
             self._workers.add(worker)
         try:
             worker.start()
         except RuntimeError:  # the system has no more threads for us
             self._leave(worker)
-            return False
-        return True
+            return LOCAL_LIMIT_EXCEEDED
+        return None
 
     def _leave(self, worker: _Worker) -> None:
         with self._lock:
-            self._workers.discard(worker)
+            if worker in self._workers:
+                self._workers.discard(worker)
+                self._gate.leave(worker.peer[0])
             self._drained.notify_all()
-
-
-class _Acceptor(threading.Thread):
-    """Accepts connections, and tells those for which there is no room so, all in one thread."""
-
-    def __init__(self, server: Server, listener: socket.socket) -> None:
-        super().__init__(name=f"pacskit-accept-{server.ae}", daemon=True)
-        self._server = server
-        self._listener = listener
-        self._listener.setblocking(False)
-        self._wake, self._waker = socket.socketpair()
-        self._selector = selectors.DefaultSelector()
-        self._refusals: dict[socket.socket, Machine] = {}
-        self._resume: float | None = None  # when to accept again after the descriptors ran out
-
-    def stop(self) -> None:
-        with contextlib.suppress(OSError):
-            self._waker.send(b"\0")
-
-    def run(self) -> None:
-        selector = self._selector
-        selector.register(self._listener, selectors.EVENT_READ)
-        selector.register(self._wake, selectors.EVENT_READ)
-        try:
-            while not self._server.is_stopping:
-                for key, _ in selector.select(self._next_deadline()):
-                    if key.fileobj is self._listener:
-                        self._accept()
-                    elif key.fileobj is not self._wake:
-                        self._refuse(key.fileobj)  # type: ignore[arg-type]
-                self._expire()
-        finally:
-            for sock in [*self._refusals, self._listener, self._wake, self._waker]:
-                sock.close()
-            selector.close()
-
-    def _accept(self) -> None:
-        try:
-            sock, peer = self._listener.accept()
-        except BlockingIOError:
-            return
-        except OSError as exc:
-            _log.warning("a connection could not be accepted: %s", exc.strerror)
-            if exc.errno in _EXHAUSTED:  # it would be reported as ready again and again
-                self._selector.unregister(self._listener)
-                self._resume = time.monotonic() + _EXHAUSTED_PAUSE
-            return
-        if self._server._admit(sock, (peer[0], peer[1])):
-            return
-        _log.warning("no room for an association from %s:%d", peer[0], peer[1])
-        if len(self._refusals) >= _MAX_REFUSALS:
-            sock.close()
-            return
-        sock.setblocking(False)
-        machine = Machine(is_requestor=False, limits=self._server.limits, timeouts=self._server.timeouts)
-        machine.accepted()
-        self._refusals[sock] = machine
-        self._selector.register(sock, selectors.EVENT_READ)
-
-    def _next_deadline(self) -> float | None:
-        deadlines = [m.artim_deadline for m in self._refusals.values() if m.artim_deadline is not None]
-        if self._resume is not None:
-            deadlines.append(self._resume)
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-
-    def _expire(self) -> None:
-        now = time.monotonic()
-        if self._resume is not None and self._resume <= now:
-            self._resume = None
-            self._selector.register(self._listener, selectors.EVENT_READ)
-        for sock, machine in list(self._refusals.items()):
-            if machine.artim_deadline is not None and machine.artim_deadline <= now:
-                self._drop(sock)
-
-    def _refuse(self, sock: socket.socket) -> None:
-        machine = self._refusals[sock]
-        try:
-            count = sock.recv_into(machine.framer.get_buffer())
-            if count == 0:
-                self._drop(sock)
-                return
-            machine.framer.feed(count)
-            while (event := machine.next_indication()) is not None:
-                if isinstance(event, AssociateIndication):
-                    machine.reject(LOCAL_LIMIT_EXCEEDED)
-            output = b"".join(machine.take_output())
-            if machine.close_wanted:
-                self._drop(sock)
-            elif output:
-                sock.send(output)  # ten bytes into an empty buffer
-                sock.shutdown(socket.SHUT_WR)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._drop(sock)
-
-    def _drop(self, sock: socket.socket) -> None:
-        self._selector.unregister(sock)
-        del self._refusals[sock]
-        sock.close()
 
 
 class _Worker(threading.Thread):
     """Serves one association."""
 
-    def __init__(self, server: Server, sock: socket.socket, peer: tuple[str, int]) -> None:
+    def __init__(self, server: Server, sock: socket.socket, peer: tuple[str, int], tls: TlsContext | None) -> None:
         super().__init__(name=f"pacskit-association-{peer[0]}:{peer[1]}", daemon=True)
+        self.peer = peer
         self._server = server
-        self._peer = peer
         self._socket = sock
-        self._transport: Transport | None = None
+        self._tls = tls
+        self._secured: TlsInfo | None = None
+        self._transport: AnyTransport | None = None
         self._connection: Connection | None = None
 
     def interrupt(self, *, hard: bool) -> None:
@@ -289,24 +239,40 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         server = self._server
         try:
-            self._transport = Transport(self._socket)
-            self._connection = Connection(
-                self._transport, is_requestor=False, timeouts=server.timeouts, limits=server.limits
+            transport = self._connected()
+            self._connection = connection_for(
+                transport,
+                is_requestor=False,
+                timeouts=server.timeouts,
+                limits=server.limits,
+                events=server.events,
+                ends=None if server.events is None else transport.ends(),
             )
             driver = FlowDriver(self._connection, server.services.get, self._open_peer)
             if self._establish(self._connection):
                 self._serve(self._connection, driver)
             self._connection.end()
+        except TlsError as exc:
+            _log.warning("no TLS with %s:%d: %s", *self.peer, exc)
         except NetworkError as exc:
-            _log.info("association from %s:%d ended: %s", *self._peer, exc)
+            _log.info("association from %s:%d ended: %s", *self.peer, exc)
         except OSError as exc:
-            _log.info("association from %s:%d ended: %s", *self._peer, exc.strerror)
+            _log.info("association from %s:%d ended: %s", *self.peer, exc.strerror)
         except Exception as exc:
-            _log.error("association from %s:%d failed: %s", *self._peer, type(exc).__name__)
+            _log.error("association from %s:%d failed: %s", *self.peer, type(exc).__name__)
             _log.debug("the failure", exc_info=exc)
         finally:
             self._close()
             server._leave(self)
+
+    def _connected(self) -> AnyTransport:
+        """Return the connection, after the TLS handshake where there is one; it takes the time of nobody else."""
+        plain = self._transport = Transport(self._socket)
+        if self._tls is None:
+            return plain
+        secure = self._transport = SecureTransport(plain, self._tls.server())
+        self._secured = secure.handshake(self._server.timeouts.handshake)
+        return secure
 
     def _close(self) -> None:
         connection = self._connection
@@ -324,6 +290,7 @@ class _Worker(threading.Thread):
             roles=effect.roles,
             timeouts=self._server.timeouts,
             limits=self._server.limits,
+            tls=self._server.node_tls if effect.address.tls else None,
         )
 
     def _establish(self, connection: Connection) -> bool:
@@ -331,15 +298,22 @@ class _Worker(threading.Thread):
         machine.accepted()
         # Idle until it asks: a server that stops need not wait for a peer that has said nothing.
         event = self._wait_idle(connection, server.timeouts.acse)
+        if isinstance(event, Aborted):
+            _log.info("no association with %s:%d: %s", *self.peer, connection.transport.failure or event.detail)
         if not isinstance(event, AssociateIndication):
             return False
-        reject = server.policy.refuse(event.request)
+        request, tls = event.request, self._secured
+        reject = server.policy.refuse(request, tls)
+        identity = None
+        if reject is None and server.authenticator is not None:
+            identity = identify(server.authenticator, request, self.peer, tls)
+            reject = NOT_IDENTIFIED if identity is None else None
         if reject is not None:
-            _log.info("association from %s:%d rejected: %s", *self._peer, reject)
+            _log.info("association of %s at %s:%d rejected: %s", request.calling, *self.peer, reject)
             machine.reject(reject)
             connection.flush()
             return False
-        answer, info = accept(event.request, server.policy, server.limits, self._peer)
+        answer, info = accept(request, server.policy, server.limits, self.peer, tls=tls, identity=identity)
         connection.session.established(info)
         machine.accept(answer)
         connection.flush()

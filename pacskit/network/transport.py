@@ -44,7 +44,16 @@ class Pace:
 class Transport:
     """One connected socket. Belongs to one thread, except for `interrupt`."""
 
-    __slots__ = ("_receive_within", "_recv_into", "_send_within", "_setsockopt", "_socket", "closed", "interrupted")
+    __slots__ = (
+        "_receive_within",
+        "_recv_into",
+        "_send_within",
+        "_setsockopt",
+        "_socket",
+        "closed",
+        "failure",
+        "interrupted",
+    )
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(None)
@@ -57,6 +66,12 @@ class Transport:
         self._send_within: float | None = None
         self.closed = False
         self.interrupted = False
+        self.failure: str | None = None  # why it came to its end before its time; TLS has reasons, TCP has none
+
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Return our address and the peer's."""
+        ours, theirs = self._socket.getsockname(), self._socket.getpeername()
+        return (ours[0], ours[1]), (theirs[0], theirs[1])
 
     def _arm(self, option: int, seconds: float | None) -> None:
         if _KERNEL_TIMEOUTS:

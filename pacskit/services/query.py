@@ -15,6 +15,7 @@ from pacskit.network.dimse import CFindRequest
 from pacskit.network.flow import END, Call, Cancelled, Flow, Next, Request, Send
 from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
 from pacskit.services.events import FindEvent
+from pacskit.services.extended import ARCHIVE_QUERY, QueryNegotiation
 from pacskit.services.sop_classes import MODEL_OF, MODELS, QueryModel
 from pacskit.storage import FindOptions, Match, Store
 
@@ -30,22 +31,31 @@ class QueryService(IdentifierService):
     """Answers C-FIND from a `Store`; ``ae`` is the Retrieve AE Title of the answers."""
 
     sop_classes = _FIND
+    operations = (CFindRequest,)
 
     def __init__(self, store: Store, *, ae: str) -> None:
         self._store = store
-        self._options = FindOptions(retrieve_ae_title=ae)
+        self._ae = ae
 
-    def _matches(self, model: QueryModel, identifier: Dataset) -> Iterator[Match]:
+    def extended(self, sop_class: str, information: bytes) -> bytes:
+        """Agree to what the index does (PS3.4 C.5.1.1)."""
+        return QueryNegotiation.decode(information).agreed(ARCHIVE_QUERY).encode()
+
+    def _matches(self, model: QueryModel, identifier: Dataset, agreed: bytes) -> Iterator[Match]:
         level = level_of(identifier, model.levels)
+        wanted = QueryNegotiation.decode(agreed)
+        options = FindOptions(wanted.combined_datetime, wanted.relational, self._ae)
         try:
-            return self._store.find(level, model.name, identifier, self._options)
+            return self._store.find(level, model.name, identifier, options)
         except Exception as error:
             raise failure(error) from error
 
     def serve(self, request: Request, association: AssociationInfo) -> Flow:
         command, syntax = request.command, request.context.transfer_syntax
         identifier = read_identifier(request)
-        matches = yield Call(self._matches, MODEL_OF[command.affected_sop_class_uid], identifier)
+        sop_class = command.affected_sop_class_uid
+        agreed = association.extended.get(sop_class, b"")
+        matches = yield Call(self._matches, MODEL_OF[sop_class], identifier, agreed)
         pending = Status.PENDING
         try:
             while (match := (yield Next(matches))) is not END:
@@ -69,6 +79,7 @@ class AnsweringService(IdentifierService):
     """
 
     sop_classes = _FIND
+    operations = (CFindRequest,)
 
     def __init__(
         self,

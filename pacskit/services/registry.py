@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pacskit.network.address import Address
 from pacskit.network.flow import Service, ServiceRegistry
+from pacskit.services.outgoing import Transcode
 from pacskit.services.query import QueryService
 from pacskit.services.retrieve import GetService, MoveService
 from pacskit.services.sop_classes import is_unknown
@@ -31,15 +32,20 @@ def registry_for(
 
 
 def archive_services(
-    store: Store, *, ae: str, resolve: Callable[[str], Address | None], accept_unknown: bool = False
+    store: Store,
+    *,
+    ae: str,
+    resolve: Callable[[str], Address | None],
+    accept_unknown: bool = False,
+    transcode: Transcode = Transcode.LOSSLESS,
 ) -> ServiceRegistry:
     """Return what an archive answers: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET over one store."""
     return registry_for(
         [
             VerificationService(),
             QueryService(store, ae=ae),
-            MoveService(store, ae=ae, resolve=resolve),
-            GetService(store),
+            MoveService(store, ae=ae, resolve=resolve, transcode=transcode),
+            GetService(store, transcode=transcode),
         ],
         storage=StorageService(store),
         accept_unknown=accept_unknown,

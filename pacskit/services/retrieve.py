@@ -17,12 +17,14 @@ from pacskit.core.errors import (
     PacsError,
 )
 from pacskit.core.status import Status
+from pacskit.core.uid import UID
 from pacskit.encoding import encode
 from pacskit.network.address import Address
-from pacskit.network.dimse import CStoreRequest, ResponseMessage
+from pacskit.network.dimse import CGetRequest, CMoveRequest, CStoreRequest, ResponseMessage
 from pacskit.network.flow import Call, Cancelled, Close, Effect, Flow, Open, Peer, Perform, PerformOn, Request, Send
 from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
-from pacskit.services.outgoing import batches, choose, payload
+from pacskit.services.extended import ARCHIVE_RETRIEVE, RetrieveNegotiation
+from pacskit.services.outgoing import SpooledSource, Transcode, batches, choose, payload
 from pacskit.services.sop_classes import MODEL_OF, MODELS, STORAGE
 from pacskit.storage import Model, Opened, Store, StoredInstance
 
@@ -33,6 +35,7 @@ __all__ = ["GetService", "MoveService"]
 
 _log = logging.getLogger("pacskit.services")
 
+_COMMENT: Final = 64  # characters of Error Comment, an LO
 _MAX_LIST: Final = 65_000  # bytes: an explicit UI has a length of 16 bits
 _KEYS: Final = {
     Level.PATIENT: ("PatientID", "patient_id"),
@@ -53,6 +56,7 @@ class _Retrieval:
     completed: int = 0
     warning: int = 0
     failed: list[str] = field(default_factory=list)
+    why: str | None = None
 
     def __post_init__(self) -> None:
         self.remaining = len(self.instances)
@@ -100,12 +104,19 @@ class _Retrieval:
             return self.response(Status.SUB_OPERATIONS_WARNING if self.warning else Status.SUCCESS)
         if self.completed or self.warning:
             return self.response(Status.SUB_OPERATIONS_WARNING)
-        return self.response(Status.OUT_OF_RESOURCES_SUB_OPERATIONS, "no sub-operation could be performed")
+        return self.response(
+            Status.OUT_OF_RESOURCES_SUB_OPERATIONS, (self.why or "no sub-operation could be performed")[:_COMMENT]
+        )
 
 
 class _RetrieveService(IdentifierService):
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, transcode: Transcode = Transcode.LOSSLESS) -> None:
         self._store = store
+        self._policy = Transcode(transcode)
+
+    def extended(self, sop_class: str, information: bytes) -> bytes:
+        """Agree to relational retrieval, which is what is done always (PS3.4 C.5.2.1)."""
+        return RetrieveNegotiation.decode(information).agreed(ARCHIVE_RETRIEVE).encode()
 
     def _locate(self, request: Request) -> list[StoredInstance]:
         """Return what the unique keys of the identifier name; keys above the level narrow it (PS3.4 C.4.2.2.1)."""
@@ -135,17 +146,18 @@ class _RetrieveService(IdentifierService):
         originator: dict[str, Any],
     ) -> Generator[Effect, Any, int]:
         """Send one instance; return the status of its sub-operation. What is wrong with one does not end the others."""
+        data: Any = None
         try:
             opened: Opened = yield Call(self._store.open, instance)
             with opened:
                 instance = opened.instance  # a newer one, where it has been replaced since it was located
-                context = choose(info, instance.sop_class_uid, instance.transfer_syntax_uid)
+                context = choose(info, instance.sop_class_uid, instance.transfer_syntax_uid, self._policy)
                 data = yield Call(
                     payload, opened.file, instance.offset, instance.length, instance.transfer_syntax_uid, context
                 )
                 request = CStoreRequest(
                     affected_sop_class_uid=instance.sop_class_uid,
-                    affected_sop_instance_uid=instance.sop_instance_uid,
+                    affected_sop_instance_uid=_uid_of(data) or instance.sop_instance_uid,
                     priority=retrieval.request.command.priority,
                     context=context,
                     data=data,
@@ -155,12 +167,17 @@ class _RetrieveService(IdentifierService):
                 return response.status
         except NoPresentationContext as error:
             _log.info("SOP instance %s: %s", instance.sop_instance_uid, error)
+            retrieval.why = f"{UID(instance.transfer_syntax_uid).name[:28]} not accepted; transcode={self._policy}"
             return Status.DOES_NOT_MATCH_CLASS
         except NetworkError:
             raise
         except (EncodeError, PacsError, OSError, EOFError) as error:
             _log.error("SOP instance %s cannot be sent: %s", instance.sop_instance_uid, type(error).__name__)
+            retrieval.why = f"an instance cannot be sent: {type(error).__name__}"
             return Status.UNABLE_TO_PROCESS
+        finally:
+            if isinstance(data, SpooledSource):
+                data.close()
 
     def _is_cancelled(self, retrieval: _Retrieval) -> Generator[Effect, Any, bool]:
         """Look for a C-CANCEL, and give the final answer if there was one."""
@@ -168,6 +185,11 @@ class _RetrieveService(IdentifierService):
         if cancelled:
             yield Send(retrieval.response(Status.CANCEL))
         return cancelled
+
+
+def _uid_of(data: Any) -> str | None:
+    """The SOP Instance UID of what was converted."""
+    return data.sop_instance_uid if isinstance(data, SpooledSource) else None
 
 
 def _values(identifier: Dataset, keyword: str) -> list[str]:
@@ -180,9 +202,17 @@ class MoveService(_RetrieveService):
     """Answers C-MOVE: sends instances to the AE that ``resolve`` finds for the move destination."""
 
     sop_classes = tuple(str(model.move) for model in MODELS)
+    operations = (CMoveRequest,)
 
-    def __init__(self, store: Store, *, ae: str, resolve: Callable[[str], Address | None]) -> None:
-        super().__init__(store)
+    def __init__(
+        self,
+        store: Store,
+        *,
+        ae: str,
+        resolve: Callable[[str], Address | None],
+        transcode: Transcode = Transcode.LOSSLESS,
+    ) -> None:
+        super().__init__(store, transcode=transcode)
         self._ae = ae
         self._resolve = resolve
 
@@ -193,7 +223,7 @@ class MoveService(_RetrieveService):
             raise DimseError(Status.MOVE_DESTINATION_UNKNOWN, "the move destination is not known here")
         instances = yield Call(self._locate, request)
         retrieval = _Retrieval(request, association, instances)
-        for batch in batches(instances, _kind):
+        for batch in batches(instances, _kind, self._policy):
             try:
                 peer: Peer = yield Open(address, batch.contexts, self._ae)
             except NetworkError as error:
@@ -239,9 +269,12 @@ class GetService(_RetrieveService):
     """Answers C-GET: sends instances on the association that asked, in contexts whose SCP role the peer took."""
 
     sop_classes = tuple(str(model.get) for model in MODELS)
+    operations = (CGetRequest,)
 
-    def __init__(self, store: Store, *, storage: tuple[str, ...] = STORAGE) -> None:
-        super().__init__(store)
+    def __init__(
+        self, store: Store, *, storage: tuple[str, ...] = STORAGE, transcode: Transcode = Transcode.LOSSLESS
+    ) -> None:
+        super().__init__(store, transcode=transcode)
         self.scu_sop_classes = storage
 
     def serve(self, request: Request, association: AssociationInfo) -> Flow:

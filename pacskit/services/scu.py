@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Priority
-from pacskit.core.errors import DecodeError, DimseError, EncodeError, NetworkError, NoPresentationContext
+from pacskit.core.errors import DecodeError, DimseError, EncodeError, NoPresentationContext
 from pacskit.core.status import Status
 from pacskit.core.uids import Verification
 from pacskit.encoding import TransferSyntax, decode, encode
@@ -28,13 +29,15 @@ from pacskit.network.dimse import (
 from pacskit.network.flow import Request
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext
 from pacskit.services.events import StoreEvent
-from pacskit.services.outgoing import batches, choose, payload
+from pacskit.services.outgoing import SpooledSource, Transcode, batches, choose, dataset_payload, payload
 from pacskit.services.storage import ReceivingService
 
-__all__ = ["Progress", "Sent", "Source", "echo", "get", "move", "store"]
+__all__ = ["Progress", "Sent", "Source", "echo", "examine", "get", "move", "store"]
 
 Source = str | Path | Dataset
 
+# What is wrong with one instance and does not end the others.
+_ITS_OWN: Final = (NoPresentationContext, EncodeError, DecodeError, OSError, EOFError)
 _AT_ONCE: Final = 2000  # files whose heads are read before the first of them goes out
 
 
@@ -98,25 +101,34 @@ def _checked(response: ResponseMessage, service: str | None, association: Associ
 # Store
 
 
-def store(lease: Lease, sources: Iterable[Source], *, priority: int = Priority.MEDIUM) -> Generator[Sent, None, None]:
-    """Send instances, files as they are on disk; iterate over the outcomes, in the order of the sources where one
-    association does for them. An outcome that is a failure does not end the iteration, a lost association does."""
+def store(
+    lease: Lease,
+    sources: Iterable[Source],
+    *,
+    priority: int = Priority.MEDIUM,
+    transcode: Transcode = Transcode.LOSSLESS,
+    window: int = 1,
+) -> Generator[Sent, None, None]:
+    """Send instances, files as they are on disk where the peer takes them so; iterate over the outcomes, in the order
+    of the sources where one association does for them and one at a time is under way, else as they complete. An
+    outcome that is a failure does not end the iteration, a lost association does."""
+    policy = Transcode(transcode)
     pending = iter(sources)
-    while window := list(islice(pending, _AT_ONCE)):
+    while some := list(islice(pending, _AT_ONCE)):
         items: list[_Item] = []
-        for source in window:
-            found = _examine(source)
+        for source in some:
+            found = examine(source)
             if isinstance(found, Sent):
                 yield found
             else:
                 items.append(found)
-        for batch in batches(items, lambda item: item.kind):
+        for batch in batches(items, lambda item: item.kind, policy):
             with lease(batch.contexts) as association:
-                for item in batch.items:
-                    yield _send(association, item, priority)
+                yield from _Sending(association, priority, policy).send(batch.items, window)
 
 
-def _examine(source: Source) -> _Item | Sent:
+def examine(source: Source) -> _Item | Sent:
+    """Look at what is to be sent: its SOP class, UID and transfer syntax, or why it cannot be."""
     if isinstance(source, Dataset):
         syntax = source.file_meta.get("TransferSyntaxUID") or source.transfer_syntax
         sop_class, instance = (str(source.get(keyword) or "") for keyword in ("SOPClassUID", "SOPInstanceUID"))
@@ -131,44 +143,76 @@ def _examine(source: Source) -> _Item | Sent:
     return _Item(source, str(head.sop_class_uid), str(head.sop_instance_uid), str(head.transfer_syntax), head)
 
 
-def _send(association: Association, item: _Item, priority: int) -> Sent:
-    def unsent(status: Status, error: Exception) -> Sent:
-        return Sent(item.source, status, item.sop_instance_uid, error=error)
+class _Sending:
+    """Instances on their way on one association."""
 
-    try:
-        context = choose(association.info, item.sop_class_uid, item.transfer_syntax)
-    except NoPresentationContext as error:
-        return unsent(Status.CLASS_NOT_SUPPORTED, error)
-    request = CStoreRequest(
-        affected_sop_class_uid=item.sop_class_uid,
-        affected_sop_instance_uid=item.sop_instance_uid,
-        priority=priority,
-        context=context,
-    )
-    try:
-        if isinstance(item.source, Dataset):
-            data = encode(item.source, context.transfer_syntax)
-            response, size = association.perform(request, data), len(data)
-        else:
-            response, size = _send_file(association, item, request, context)
-    except NetworkError:
-        raise
-    except (EncodeError, DecodeError, OSError, EOFError) as error:
-        if not association.is_open:  # half of it was out
-            raise
-        return unsent(Status.CANNOT_UNDERSTAND, error)
-    return Sent(item.source, Status(response.status), item.sop_instance_uid, size)
+    def __init__(self, association: Association, priority: int, policy: Transcode) -> None:
+        self._association = association
+        self._priority = priority
+        self._policy = policy
+        self._under_way: dict[int, tuple[_Item, int, str]] = {}
+        self._unsent: deque[Sent] = deque()
+
+    def send(self, items: list[_Item], window: int) -> Generator[Sent, None, None]:
+        """Yield what becomes of ``items``; those that could not be sent in their place."""
+        with (
+            closing(self._requests(items)) as requests,
+            closing(self._association.perform_all(requests, window=window)) as outcomes,
+        ):
+            for request, outcome in outcomes:
+                if isinstance(outcome, ResponseMessage) and outcome.is_pending:
+                    continue  # which C-STORE does not have
+                while self._unsent:
+                    yield self._unsent.popleft()
+                item, size, uid = self._under_way.pop(id(request))
+                if isinstance(outcome, ResponseMessage):
+                    yield Sent(item.source, Status(outcome.status), uid, size)
+                elif isinstance(outcome, _ITS_OWN):
+                    yield _unsent(item, outcome)
+                else:
+                    raise outcome
+        yield from self._unsent
+
+    def _requests(self, items: list[_Item]) -> Generator[CStoreRequest, None, None]:
+        """Yield the requests, each with its file open until the next one is asked for."""
+        for item in items:
+            try:
+                context = choose(self._association.info, item.sop_class_uid, item.transfer_syntax, self._policy)
+                with ExitStack() as stack:
+                    data, size, uid = _payload(item, context, stack)
+                    request = CStoreRequest(
+                        affected_sop_class_uid=item.sop_class_uid,
+                        affected_sop_instance_uid=uid,
+                        priority=self._priority,
+                        context=context,
+                        data=data,
+                    )
+                    self._under_way[id(request)] = item, size, uid
+                    yield request
+            except _ITS_OWN as error:
+                self._unsent.append(_unsent(item, error))
 
 
-def _send_file(
-    association: Association, item: _Item, request: CStoreRequest, context: PresentationContext
-) -> tuple[ResponseMessage, int]:
+def _unsent(item: _Item, error: Exception) -> Sent:
+    refused = isinstance(error, NoPresentationContext)
+    status = Status.CLASS_NOT_SUPPORTED if refused else Status.CANNOT_UNDERSTAND
+    return Sent(item.source, status, item.sop_instance_uid, error=error)
+
+
+def _payload(item: _Item, context: PresentationContext, stack: ExitStack) -> tuple[Any, int, str]:
+    """Return the data set as it goes out in ``context``, its length and its UID then; ``stack`` closes the file."""
+    if isinstance(item.source, Dataset):
+        data, uid = dataset_payload(item.source, context)
+        return data, len(data), uid
     head = item.head
     if head is None:
         raise EOFError("there is no file")
-    with open(head.path, "rb", buffering=0) as file:
-        data = payload(file, head.offset, head.length, head.transfer_syntax, context)
-        return association.perform(request, data), head.length
+    file = stack.enter_context(open(head.path, "rb", buffering=0))  # noqa: SIM115 - closed by the stack
+    data = payload(file, head.offset, head.length, head.transfer_syntax, context)
+    if not isinstance(data, SpooledSource):
+        return data, head.length, item.sop_instance_uid
+    stack.callback(data.close)
+    return data, data.length or 0, data.sop_instance_uid or item.sop_instance_uid
 
 
 # Retrieve

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pacskit.core.errors import DimseError
 from pacskit.core.status import Status
+from pacskit.network.dimse import CStoreRequest
 from pacskit.network.flow import Call, Effect, Flow, Request, Send
 from pacskit.network.sink import Sink, SpooledSink
 from pacskit.services.base import failure, require_scp
+from pacskit.services.extended import ARCHIVE_STORAGE
 from pacskit.services.sop_classes import STORAGE, STORAGE_SYNTAXES
 from pacskit.storage import Ingest, Outcome, Store, Stored
 
 if TYPE_CHECKING:
-    from pacskit.network.dimse import CStoreRequest
     from pacskit.network.negotiation import AssociationInfo
 
 __all__ = ["ReceivingService", "StorageService"]
@@ -55,6 +56,7 @@ class StorageService:
     """Keeps what it is sent in a `Store`, byte for byte, and answers once it would survive the end of the process."""
 
     transfer_syntaxes: tuple[str, ...] = STORAGE_SYNTAXES
+    operations: ClassVar = (CStoreRequest,)
 
     def __init__(
         self,
@@ -66,6 +68,10 @@ class StorageService:
         self.sop_classes = tuple(sop_classes)
         self._store = store
         self._on_stored = on_stored
+
+    def extended(self, sop_class: str, information: bytes) -> bytes:
+        """Say that everything is kept as it came (level 2, PS3.4 B.3.1)."""
+        return ARCHIVE_STORAGE.encode()
 
     def sink(self, request: Request, association: AssociationInfo) -> Sink | None:
         """Open a staging file before the first byte arrives."""
@@ -94,9 +100,9 @@ class StorageService:
             if self._on_stored is not None and stored is not None:
                 yield Call(self._on_stored, stored, association)
             yield Send(request.command.response())
-            yield Call(ingest.finish)
+            yield Call(self._store.prepare)
         finally:
-            ingest.finish()
+            ingest.abort()
 
     def _keep(self, keep: Callable[[], Stored | None]) -> Generator[Effect, Any, Stored | None]:
         try:
@@ -119,6 +125,7 @@ class ReceivingService:
     sop_classes: tuple[str, ...] = STORAGE
     transfer_syntaxes: tuple[str, ...] = STORAGE_SYNTAXES
     memory: int = 1 << 20
+    operations: ClassVar = (CStoreRequest,)
 
     def sink(self, request: Request, association: AssociationInfo) -> Sink | None:
         require_scp(request)

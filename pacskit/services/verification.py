@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pacskit.network.dimse import CEchoRequest
 from pacskit.network.flow import Flow, Request, Send
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class VerificationService:
     """Answers C-ECHO with success."""
 
     sop_classes = (VERIFICATION,)
+    operations = (CEchoRequest,)
 
     def sink(self, request: Request, association: AssociationInfo) -> Sink | None:
         return None

@@ -20,12 +20,12 @@ from pacskit.storage.text import clean, date_key, integer, name_groups, time_key
 __all__ = [
     "DatasetLike",
     "Encoded",
+    "check_uid",
     "decode_attributes",
     "encode_attributes",
     "instance_row",
     "level_row",
     "parents_of",
-    "required_uid",
     "text_of",
     "texts",
     "vr_of",
@@ -86,14 +86,12 @@ def text_of(ds: DatasetLike, keyword: str) -> str:
     return clean("\\".join(texts(_value_of(ds[keyword]))))
 
 
-def required_uid(ds: DatasetLike, keyword: str) -> str:
-    """Return a UID that an instance cannot be filed without."""
-    uid = text_of(ds, keyword)
+def check_uid(keyword: str, uid: str) -> None:
+    """Refuse what is no UID to file an instance under."""
     if not uid:
         raise InvalidInstance(f"{keyword} is missing or empty", keyword=keyword)
     if len(uid) > 256 or "\\" in uid:
         raise InvalidInstance(f"{keyword} is not one UID", keyword=keyword)
-    return uid
 
 
 def _encode_element(element: Any, depth: int) -> list[Any] | None:
@@ -180,7 +178,10 @@ def instance_row(ds: DatasetLike) -> tuple[int | None, str]:
         if found is not None and len(found) > 1:
             encoded[f"{tag:08X}"] = found
     number: int | None = None
-    if _INSTANCE_NUMBER in ds:
+    (plain,) = ds.plain_texts(_NUMBER) if isinstance(ds, Dataset) else (None,)
+    if plain:
+        number = integer(plain)
+    if number is None and _INSTANCE_NUMBER in ds:
         element = ds[_INSTANCE_NUMBER]
         number = integer("\\".join(texts(_value_of(element))))
         if number is None and (found := _encode_element(element, 0)) is not None and len(found) > 1:
@@ -192,6 +193,7 @@ def instance_row(ds: DatasetLike) -> tuple[int | None, str]:
 
 
 _INSTANCE_NUMBER = 0x00200013
+_NUMBER = (_INSTANCE_NUMBER,)
 _TAGS = tuple(one.tag for one in attributes_of("IMAGE") if one.kind != Kind.UID and one.tag != _INSTANCE_NUMBER)
 
 

@@ -10,7 +10,10 @@ from pacskit.storage.index.find import Match
 from pacskit.storage.index.query import FindOptions
 from pacskit.storage.records import Counts, Deletion, DuplicatePolicy, NewInstance, Outcome, StoredInstance
 
-__all__ = ["Blob", "BlobStore", "BlobWriter", "Index"]
+__all__ = ["Adopt", "Blob", "BlobStore", "BlobWriter", "Index"]
+
+
+Adopt = Callable[[str, DuplicatePolicy], bool | None]
 
 
 class Blob(Protocol):
@@ -48,7 +51,7 @@ class BlobStore(Protocol):
     def size(self, key: str) -> int | None: ...
     def remove(self, keys: Collection[str]) -> None: ...
     def iter_keys(self) -> Iterator[str]: ...
-    def recover(self, index: Index, adopt: Callable[[str, DuplicatePolicy], bool]) -> int: ...
+    def recover(self, index: Index, adopt: Adopt) -> int: ...
     def close(self) -> None: ...
 
 
@@ -61,6 +64,9 @@ class Index(Protocol):
         A replaced or deleted object's key has a tombstone of ``session`` until ``forget_retired``.
         """
 
+    def ingest_all(
+        self, new: Sequence[tuple[NewInstance, DuplicatePolicy]], *, session: str
+    ) -> list[tuple[Outcome, str | None]]: ...
     def get(self, sop_instance_uid: str) -> StoredInstance | None: ...
     def find(
         self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None

@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pacskit.core.dataset import Dataset
-from pacskit.storage.attributes import instance_row, parents_of, required_uid, text_of
+from pacskit.storage.attributes import check_uid, instance_row, parents_of, text_of
 from pacskit.storage.errors import InvalidInstance
 from pacskit.storage.layout import Layout
 from pacskit.storage.records import NewInstance, Parents
 
 __all__ = ["Facts", "describe", "facts_of"]
+
+_KEYWORDS = ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID")
+_TAGS = (0x00080018, 0x00080016, 0x0020000D, 0x0020000E, 0x00100020)
 
 
 class Facts(NamedTuple):
@@ -31,22 +34,27 @@ class Facts(NamedTuple):
 
 def facts_of(dataset: Dataset, sop_class_uid: str, sop_instance_uid: str, layout: Layout) -> Facts:
     """Read what the index needs; raise InvalidInstance where the data set is not the instance that it should be."""
-    for keyword, expected in (("SOPInstanceUID", sop_instance_uid), ("SOPClassUID", sop_class_uid)):
-        if required_uid(dataset, keyword) != expected:
+    texts = [
+        text_of(dataset, keyword) if text is None else text
+        for keyword, text in zip(_KEYWORDS, dataset.plain_texts(_TAGS), strict=True)
+    ]
+    for keyword, uid in zip(_KEYWORDS[:4], texts, strict=False):
+        check_uid(keyword, uid)
+    for keyword, uid, expected in zip(_KEYWORDS, texts, (sop_instance_uid, sop_class_uid), strict=False):
+        if uid != expected:
             raise InvalidInstance(f"{keyword} of the data set is not the command's", keyword=keyword)
-    study = required_uid(dataset, "StudyInstanceUID")
-    series = required_uid(dataset, "SeriesInstanceUID")
+    _, _, study, series, patient_id = texts
     number, attributes = instance_row(dataset)
     return Facts(
-        sop_class_uid=sop_class_uid,
-        sop_instance_uid=sop_instance_uid,
-        patient_id=text_of(dataset, "PatientID"),
-        study_instance_uid=study,
-        series_instance_uid=series,
-        instance_number=number,
-        attributes=attributes,
-        key=layout(study, series, sop_instance_uid),
-        parents=lambda: parents_of(dataset),
+        sop_class_uid,
+        sop_instance_uid,
+        patient_id,
+        study,
+        series,
+        number,
+        attributes,
+        layout(study, series, sop_instance_uid),
+        lambda: parents_of(dataset),
     )
 
 

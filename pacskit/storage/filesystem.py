@@ -16,7 +16,7 @@ import mmap
 import os
 import secrets
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import IO
 
 from pacskit.core.errors import StorageError
-from pacskit.storage.base import Index
+from pacskit.storage.base import Adopt, Index
 from pacskit.storage.errors import storage_error
 from pacskit.storage.layout import MAX_KEY, with_generation
 from pacskit.storage.records import Commit, DuplicatePolicy
@@ -45,7 +45,7 @@ __all__ = ["FileStore", "FileWriter"]
 
 SPILL = 1 << 16  # bytes of an object kept in memory before its file is begun
 HEAD = 1 << 15  # bytes; holds the attributes before the pixels of most objects
-_SPARES = 8  # staging files made ahead
+_SPARES = 32  # staging files made ahead
 _POLICIES = {"ign": DuplicatePolicy.IGNORE, "rep": DuplicatePolicy.REPLACE}  # in a staging name, after the number
 _MARK = "~"  # stands in a staging name before the key, and for "/" in it
 
@@ -161,24 +161,24 @@ class FileStore:
             finally:
                 os.close(descriptor)
 
-    def recover(self, index: Index, adopt: Callable[[str, DuplicatePolicy], bool]) -> int:
+    def recover(self, index: Index, adopt: Adopt) -> int:
         """Settle what sessions that died have left behind; return how many objects were in flight.
 
-        ``adopt`` indexes an object that may have been acknowledged, and says whether it stays.
+        ``adopt`` indexes an object that may have been acknowledged, and says whether it stays: None for not known yet.
         """
         found = 0
         try:
             for session, _ in self.dead_sessions():
                 directory = self.staging / session
-                for path in list(directory.glob("*")):
+                for path in sorted(directory.glob("*"), key=_age):
                     found += path.stat().st_size > 0  # those made ahead are empty
                     self._resolve(path, index, adopt)
-                with suppress(FileNotFoundError):
-                    directory.rmdir()
                 gone = index.retired(session)
                 self.remove([key for key in gone if self._alone(key) and not index.has_key(key)])
                 index.forget_retired(gone)
-                with suppress(OSError):
+                with suppress(OSError):  # not empty: the next start has another look
+                    directory.rmdir()
+                if not directory.exists():
                     (self.staging / f"{session}.lock").unlink()
         except OSError as error:
             raise storage_error(error, "recovering the staging area") from error
@@ -191,7 +191,7 @@ class FileStore:
         except FileNotFoundError:
             return False
 
-    def _resolve(self, path: Path, index: Index, adopt: Callable[[str, DuplicatePolicy], bool]) -> None:
+    def _resolve(self, path: Path, index: Index, adopt: Adopt) -> None:
         number, mark, name = path.name.partition(_MARK)
         if mark and path.stat().st_nlink > 1:
             key = name.replace(_MARK, "/")
@@ -199,7 +199,10 @@ class FileStore:
             if final.exists() and final.samefile(path) and not index.has_key(key):
                 policy = _POLICIES.get(number.partition(".")[2], DuplicatePolicy.REJECT)
                 deleted = policy is DuplicatePolicy.REJECT or index.is_retired(key)
-                if deleted or not adopt(key, policy):
+                stays = not deleted and adopt(key, policy)
+                if stays is None:
+                    return
+                if not stays:
                     self.remove([key])
         path.unlink()
 
@@ -215,6 +218,15 @@ class FileStore:
                 (self.staging / f"{self.session}.lock").unlink()
             os.close(self._lock)
             self._lock = -1
+
+
+def _age(path: Path) -> int:
+    """The number in a staging name: of two versions of an object, the later one has to be indexed last."""
+    number = path.name.partition(_MARK)[0].partition(".")[0]
+    try:
+        return int(number, 16)
+    except ValueError:
+        return 0
 
 
 class FileWriter:
@@ -353,6 +365,10 @@ class FileWriter:
             with suppress(OSError):  # the next start does it
                 os.unlink(self._staged)
             self._staged = self._final = None
+
+    def leave(self) -> None:
+        """Let the object lie as it is, with both its names, for the next start."""
+        self._staged = self._final = None
 
     def abort(self) -> None:
         """Leave nothing behind."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -14,15 +13,13 @@ from pacskit.encoding.head import end_of_pixels
 from pacskit.storage.errors import storage_error
 from pacskit.storage.facts import Facts, describe, facts_of
 from pacskit.storage.filesystem import HEAD, FileWriter
-from pacskit.storage.pending import Pending
+from pacskit.storage.pending import Pending, located
 from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, Stored
 
 if TYPE_CHECKING:
     from pacskit.storage.store import Store
 
 __all__ = ["Ingest"]
-
-_log = logging.getLogger("pacskit.storage")
 
 
 class Ingest:
@@ -48,7 +45,6 @@ class Ingest:
         self._facts: Facts | None = None
         self._is_there: bool | None = None  # whether there was an object of that name, where that has been looked up
         self._whole = -1  # the size at which the pixels, after all that the facts come from, are the end
-        self._pending: Pending | None = None
         self._writer: FileWriter | None = store.blobs.create(policy)
         self._writer.write(head)
 
@@ -118,45 +114,37 @@ class Ingest:
         StorageError; nothing is left behind then.
         """
         filed = self._file()
-        if isinstance(filed, Stored):
-            return filed
+        return filed if isinstance(filed, Stored) else self._index(filed)
+
+    def _index(self, filed: Pending) -> Stored:
+        store, new = self._store, filed.describe()
         try:
-            stored = filed.complete()
+            outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
+            if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
+                filed.writer.abort()
+                return Stored(outcome, store.get(new.sop_instance_uid))
         except BaseException:
-            filed.abort()
+            filed.writer.abort()
             raise
-        filed.settle()
-        return stored
+        filed.writer.settle()
+        store.blobs.prepare()
+        if replaced is not None:
+            store.discard([replaced])
+        return Stored(outcome, located(new))
 
     def secure(self) -> Stored | None:
-        """Check and file the instance: from now on it can be acknowledged, and `finish` has to be called.
+        """Check and file the instance: from now on it can be acknowledged.
 
-        None where the row in the index follows with `finish`; what became of the instance where that is known: where
-        a duplicate is rejected, and where the commit policy wants the row first. Raises as `commit` does.
+        None where the row in the index follows; what became of the instance where that is known: where a duplicate is
+        rejected, and where the commit policy wants the row first. Raises as `commit` does.
         """
         if self._policy is DuplicatePolicy.REJECT or self._store.blobs.durable:
             return self.commit()
         filed = self._file()
         if isinstance(filed, Stored):
             return filed
-        self._pending = filed
         self._store.backlog.add(filed)
         return None
-
-    def finish(self) -> None:
-        """Index what has been secured, and tidy up; leave nothing behind of anything else.
-
-        Where the index cannot be written, the store tries again before it takes the next instance.
-        """
-        self.abort()
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            try:
-                pending.complete()
-            except StorageError as error:
-                _log.error("an instance that was acknowledged waits for the index: %s", error)
-            else:
-                pending.settle()
 
     def _file(self) -> Stored | Pending:
         """Give the instance its final name, unless it turns out to be there already."""
@@ -201,13 +189,17 @@ class Ingest:
                 final, self.transfer_syntax, self._offset, length, None if digest is None else digest.digest()
             )
 
-        return Pending(self._store, writer, described, self._policy)
+        return Pending(writer, described, self._policy)
 
     def _taken(self, facts: Facts) -> bool:
         return self._policy != DuplicatePolicy.REPLACE and self._store.blobs.size(facts.key) is not None
 
     def _facts_of(self, dataset: Dataset) -> Facts:
-        return facts_of(dataset, self.sop_class_uid, self.sop_instance_uid, self._store.layout)
+        facts = facts_of(dataset, self.sop_class_uid, self.sop_instance_uid, self._store.layout)
+        if not self._store.index.knows_series(facts.study_instance_uid, facts.series_instance_uid):
+            parents = facts.parents()  # now, while what is wrong with them can still be answered
+            facts = facts._replace(parents=lambda: parents)
+        return facts
 
     def abort(self) -> None:
         """Leave nothing behind of an instance that has not been committed or secured."""

@@ -1,9 +1,9 @@
 """Instances that are safe in their files and on their way into the index.
 
 With ``commit="os"`` the final name of a file is the point of no return: an instance is acknowledged then, and its row
-follows at once, in the same thread. Whoever asks the index something in between writes that row first, so that no
-query of this process misses what was acknowledged. Should the process end in between, the staging name is still
-there, and the next start writes the row.
+follows within moments, together with those of its neighbours. Whoever asks the index something in between has the rows
+written first, so that no query of this process misses what was acknowledged. Should the process end in between, the
+staging names are still there, and the next start writes the rows.
 """
 
 from __future__ import annotations
@@ -11,112 +11,147 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, Stored, StoredInstance
+from pacskit.core.errors import StorageError
+from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, StoredInstance
 
 if TYPE_CHECKING:
     from pacskit.storage.filesystem import FileWriter
-    from pacskit.storage.store import Store
 
-__all__ = ["Backlog", "Pending"]
+__all__ = ["Backlog", "Indexing", "Pending", "located"]
+
+LINGER = 0.005  # seconds for which a row waits for others to share its transaction
+MOST = 128  # rows that wait at most: beyond that, whoever brings another one writes them
 
 _log = logging.getLogger("pacskit.storage")
 
 
+@dataclass(frozen=True, slots=True)
 class Pending:
-    """An instance whose file has its final name; `complete` writes its row, once, in whichever thread comes first."""
+    """An instance whose file has its final name."""
 
-    __slots__ = ("_describe", "_lock", "_policy", "_store", "_stored", "_writer")
+    writer: FileWriter
+    describe: Callable[[], NewInstance]  # called when there is time
+    policy: DuplicatePolicy
 
-    def __init__(
-        self, store: Store, writer: FileWriter, describe: Callable[[], NewInstance], policy: DuplicatePolicy
-    ) -> None:
-        self._store = store
-        self._writer = writer
-        self._describe = describe  # called when there is time
-        self._policy = policy
-        self._stored: Stored | None = None
-        self._lock = threading.Lock()
 
-    def complete(self) -> Stored:
-        """Index the instance, and return what became of it.
+class Indexing(Protocol):
+    """What a backlog needs of a store."""
 
-        Raises StorageError where the index cannot be written; the instance is then still pending.
-        """
-        with self._lock:
-            if self._stored is None:
-                try:
-                    self._stored = self._index()
-                except Exception:
-                    self._store.backlog.stuck = True
-                    raise
-                self._store.backlog.remove(self)
-        return self._stored
-
-    def _index(self) -> Stored:
-        store, new = self._store, self._describe()
-        outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
-        if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
-            self._writer.abort()
-            return Stored(outcome, store.index.get(new.sop_instance_uid))
-        if replaced is not None:
-            store.discard([replaced])
-        return Stored(outcome, located(new))
-
-    def settle(self) -> None:
-        """Let the staging name go; should the process end before, the next start does it."""
-        if self._stored is not None:
-            self._writer.settle()
-            self._store.blobs.prepare()
-
-    def abort(self) -> None:
-        """Leave nothing behind: for an instance that nobody has been told is safe."""
-        with self._lock:
-            if self._stored is None:
-                self._writer.abort()
+    def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[Outcome]:
+        """Index instances in one transaction; what they replace is discarded. Raises StorageError."""
+        ...
 
 
 class Backlog:
-    """The pending instances of one store: a handful at most, one for each thread that stores.
+    """The pending instances of a store, and the thread that indexes them; it is started with the first one.
 
-    ``stuck`` is set once the index could not be written: then the next instance has to wait for those before it.
+    ``stuck`` is set while the index cannot be written: the next instance has to wait for those before it then.
     """
 
-    __slots__ = ("_pending", "stuck")
+    __slots__ = ("_changed", "_closing", "_pending", "_store", "_thread", "_writing", "stuck")
 
-    def __init__(self) -> None:
+    def __init__(self, store: Indexing) -> None:
         self.stuck = False
-        self._pending: dict[Pending, None] = {}
+        self._store = store
+        self._pending: list[Pending] = []
+        self._changed = threading.Condition()
+        self._writing = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closing = False
 
     def __len__(self) -> int:
         return len(self._pending)
 
     def add(self, pending: Pending) -> None:
-        """Remember an instance."""
-        self._pending[pending] = None
+        """Take an instance that may be acknowledged from now on."""
+        with self._changed:
+            self._pending.append(pending)
+            count = len(self._pending)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="pacskit-index", daemon=True)
+                self._thread.start()
+            if count in {1, MOST}:
+                self._changed.notify_all()
 
-    def remove(self, pending: Pending) -> None:
-        """Forget an instance."""
-        self._pending.pop(pending, None)
+    def make_room(self) -> None:
+        """Index what waits, where that is much or has failed before. Raises StorageError."""
+        if self.stuck or len(self._pending) >= MOST:
+            self.complete()
 
     def complete(self) -> None:
-        """Index every instance that was pending when this was called. Raises StorageError."""
-        if self._pending:
-            for pending in list(self._pending):
-                pending.complete()
-                pending.settle()
-        self.stuck = False
+        """Index every instance that was pending when this was called.
+
+        Raises StorageError; they are pending still, then.
+        """
+        if not self._pending:
+            return
+        with self._writing:
+            batch = list(self._pending)
+            if batch:
+                self._write(batch)
+        for one in batch:
+            one.writer.settle()
+
+    def _write(self, batch: list[Pending]) -> None:
+        try:
+            outcomes = self._index(batch)
+        except StorageError:
+            self.stuck = True
+            raise
+        for one, outcome in zip(batch, outcomes, strict=True):
+            if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
+                one.writer.abort()
+        with self._changed:
+            del self._pending[: len(batch)]
+            self.stuck = False
+            self._changed.notify_all()
+
+    def _index(self, batch: list[Pending]) -> list[Outcome | None]:
+        try:
+            return list(self._store.index_all([(one.describe(), one.policy) for one in batch]))
+        except StorageError:
+            raise
+        except Exception:
+            return [self._index_one(one) for one in batch]  # one of them spoiled it: the others shall not suffer
+
+    def _index_one(self, one: Pending) -> Outcome | None:
+        try:
+            return self._store.index_all([(one.describe(), one.policy)])[0]
+        except StorageError:
+            raise
+        except Exception as error:
+            # its file stays, and so does its staging name: the next start tries again
+            _log.error("an instance that was acknowledged cannot be indexed: %s", type(error).__name__)
+            one.writer.leave()
+            return None
+
+    def _run(self) -> None:
+        changed = self._changed
+        while True:
+            with changed:
+                changed.wait_for(lambda: self._closing or (self._pending and not self.stuck))
+                if self._closing:
+                    return
+                changed.wait_for(lambda: self._closing or len(self._pending) >= MOST, LINGER)
+            try:
+                self.complete()
+            except StorageError as error:
+                _log.error("instances that were acknowledged wait for the index: %s", error)
 
     def close(self) -> None:
         """Index what can be indexed; the next start does the rest."""
-        for pending in list(self._pending):
-            try:
-                pending.complete()
-            except Exception as error:
-                _log.error("an instance is left to the next start: %s", type(error).__name__)
-            else:
-                pending.settle()
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+        try:
+            self.complete()
+        except StorageError as error:
+            _log.error("instances are left to the next start: %s", error)
 
 
 def located(new: NewInstance) -> StoredInstance:

@@ -29,7 +29,7 @@ from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
 from pacskit.storage.layout import Layout, uid_hierarchy
 from pacskit.storage.pending import Backlog
-from pacskit.storage.records import Commit, Counts, DuplicatePolicy, Outcome, StoredInstance
+from pacskit.storage.records import Commit, Counts, DuplicatePolicy, NewInstance, Outcome, StoredInstance
 
 __all__ = ["Ingest", "Opened", "Problem", "Store"]
 
@@ -94,8 +94,8 @@ class Store:
         self.digest = digest
         self.options = options or ReadOptions()
         self.layout = layout
-        self.backlog = Backlog()
-        self.blobs = FileStore(directory, commit=commit)
+        self.backlog = Backlog(self)
+        self.blobs: FileStore = FileStore(directory, commit=commit)
         try:
             self.index = SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
         except BaseException:
@@ -139,8 +139,7 @@ class Store:
 
         Raises InvalidInstance, or StorageError while the index cannot be written.
         """
-        if self.backlog.stuck:
-            self.backlog.complete()
+        self.backlog.make_room()
         try:
             head = file_meta_bytes(
                 sop_class_uid, sop_instance_uid, transfer_syntax, source_ae=source_ae, receiving_ae=receiving_ae
@@ -150,18 +149,35 @@ class Store:
         policy = self.duplicates if duplicates is None else DuplicatePolicy(duplicates)
         return Ingest(self, sop_class_uid, sop_instance_uid, transfer_syntax, head, policy)
 
-    def _adopt(self, key: str, policy: DuplicatePolicy) -> bool:
+    def prepare(self) -> None:
+        """Do what the next instance would have to wait for, at a time when nobody waits."""
+        self.blobs.prepare()
+
+    def _adopt(self, key: str, policy: DuplicatePolicy) -> bool | None:
         """Index an object that may have been acknowledged before its row was written; return whether it stays."""
         path = self.blobs.path(key)
-        head = read_head(path)
-        dataset = dcmread(path, stop_before_pixels=True, options=self.options)
-        facts = facts_of(dataset, head.sop_class_uid, head.sop_instance_uid, self.layout)._replace(key=key)
-        digest = _digest_of(path, head.offset) if self.digest else None
-        new = describe(facts, head.transfer_syntax, head.offset, head.length, digest)
-        outcome, replaced = self.index.ingest(new, policy, session=self.blobs.session)
-        if replaced is not None:
-            self.discard([replaced])
-        return outcome in {Outcome.STORED, Outcome.REPLACED}
+        try:
+            head = read_head(path)
+            dataset = dcmread(path, stop_before_pixels=True, options=self.options)
+            facts = facts_of(dataset, head.sop_class_uid, head.sop_instance_uid, self.layout)._replace(key=key)
+            digest = _digest_of(path, head.offset) if self.digest else None
+            new = describe(facts, head.transfer_syntax, head.offset, head.length, digest)
+            return self.index_all([(new, policy)])[0] in {Outcome.STORED, Outcome.REPLACED}
+        except OSError as error:
+            raise storage_error(error, "indexing what an earlier process left") from error
+        except StorageError:
+            raise
+        except Exception as error:
+            _log.error("an object that an earlier process left cannot be indexed: %s", type(error).__name__)
+            return None
+
+    def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[Outcome]:
+        """Index instances whose files have their names, in one transaction. Raises StorageError."""
+        done = self.index.ingest_all(new, session=self.blobs.session)
+        replaced = [key for _, key in done if key is not None]
+        if replaced:
+            self.discard(replaced)
+        return [outcome for outcome, _ in done]
 
     # finding
 

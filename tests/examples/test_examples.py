@@ -34,8 +34,10 @@ ARGUMENTS = {
     "scp_threads.py": ["0", "0.2"],
     "scu.py": ["{address}", "{file}"],
     "volume.py": ["files", "out.png"],
+    "transcode.py": ["{frames}", "small.dcm"],
 }
 EXPECTED = {
+    "transcode.py": r"2 frame\(s\), \d+ bytes became \d+: frames decoded and encoded\nsame pixels: True",
     "build_images.py": r"Secondary Capture Image Storage in JPEG Baseline.*\nframe-1\.png",
     "custom_codec.py": r"131072 bytes in \d+ by acme\.zlib, same pixels: True\n10 conformance tests passed",
     "display.py": r"128 x 128 pixels from 0 to 255",

@@ -50,6 +50,7 @@ class Served:
     port: int
     log: Path
     ae: str = "PACSKIT"
+    ports: tuple[int, ...] = ()
 
     @property
     def address(self) -> str:
@@ -82,9 +83,9 @@ def start(directory: Path, *options: str, ae: str = "PACSKIT") -> Served:
         )  # fmt: skip
     assert process.stdout is not None
     line = process.stdout.readline()
-    found = re.search(r"listens on \S+:(\d+)", line)
-    assert found, (line, log.read_text())
-    return Served(process, directory, int(found[1]), log, ae)
+    ports = tuple(map(int, re.findall(rf"{re.escape(LOOPBACK)}:(\d+)", line)))
+    assert ports, (line, log.read_text())
+    return Served(process, directory, ports[0], log, ae, ports)
 
 
 @pytest.fixture

@@ -278,3 +278,53 @@ def talk_to(address: str, target: int, tmp_path: Path) -> None:
     assert command("get", address, ct.study_uid, "--into", tmp_path / "commanded").returncode == 0
     assert len(list((tmp_path / "commanded").iterdir())) == 1
     assert sha256(moved[0])
+
+
+def test_the_asynchronous_operations_window(pynetdicom: ModuleType, archive: Served) -> None:
+    """It negotiates the window and never uses it; as an acceptor it does not answer it: then one at a time holds."""
+    from pynetdicom import AE, evt
+    from pynetdicom.pdu_primitives import AsynchronousOperationsWindowNegotiation
+
+    asked = AsynchronousOperationsWindowNegotiation()
+    asked.maximum_number_operations_invoked, asked.maximum_number_operations_performed = 5, 4
+    ct = examine(CT)
+    with associated(archive, ct.sop_class_uid, ext_neg=[asked]) as association:
+        (answer,) = (
+            item
+            for item in association.acceptor.user_information
+            if isinstance(item, AsynchronousOperationsWindowNegotiation)
+        )
+        assert (answer.maximum_number_operations_invoked, answer.maximum_number_operations_performed) == (5, 1)
+        assert once_more(lambda: association.send_c_store(CT)).Status == 0
+    windows: list[tuple[int, int]] = []
+    entity = AE("DEST")
+    entity.add_supported_context(ct.sop_class_uid, [ct.transfer_syntax])
+    handlers = [
+        (evt.EVT_ASYNC_OPS, lambda event: windows.append((event.nr_invoked, event.nr_performed)) or (1, 1)),
+        (evt.EVT_C_STORE, lambda event: 0),
+    ]
+    server = entity.start_server((LOOPBACK, 0), block=False, evt_handlers=handlers)
+    try:
+        with pacskit.connect(f"DEST@{LOOPBACK}:{server.server_address[1]}") as peer:
+            assert [sent.status for sent in peer.store([CT, CT], window=8)] == [0, 0]
+    finally:
+        server.shutdown()
+    assert windows == [(8, 1)]
+
+
+def test_extended_negotiation(pynetdicom: ModuleType, archive: Served) -> None:
+    """Relational queries by pynetdicom's items: agreed, and then answered; fuzzy names are not agreed."""
+    from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
+
+    assert command("store", archive.address, CT, MR).returncode == 0
+    asked = SOPClassExtendedNegotiation()
+    asked.sop_class_uid, asked.service_class_application_information = str(STUDY.find), b"\x01\x00\x01\x00\x00"
+    query = identifier("SERIES", SeriesInstanceUID="", Modality="MR")
+    for items, expected in (([], [0xA900]), ([asked], [0xFF00, 0])):
+        with associated(archive, STUDY.find, ext_neg=items) as association:
+            answered = association.acceptor.sop_class_extended
+            assert answered == ({str(STUDY.find): b"\x01\x00\x00\x00\x00"} if items else {})
+            responses = list(association.send_c_find(query, STUDY.find))
+            if "Status" not in responses[-1][0]:  # pynetdicom lost an answer
+                responses = list(association.send_c_find(query, STUDY.find))
+        assert [status.Status for status, _ in responses] == expected

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from pacskit.network.threads import Server
+from pacskit.security.certificates import CaForTests, make_test_ca
+from pacskit.security.context import TlsContext, tls_context
 from tests.network.peers import Recorder, settle
 
 
@@ -27,13 +29,27 @@ def nothing_left_behind() -> Iterator[None]:
     assert settle(lambda: _descriptors() <= descriptors)
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    """Start servers that are stopped at the end."""
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> CaForTests:
+    """Certificates for both sides."""
+    return make_test_ca(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def mutual(ca: CaForTests) -> TlsContext:
+    """TLS in which both sides show the same certificate."""
+    return tls_context(cert=ca.server.cert, key=ca.server.key, ca=ca.ca)
+
+
+@pytest.fixture(params=["plain", "tls"])
+def serve(request: pytest.FixtureRequest) -> Iterator[Callable[..., Server]]:
+    """Start servers that are stopped at the end; each test has them without TLS, and again with it."""
+    tls = request.getfixturevalue("mutual") if request.param == "tls" else None
     with ExitStack() as stack:
 
         def start(service: Any = None, **options: Any) -> Server:
             options.setdefault("ae", "SERVER")
+            options.setdefault("tls", tls)
             return stack.enter_context(Server([service or Recorder()], **options))
 
         yield start

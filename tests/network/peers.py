@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.pdu import AssociateRequest, ContextItem, UserInformation
 from pacskit.network.sink import DiscardSink, Sink
 from pacskit.network.threads import Server
+from pacskit.security.context import TlsContext
 from pacskit_ext._pdu import frame
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -64,14 +66,30 @@ def settle(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
     return True
 
 
+def plain_tls(tls: TlsContext) -> ssl.SSLContext:
+    """The client's side by the ssl module alone, with the same certificates."""
+    settings = tls.settings
+    assert settings.cert is not None
+    context = ssl.create_default_context(cafile=settings.ca)
+    context.load_cert_chain(settings.cert, settings.key)
+    return context
+
+
 class RawPeer:
     """A peer that says exactly the bytes that it is given."""
 
     def __init__(self, server: Server | tuple[str, int]) -> None:
-        self.socket = socket.create_connection(server if isinstance(server, tuple) else server.address, timeout=10)
+        where = server if isinstance(server, tuple) else server.address
+        self.socket = socket.create_connection(where, timeout=10)
+        tls = None if isinstance(server, tuple) else server.node_tls
+        if tls is not None:
+            self.socket = plain_tls(tls).wrap_socket(self.socket, server_hostname=where[0])
 
     def send(self, *parts: bytes) -> None:
-        self.socket.sendall(b"".join(parts))
+        try:
+            self.socket.sendall(b"".join(parts))
+        except ssl.SSLEOFError as error:  # what a plain socket calls a broken pipe
+            raise ConnectionError(str(error)) from None
 
     def receive(self, count: int) -> bytes:
         data = b""
@@ -132,7 +150,10 @@ def connect(
     server: Server | int, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any
 ) -> Association:
     port = server if isinstance(server, int) else server.address[1]
-    return Association.request(f"{ae}@127.0.0.1:{port}", contexts, calling="CLIENT", **options)
+    if isinstance(server, Server):
+        options.setdefault("tls", server.node_tls)
+    options.setdefault("calling", "CLIENT")
+    return Association.request(f"{ae}@127.0.0.1:{port}", contexts, **options)
 
 
 def store(**options: Any) -> CStoreRequest:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import pytest
 
-from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CEchoRequest
 from pacskit.network.threads import Server
@@ -23,6 +22,7 @@ from tests.network.peers import (
     RawPeer,
     Recorder,
     associate_rq,
+    connect,
     echo_rq,
     settle,
     store_rq,
@@ -205,7 +205,7 @@ def test_a_flood_of_associations_is_refused_and_served_again(serve: Serve) -> No
         assert peer.pdu() == (3, bytes((0, 2, 3, 2)))  # rejected-transient, presentation provider, local limit
         assert peer.pdu() == (0, b"")
     assert threading.active_count() <= threads + 2
-    silent = [RawPeer(server) for _ in range(100)]  # more than are told, none of them says anything
+    silent = [socket.create_connection(server.address) for _ in range(100)]  # more than are told; none says anything
     for peer in peers:
         peer.send(echo_rq())
         assert peer.pdu()[0] == 4
@@ -213,10 +213,12 @@ def test_a_flood_of_associations_is_refused_and_served_again(serve: Serve) -> No
         assert peer.pdu()[0] == 6
         peer.close()
     assert settle(lambda: server.associations == 0)
-    with Association.request(f"SERVER@127.0.0.1:{server.address[1]}", [VERIFICATION], calling="LATER") as again:
+    with connect(server, [VERIFICATION]) as again:
         assert again.perform(CEchoRequest()).status.is_success
-    for peer in extra + silent:
+    for peer in extra:
         peer.close()
+    for sock in silent:
+        sock.close()
 
 
 def test_a_sink_that_fails_is_answered_and_the_association_goes_on(serve: Serve) -> None:

@@ -143,11 +143,12 @@ class Mover:
 
 def test_a_flow_opens_another_association(serve: Serve) -> None:
     keeper = Recorder(sinks=MemorySink)
-    target = Address("SERVER", *serve(keeper).address)
+    server = serve(keeper)
+    target = Address("SERVER", *server.address, tls=server.node_tls is not None)
     with connect(serve(Mover(target)), [FIND]) as association:
         assert association.perform(find(), b"").status.is_success
     assert keeper.seen[0].data == b"abcd"
-    wrong = Address("WRONG", target.host, target.port)
+    wrong = Address("WRONG", target.host, target.port, target.tls)
     with connect(serve(Mover(wrong)), [FIND]) as association:
         response = association.perform(find(), b"")
         assert (response.status, response.error_comment) == (0xA801, "cannot reach it")

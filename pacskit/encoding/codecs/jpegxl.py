@@ -27,6 +27,7 @@ _BASELINE: Final = "1.2.840.10008.1.2.4.50"
 _CONTAINER: Final = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _MAX_BOXES: Final = 4096
 _FASTEST: Final = 1
+_SOUND_PALETTE: Final = 2  # at 1 libjxl 0.11.2 loses pixels of some pictures with a little over 256 colours
 _LOSSY_EFFORT: Final = 3
 _DEFAULT_DISTANCE: Final = 1.0
 _MAX_DISTANCE: Final = 25.0
@@ -80,6 +81,8 @@ class JpegXlCodec(CodeStreamCodec):
         effort = options.effort if options.effort is not None else _FASTEST if lossless else _LOSSY_EFFORT
         if not 1 <= effort <= 9:
             raise EncodeError(f"a JPEG XL effort of {effort} is not within 1 to 9")
+        if lossless and format.samples == 3 and format.bits_stored <= 8:
+            effort = max(effort, _SOUND_PALETTE)
         samples = unsigned_bits(array, format.bits_stored)
         samples = samples.astype("u1" if format.bits_stored <= 8 else "u2", copy=False)
         return bytes(

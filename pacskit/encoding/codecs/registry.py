@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module, metadata, util
+from importlib import import_module, metadata
 from threading import Lock
 from typing import NamedTuple
 
@@ -141,8 +141,6 @@ class CodecRegistry:
                 return
             found = []
             for module, factory, priority in self._built_in:
-                if util.find_spec(module) is None:  # a family that is still on a branch of its own
-                    continue
                 codec = getattr(import_module(module), factory)()
                 found.append(RegisteredCodec(codec, priority, codec.version()))
             if self._entry_points is not None:

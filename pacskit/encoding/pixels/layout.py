@@ -149,7 +149,7 @@ def layout_of(dataset: Dataset) -> Layout:
 def _is_swapped(dataset: Dataset, tag: int) -> bool:
     """Whether cells are big endian; a value that was assigned is not, whatever the data set was read in."""
     element = dataset.get(tag)
-    if element is None or element.raw is None:
+    if element is None or element.offset is None:
         return False
     return not element.is_little_endian or dataset.transfer_syntax == _GE_PRIVATE
 
@@ -159,7 +159,7 @@ def _is_native(dataset: Dataset) -> bool:
     if tag not in dataset or dataset[tag].is_undefined_length:
         return False
     syntax = dataset.transfer_syntax or dataset.file_meta.get("TransferSyntaxUID")
-    return dataset[tag].raw is not None or syntax is None or not grammar(str(syntax)).encapsulated
+    return dataset[tag].offset is not None or syntax is None or not grammar(str(syntax)).encapsulated
 
 
 def pixel_format(dataset: Dataset) -> PixelFormat:

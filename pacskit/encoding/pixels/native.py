@@ -24,14 +24,12 @@ class NativePixels:
     ``cells`` gives them as they are stored, ``values`` without the bits that belong to nothing or to an overlay.
     """
 
-    __slots__ = ("_data", "_frame_bits", "_index", "_swap", "_words", "layout")
+    __slots__ = ("_frame_bits", "_index", "_swap", "_words", "layout")
 
     def __init__(self, index: FrameIndex, layout: Layout) -> None:
-        data = index.native
-        if data is None:
+        if index.is_encapsulated:
             raise ValueError("the pixel data is encapsulated")
         self._index = index
-        self._data = data
         self.layout = layout
         # OW has words of two bytes also where a cell has more: its low word comes first (PS3.5 8.1.1 and 8.2)
         self._words = layout.swap and layout.format.itemsize > 2 and not layout.is_float
@@ -56,7 +54,9 @@ class NativePixels:
         shape = (count, *format.shape)
         if format.bits_allocated == 1:
             target = np.empty(shape, np.uint8) if out is None else out
-            unpack_bits(self._straight(), first * self._frame_bits, target)
+            bit = first * self._frame_bits
+            start, stop = bit // 16 * 2, -(-(bit + count * self._frame_bits) // 16) * 2
+            unpack_bits(self._straight(start, stop), bit - 8 * start, target)
             return target
         source = self._cut(first, count)
         if self._fits(source):
@@ -93,16 +93,18 @@ class NativePixels:
             return True
         return are_stored_values(source, format.itemsize, format.bits_stored, layout.high_bit, format.signed)
 
-    def _straight(self) -> memoryview:
-        """The whole value with swapped bytes put right."""
-        return _unswapped(self._data) if self._index.has_swapped_bytes else self._data
+    def _straight(self, start: int, stop: int) -> memoryview:
+        """Whole words of the value with swapped bytes put right; what was deferred is read by range."""
+        data = self._index.native_part(start, stop)
+        return _unswapped(data) if self._index.has_swapped_bytes else data
 
     def _cut(self, first: int, count: int) -> memoryview:
         """The bytes of frames in a row."""
         start, length = first * self._frame_bits // 8, count * self._frame_bits // 8
         if self._index.has_swapped_bytes and count == 1:
             return memoryview(self._index.frame(first))
-        found = self._straight()[start : start + length]
+        first_word = start // 2 * 2
+        found = self._straight(first_word, (start + length + 1) // 2 * 2)[start - first_word :][:length]
         return _unswapped(found) if self._words else found
 
 

@@ -239,6 +239,15 @@ class SQLiteIndex:
         result: tuple[Outcome, str | None] = self._run(lambda batch: self._ingest(batch, new, policy, session))
         return result
 
+    def ingest_all(
+        self, new: Sequence[tuple[NewInstance, DuplicatePolicy]], *, session: str
+    ) -> list[tuple[Outcome, str | None]]:
+        """Index instances in one transaction, as `ingest` does each: all of them or none."""
+        result: list[tuple[Outcome, str | None]] = self._run(
+            lambda batch: [self._ingest(batch, one, policy, session) for one, policy in new]
+        )
+        return result
+
     def _ingest(
         self, batch: _Transaction, new: NewInstance, policy: DuplicatePolicy, session: str
     ) -> tuple[Outcome, str | None]:

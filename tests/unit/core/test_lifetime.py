@@ -111,6 +111,19 @@ def test_what_is_put_in_is_collected() -> None:
     assert watched() is None
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda data: memoryview(bytearray(data))])
+def test_a_circle_round_what_was_read_is_collected(kind: Any) -> None:
+    """Whatever the collector meets first: CPython dies of a memoryview that is cleared while it is being read."""
+    for _ in range(3):
+        ds = decode(kind(_nested()), EXPLICIT_LITTLE)
+        watched = weakref.ref(ds)
+        circle: list[Any] = [ds]
+        circle.append(circle)
+        del ds, circle
+        gc.collect()
+        assert watched() is None
+
+
 @pytest.mark.parametrize("text", ["0", "-0", "+7", "007", "-12", "12.0", " 5", "999999999999", "-", "1e3"])
 def test_integer_strings(text: str) -> None:
     """The number and the text of an IS as pydicom has them, through pickling too."""

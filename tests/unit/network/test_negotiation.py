@@ -18,7 +18,14 @@ from pacskit.network.negotiation import (
     confirm,
     propose,
 )
-from pacskit.network.pdu import AssociateReject, AssociateRequest, AsyncWindow, RoleItem, UserInformation
+from pacskit.network.pdu import (
+    AssociateAccept,
+    AssociateReject,
+    AssociateRequest,
+    AsyncWindow,
+    RoleItem,
+    UserInformation,
+)
 
 CT, IMPLICIT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 PEER = ("127.0.0.1", 104)
@@ -78,8 +85,35 @@ def test_the_window_is_answered_only_when_it_was_asked() -> None:
     policy = AcceptorPolicy(serves=lambda uid: (EXPLICIT,))
     bare = propose("A", "B", [CT], limits=Limits())
     assert accept(bare, policy, Limits(), PEER)[0].user.async_window is None
-    asked = AssociateRequest("A", "B", bare.contexts, UserInformation(async_window=AsyncWindow(8, 0)))
-    assert accept(asked, policy, Limits(), PEER)[0].user.async_window == AsyncWindow(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed", "answered"),
+    [
+        ((8, 0), 16, (8, 1)),
+        ((8, 8), 3, (3, 1)),
+        ((0, 1), 5, (5, 1)),
+        ((1, 1), 16, (1, 1)),
+        ((65535, 2), 65535, (65535, 1)),
+    ],
+)
+def test_the_window_is_the_lesser_of_both(asked: tuple[int, int], allowed: int, answered: tuple[int, int]) -> None:
+    """PS3.7 D.3.3.3: an answer is never more than was asked for, and 0 is unlimited."""
+    policy, limits = AcceptorPolicy(serves=lambda uid: (EXPLICIT,)), Limits(max_async_ops=allowed)
+    request = propose("A", "B", [CT], limits=Limits(), window=AsyncWindow(*asked))
+    answer, theirs = accept(request, policy, limits, PEER)
+    assert answer.user.async_window == AsyncWindow(*answered)
+    ours = confirm(request, answer, PEER)
+    assert (ours.max_invoked, ours.max_performed) == answered == (theirs.max_performed, theirs.max_invoked)
+
+
+@pytest.mark.parametrize(("given", "held"), [((0, 0), (8, 2)), ((99, 99), (8, 2)), ((4, 1), (4, 1)), (None, (1, 1))])
+def test_an_acceptor_cannot_grant_more_than_was_asked_for(given: tuple[int, int] | None, held: tuple[int, int]) -> None:
+    request = propose("A", "B", [CT], limits=Limits(), window=AsyncWindow(8, 2))
+    answer, _ = accept(request, AcceptorPolicy(serves=lambda uid: (EXPLICIT,)), Limits(), PEER)
+    user = UserInformation(async_window=None if given is None else AsyncWindow(*given))
+    info = confirm(request, AssociateAccept("A", "B", answer.contexts, user), PEER)
+    assert (info.max_invoked, info.max_performed) == held
 
 
 @pytest.mark.parametrize(

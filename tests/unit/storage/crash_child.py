@@ -9,7 +9,7 @@ import threading
 
 from pacskit.core.dataset import Dataset
 from pacskit.encoding import encode
-from pacskit.storage import Store
+from pacskit.storage import Outcome, Store
 from tests.unit.storage.objects import CT, EXPLICIT, instance
 
 
@@ -41,7 +41,8 @@ def main(directory: str, first: int) -> None:
             ingest = store.begin(CT, uid, EXPLICIT)
             for at in range(0, len(data), 9_000):
                 ingest.write(data[at : at + 9_000])
-            outcome = ingest.commit().outcome
+            stored = ingest.secure() if number % 3 else ingest.commit()
+            outcome = stored.outcome if stored is not None else Outcome.STORED
             os.write(1, f"{uid} {outcome}\n".encode())  # in one piece: shorter than a pipe's atomic write
             if choice > 0.97:
                 os.write(1, f"{uid} deleting\n".encode())

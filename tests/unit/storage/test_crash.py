@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from pacskit.encoding import dcmread, encode
 from pacskit.storage import Outcome, OutOfSpace, Store
 from pacskit.storage.filesystem import FileWriter
 from pacskit.storage.index.sqlite import SQLiteIndex
+from pacskit.storage.pending import MOST
 from tests.unit.storage.crash_child import data_of
 from tests.unit.storage.objects import CT, EXPLICIT, instance, put
 
@@ -187,7 +189,7 @@ def _secure_one(store: Store) -> object:
 def test_what_is_secured_outlives_a_kill_before_it_is_indexed(tmp_path: Path, after: bool) -> None:
     with Store(tmp_path) as store:
         put(store, instance(uid="1.2.1.1.1"))
-    _run(tmp_path, SQLiteIndex, "ingest", _secure_one, after)
+    _run(tmp_path, SQLiteIndex, "ingest_all", _secure_one, after)
     with Store(tmp_path) as store:
         assert list(store.verify(digest=True)) == []
         assert store.get("1.2.1.1.2") is not None
@@ -279,7 +281,6 @@ def test_what_is_secured_waits_for_an_index_that_is_full(tmp_path: Path) -> None
                 ingest = store.begin(CT, uid, EXPLICIT)
                 ingest.write(encode(instance(uid=uid, StudyDescription="x" * 60), EXPLICIT))
                 assert ingest.secure() is None
-                ingest.finish()
                 secured += 1
         with pytest.raises(OutOfSpace):
             store.counts()
@@ -301,11 +302,47 @@ def test_whoever_asks_sees_what_was_secured(tmp_path: Path) -> None:
             ingest = store.begin(CT, uid, EXPLICIT)
             ingest.write(encode(instance(uid=uid), EXPLICIT))
             assert ingest.secure() is None
-            assert len(store.backlog) == 1
             assert ask(uid)
             assert len(store.backlog) == 0
-            ingest.finish()
         assert list(store.verify(digest=True)) == []
+
+
+def test_one_that_cannot_be_indexed_does_not_hold_up_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    original = SQLiteIndex.ingest_all
+
+    def ingest_all(index: SQLiteIndex, new: Any, *, session: str) -> Any:
+        if any(one.sop_instance_uid == "1.2.1.1.3" for one, _ in new):
+            raise ZeroDivisionError
+        return original(index, new, session=session)
+
+    monkeypatch.setattr(SQLiteIndex, "ingest_all", ingest_all)
+    with Store(tmp_path) as store:
+        for number in range(1, 6):
+            ingest = store.begin(CT, f"1.2.1.1.{number}", EXPLICIT)
+            ingest.write(encode(instance(uid=f"1.2.1.1.{number}"), EXPLICIT))
+            assert ingest.secure() is None
+        assert store.counts().instances == 4
+    assert "cannot be indexed" in caplog.text
+    with Store(tmp_path) as store:  # it cannot be done yet, and nothing is lost over that
+        assert store.counts().instances == 4
+        assert [one.kind for one in store.verify()] == ["orphan"]
+    monkeypatch.undo()
+    with Store(tmp_path) as store:
+        assert store.counts().instances == 5
+        assert list(store.verify(digest=True)) == []
+
+
+def test_many_that_wait_are_indexed_by_whoever_brings_another_one(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.backlog._closing = True  # its thread ends at once
+        for number in range(2 * MOST):
+            ingest = store.begin(CT, f"1.2.1.1.{number}", EXPLICIT)
+            ingest.write(encode(instance(uid=f"1.2.1.1.{number}"), EXPLICIT))
+            assert ingest.secure() is None
+            assert len(store.backlog) <= MOST
+        assert store.counts().instances == 2 * MOST
 
 
 def test_one_bad_job_does_not_spoil_the_transaction_of_the_others(tmp_path: Path) -> None:
