@@ -363,7 +363,10 @@ def test_frames_of_a_gif_become_frames() -> None:
     shown = [Image.fromarray(np.roll(GRAY, 9 * n, 1)) for n in range(3)]
     shown[0].save(target, "GIF", save_all=True, append_images=shown[1:], duration=40)
     ds = again(images.from_file(target.getvalue(), Options(frame_time=40)))
-    assert np.array_equal(ds.pixel_array[..., 0] if ds.SamplesPerPixel == 3 else ds.pixel_array, np.stack([np.asarray(one) for one in shown]))
+    assert np.array_equal(
+        ds.pixel_array[..., 0] if ds.SamplesPerPixel == 3 else ds.pixel_array,
+        np.stack([np.asarray(one) for one in shown]),
+    )
     back = images.to_animation(ds)
     with Image.open(io.BytesIO(back)) as file:
         assert (file.n_frames, file.info["duration"]) == (3, 40)  # type: ignore[attr-defined]
