@@ -147,10 +147,13 @@ def test_an_object_belongs_to_the_patient_study_or_series_of_another(tmp_path: P
 
 def test_what_the_caller_says_wins_over_another_object_and_that_over_the_template() -> None:
     template = Dataset(PatientID="template", StudyDescription="S", Rows=9, WindowCenter=3.0, SOPInstanceUID="1.9")
-    template.InstitutionName = "Klinik"
+    template.InstitutionName, template.Modality, template.StudyInstanceUID = "Klinik", "MR", "1.8"
+    template.IconImageSequence = [Dataset(Rows=1)]
     ds = images.from_array(GRAY, Options(like=reference(), template=template), PatientSex="F")
     assert (ds.PatientID, ds.PatientSex, ds.StudyDescription, ds.InstitutionName) == ("42", "F", "S", "Klinik")
     assert (ds.Rows, "WindowCenter" in ds, ds.SOPInstanceUID == "1.9") == (40, False, False)
+    ds = images.from_array(GRAY, of_class("vl-photographic", template=template))
+    assert (ds.Modality, ds.StudyInstanceUID == "1.8", "IconImageSequence" in ds) == ("XC", False, False)
 
 
 def test_a_series_has_one_modality() -> None:
