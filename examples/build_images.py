@@ -1,4 +1,4 @@
-"""A DICOM object of any picture, document or video, and a file of it again: python examples/build_images.py FILE OUT.dcm"""
+"""An object of a picture, document or video, and a file of it again: python examples/build_images.py FILE OUT.dcm"""
 
 import sys
 from pathlib import Path

@@ -60,7 +60,7 @@ def extract(options: argparse.Namespace) -> int:
     def work(job: _Job) -> _Done:
         try:
             return _extract(job, options, made, ranges)
-        except (PacsError, OSError, IndexError, MemoryError) as error:
+        except (PacsError, OSError, IndexError, ValueError, MemoryError) as error:
             return _Done(job, [], None, f"{type(error).__name__}: {error}")
 
     with Bar("extract") as bar, closing(_in_parallel(work, jobs, options.workers)) as results:

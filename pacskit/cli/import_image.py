@@ -16,7 +16,7 @@ from pacskit.core.errors import ConfigurationError, PacsError
 from pacskit.core.paths import parse
 from pacskit.core.uid import UID
 from pacskit.encoding.part10 import dcmread, dcmwrite
-from pacskit.images import BuildOptions, DocumentOptions, encapsulate_document, from_file, from_files
+from pacskit.images import BuildOptions, DocumentOptions, from_file, from_files
 
 __all__ = ["import_image"]
 
@@ -103,11 +103,8 @@ class _Import:
         document = DocumentOptions(
             title=self._options.title, code=self._code, units=self._options.units, materials=self._materials
         )
-        if path.suffix.lower() in {".pdf", ".xml", ".stl", ".obj", ".mtl"}:
-            ds = encapsulate_document(path, build, document=document, **attributes)
-        else:
-            ds = from_file(path, build, **attributes)
-        if path.suffix.lower() == ".mtl":
+        ds = from_file(path, build, document=document, **attributes)
+        if ds.get("MIMETypeOfEncapsulatedDocument") == "model/mtl":
             self._materials[path.name] = ds
         return ds
 

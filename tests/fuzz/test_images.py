@@ -33,6 +33,7 @@ FILES = {
     "tiff": picture(DEEP, "TIFF", compression="tiff_lzw"),
     "bmp": picture(RGB, "BMP"),
     "webp": picture(RGB, "WEBP", lossless=True),
+    "gif": picture(GRAY, "GIF"),
     "jpeg 2000": picture(RGB, "JPEG2000"),
     "pdf": PDF,
     "cda": CDA,

@@ -211,6 +211,18 @@ def test_dcmj2pnm_shows_the_same(name: str, window: tuple[float, float] | None, 
     assert int(np.abs(ours.astype(int) - theirs).max()) <= 1
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["jpeg", "jpeg 444", "jpeg rgb", "jpegs", "progressive", "png", "colors", "ophthalmic 8", "vl-endoscopic jpeg"],
+)
+def test_dcmj2pnm_shows_the_same_colors(name: str, tmp_path: Path, dcmtk: Dcmtk) -> None:
+    command = [dcmtk.tool("dcmj2pnm"), saved(tmp_path, name), tmp_path / "a.pnm"]
+    subprocess.run(command, check=True, timeout=60)
+    theirs = np.asarray(Image.open(tmp_path / "a.pnm"))
+    ours = np.asarray(Image.open(io.BytesIO(images.to_image(dcmread(made(name))))))
+    assert int(np.abs(ours.astype(int) - theirs).max()) <= 1
+
+
 @pytest.mark.corpus
 @pytest.mark.parametrize(
     "name",

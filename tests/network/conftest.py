@@ -45,14 +45,18 @@ def mutual(ca: CaForTests) -> TlsContext:
     return tls_context(cert=ca.server.cert, key=ca.server.key, ca=ca.ca)
 
 
+# What is tested in these without TLS is tested again with it: all that the transport has a part in.
+WITH_TLS = {"test_admission", "test_association", "test_bad_peers", "test_flows", "test_stop"}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test on each driver, and with TLS; unless its module says ``THREADS_ALONE`` or ``PLAIN``."""
+    """Each test on each driver, and with TLS; a module that says ``THREADS_ALONE`` on that driver."""
     given = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     if "driver" in metafunc.fixturenames and "driver" not in given:
         left_out = {"asyncio"} if getattr(metafunc.module, "THREADS_ALONE", False) else set()
-        left_out |= {"threads-tls"} if getattr(metafunc.module, "PLAIN", False) else set()
-        names = [name for name in DRIVERS if name not in left_out]
-        metafunc.parametrize("driver", names, indirect=True)
+        if metafunc.module.__name__.rpartition(".")[2] not in WITH_TLS:
+            left_out.add("threads-tls")
+        metafunc.parametrize("driver", [name for name in DRIVERS if name not in left_out], indirect=True)
 
 
 @pytest.fixture

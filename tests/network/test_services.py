@@ -22,8 +22,6 @@ from pacskit.services.storage import ReceivingService
 from tests.network.drivers import Driver
 from tests.network.peers import settle
 
-PLAIN = True  # TLS is below all this
-
 CT = "1.2.840.10008.5.1.4.1.1.2"
 PRIVATE = "1.3.12.2.1107.5.9.1"
 EXPLICIT = "1.2.840.10008.1.2.1"

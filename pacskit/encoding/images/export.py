@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import ConfigurationError, EncodeError
 from pacskit.encoding.codecs import DecodeLimits
-from pacskit.encoding.codecs.video import encode_video, is_video
+from pacskit.encoding.codecs.video import encode_video
 from pacskit.encoding.display import Window, render
+from pacskit.encoding.display.overlay import draw_overlays
+from pacskit.encoding.display.shutter import cover
+from pacskit.encoding.display.source import GRAY, to_rgb
 from pacskit.encoding.images.names import fill, write_whole
 from pacskit.encoding.images.options import check_choices
 from pacskit.encoding.images.pictures import rgb_profile
-from pacskit.encoding.pixels import PixelReader, convert_color, icc_profile
+from pacskit.encoding.pixels import PixelReader, convert_color, icc_profile, overlay_groups
 
 __all__ = [
     "ANIMATIONS",
@@ -46,7 +49,6 @@ FORMATS: Final = {
     "gif": ".gif",
     "mp4": ".mp4",
 }
-_GRAY: Final = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _MP4: Final = "1.2.840.10008.1.2.4.102"
 _TOP_GIF: Final = 655_350  # ms: what two bytes hold of hundredths of a second
 _RATE: Final = 10.0
@@ -203,10 +205,6 @@ def _arrays(
 ) -> Iterator[NDArray[Any]]:
     """The pixels of each frame as they go into a file."""
     photometric = reader.photometric
-    if options.rendered and photometric not in _GRAY and reader.is_encapsulated and not _is_film(ds):
-        for number in numbers:  # the decoder says frame by frame which colours it has made
-            yield render(ds, number, overlays=options.overlays)
-        return
     for number, stored in zip(numbers, reader.frames(numbers, threads=threads), strict=True):
         if options.rendered:
             yield _shown(ds, number, stored, photometric, options)
@@ -216,18 +214,19 @@ def _arrays(
             yield stored
 
 
-def _is_film(ds: Dataset) -> bool:
-    return is_video(str(ds.transfer_syntax or ds.file_meta.get("TransferSyntaxUID") or ""))
-
-
 def _shown(ds: Dataset, number: int, stored: NDArray[Any], photometric: str, options: ExportOptions) -> NDArray[Any]:
-    if _is_film(ds):
-        bits = int(ds.BitsStored)
-        shallow: NDArray[Any] = stored if bits == 8 else (stored >> (bits - 8)).astype(np.uint8)
-        return shallow
-    if photometric == "YBR_FULL" and ds.PhotometricInterpretation != photometric:  # subsampled, native
-        return render(ds, number, overlays=options.overlays)
-    return render(ds, number, pixels=stored, window=options.window, overlays=options.overlays, bits=options.bits)
+    """A frame as a screen shows it."""
+    if photometric in GRAY:
+        return render(ds, number, pixels=stored, window=options.window, overlays=options.overlays, bits=options.bits)
+    colors = to_rgb(ds, stored, photometric)
+    has_shutter = "ShutterShape" in ds
+    if has_shutter or (options.overlays and overlay_groups(ds)):
+        colors = np.require(colors, requirements=["W", "O"])
+    if has_shutter:
+        cover(colors, ds)
+    if options.overlays:
+        draw_overlays(colors, ds, number)
+    return colors
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import numpy as np
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import CodecError, CodecLimitError, EncodeError
 from pacskit.encoding.images.arrays import array_source
+from pacskit.encoding.images.documents import DocumentOptions, encapsulate_document
 from pacskit.encoding.images.formats import PICTURES, STREAMS, format_of, name_of, read_source
 from pacskit.encoding.images.options import BuildOptions, Source
 from pacskit.encoding.images.pictures import Picture, read_pictures
@@ -22,12 +23,19 @@ __all__ = ["from_file", "from_files"]
 _DEFAULT: Final = BuildOptions()
 
 
-def from_file(source: Source, options: BuildOptions = _DEFAULT, /, **attributes: Any) -> Dataset:
+def from_file(
+    source: Source,
+    options: BuildOptions = _DEFAULT,
+    /,
+    *,
+    document: DocumentOptions | None = None,
+    **attributes: Any,
+) -> Dataset:
     """Make an object of a file: PNG, JPEG, TIFF, BMP, WebP, GIF, JPEG-LS, JPEG 2000, JPEG XL, a document or a video.
 
-    Its first bytes say what it is. Pages of a TIFF become frames. A JPEG, JPEG-LS, JPEG 2000 or JPEG XL code stream is
-    kept byte for byte where a transfer syntax holds it; a progressive JPEG, and one that has to be turned, is decoded
-    and marked as lossy.
+    Its first bytes say what it is. Pages of a TIFF and frames of a GIF become frames. A JPEG, JPEG-LS, JPEG 2000 or
+    JPEG XL code stream is kept byte for byte where a transfer syntax holds it; a progressive JPEG, and one that has to
+    be turned, is decoded and marked as lossy.
 
     Parameters
     ----------
@@ -35,6 +43,8 @@ def from_file(source: Source, options: BuildOptions = _DEFAULT, /, **attributes:
         A path, or the bytes of the file.
     options
         Which object, whose, and what to do about orientation and alpha.
+    document
+        What a document or model says beside; of no meaning for others.
     attributes
         Keywords or paths and their values.
 
@@ -54,9 +64,7 @@ def from_file(source: Source, options: BuildOptions = _DEFAULT, /, **attributes:
 
         return from_video(source, options, **attributes)
     if name not in PICTURES | STREAMS:
-        from pacskit.encoding.images.documents import encapsulate_document
-
-        return encapsulate_document(source, options, **attributes)
+        return encapsulate_document(source, options, document=document or DocumentOptions(), **attributes)
     return image_object(_located(data, name, source, options), options, attributes)
 
 
@@ -99,10 +107,6 @@ def _located(data: bytes, name: str, source: Source, options: BuildOptions) -> P
 def _frames_of(data: bytes, name: str, options: BuildOptions) -> PixelSource:
     if name not in PICTURES | STREAMS:
         raise EncodeError(f"a {name} file is no picture")
-    if name == "gif":
-        raise EncodeError(
-            "a GIF has colours of a palette and frames that build on each other: make a video or PNG of it"
-        )
     if name in PICTURES:
         return _decoded(read_pictures(data, name, options))
     if name == "jpeg" and must_be_decoded(data, options):

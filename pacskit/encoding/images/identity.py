@@ -57,10 +57,14 @@ _SERIES: Final = _tags(
     "AcquisitionTimeSynchronized Manufacturer InstitutionName InstitutionAddress InstitutionalDepartmentName "
     "StationName ManufacturerModelName DeviceSerialNumber SoftwareVersions"
 )
-_OF_INSTANCE: Final = _tags(
-    "SOPClassUID SOPInstanceUID SpecificCharacterSet InstanceCreationDate InstanceCreationTime InstanceCreatorUID "
-    "EncapsulatedDocument EncapsulatedDocumentLength MIMETypeOfEncapsulatedDocument NumberOfFrames "
-    "FrameIncrementPointer PixelDataProviderURL DigitalSignaturesSequence MACParametersSequence"
+_OF_ONE: Final = _tags(  # study, series or instance
+    "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Modality FrameOfReferenceUID SpecificCharacterSet "
+    "SynchronizationFrameOfReferenceUID InstanceNumber InstanceCreationDate InstanceCreationTime InstanceCreatorUID "
+    "EncapsulatedDocument EncapsulatedDocumentLength MIMETypeOfEncapsulatedDocument HL7InstanceIdentifier "
+    "NumberOfFrames FrameIncrementPointer FrameTime FrameTimeVector PixelDataProviderURL DigitalSignaturesSequence "
+    "MACParametersSequence IconImageSequence ReferencedInstanceSequence ReferencedSeriesSequence "
+    "ReferencedImageSequence SourceImageSequence SourceInstanceSequence DimensionIndexSequence "
+    "DimensionOrganizationSequence ContentSequence"
 )
 _FREE: Final = _tags(  # of group 0028: what says nothing of how pixels are stored
     "BurnedInAnnotation RecognizableVisualFeatures PixelSpacing PixelSpacingCalibrationType "
@@ -79,7 +83,12 @@ def _describes_pixels(tag: int) -> bool:
 
 def _is_for_all(tag: int) -> bool:
     """Whether an attribute of a template fits objects with other pixels."""
-    return tag not in _OF_INSTANCE and not _describes_pixels(tag) and (tag >> 16 != 0x0028 or tag in _OF_TEMPLATE)
+    return (
+        tag not in _OF_ONE
+        and not _describes_pixels(tag)
+        and tag >> 16 < 0x5000
+        and (tag >> 16 != 0x0028 or tag in _OF_TEMPLATE)
+    )
 
 
 def transplanted(element: DataElement) -> DataElement:
@@ -147,30 +156,34 @@ def begin(kind: ObjectClass, options: BuildOptions, attributes: Mapping[str, Any
     _assign(ds, attributes)
     now = datetime.now()  # local, as dates of DICOM are
     date, time = now.strftime("%Y%m%d"), now.strftime("%H%M%S.%f")
-    is_new_study = "StudyInstanceUID" not in ds
+    is_new_study = not ds.get("StudyInstanceUID")
     default(
         ds,
-        SOPInstanceUID=generate_uid(),
         InstanceCreationDate=date,
         InstanceCreationTime=time,
         PatientName="",
         PatientID="",
         PatientBirthDate="",
         PatientSex="",
-        StudyInstanceUID=generate_uid(),
         StudyDate=date if is_new_study else "",
         StudyTime=time if is_new_study else "",
         ReferringPhysicianName="",
         StudyID="",
         AccessionNumber="",
-        Modality=kind.modality,
-        SeriesInstanceUID=generate_uid(),
-        SeriesNumber=1,
         Manufacturer="",
-        InstanceNumber=1,
         ContentDate=date,
         ContentTime=time,
     )
+    for keyword, value in (
+        ("SOPInstanceUID", generate_uid()),
+        ("StudyInstanceUID", generate_uid()),
+        ("SeriesInstanceUID", generate_uid()),
+        ("Modality", kind.modality),
+        ("SeriesNumber", 1),
+        ("InstanceNumber", 1),
+    ):
+        if not ds.get(keyword):  # these may not be empty
+            setattr(ds, keyword, value)
     if not kind.any_modality and ds.Modality != kind.modality:
         raise EncodeError(f"objects of {kind.uid.name} have the modality {kind.modality}, not {ds.Modality}")
     ds.SOPClassUID = kind.uid

@@ -59,7 +59,8 @@ class BuildOptions:
     like
         A data set or file whose patient, study or series the object belongs to, ``same`` says which.
     template
-        A data set or file of which all attributes are taken that do not describe pixels or identify the instance.
+        A data set or file of which all attributes are taken that neither describe pixels nor identify study, series or
+        instance.
     multi_frame
         Make a multi-frame object of one frame, too.
     frame_time

@@ -147,10 +147,13 @@ def test_an_object_belongs_to_the_patient_study_or_series_of_another(tmp_path: P
 
 def test_what_the_caller_says_wins_over_another_object_and_that_over_the_template() -> None:
     template = Dataset(PatientID="template", StudyDescription="S", Rows=9, WindowCenter=3.0, SOPInstanceUID="1.9")
-    template.InstitutionName = "Klinik"
+    template.InstitutionName, template.Modality, template.StudyInstanceUID = "Klinik", "MR", "1.8"
+    template.IconImageSequence = [Dataset(Rows=1)]
     ds = images.from_array(GRAY, Options(like=reference(), template=template), PatientSex="F")
     assert (ds.PatientID, ds.PatientSex, ds.StudyDescription, ds.InstitutionName) == ("42", "F", "S", "Klinik")
     assert (ds.Rows, "WindowCenter" in ds, ds.SOPInstanceUID == "1.9") == (40, False, False)
+    ds = images.from_array(GRAY, of_class("vl-photographic", template=template))
+    assert (ds.Modality, ds.StudyInstanceUID == "1.8", "IconImageSequence" in ds) == ("XC", False, False)
 
 
 def test_a_series_has_one_modality() -> None:
@@ -356,6 +359,20 @@ def test_pages_become_frames() -> None:
     target = io.BytesIO()
     bits.save(target, "TIFF", compression="group4")
     assert np.array_equal(images.from_file(target.getvalue()).pixel_array, GRAY > 50)
+
+
+def test_frames_of_a_gif_become_frames() -> None:
+    target = io.BytesIO()
+    shown = [Image.fromarray(np.roll(GRAY, 9 * n, 1)) for n in range(3)]
+    shown[0].save(target, "GIF", save_all=True, append_images=shown[1:], duration=40)
+    ds = again(images.from_file(target.getvalue(), Options(frame_time=40)))
+    assert np.array_equal(
+        ds.pixel_array[..., 0] if ds.SamplesPerPixel == 3 else ds.pixel_array,
+        np.stack([np.asarray(one) for one in shown]),
+    )
+    back = images.to_animation(ds)
+    with Image.open(io.BytesIO(back)) as file:
+        assert (file.n_frames, file.info["duration"]) == (3, 40)  # type: ignore[attr-defined]
 
 
 def test_several_files_are_joined() -> None:
