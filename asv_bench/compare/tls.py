@@ -54,7 +54,7 @@ def _sink(folder: str) -> None:
         def serve(self, request: Any, association: Any) -> Any:
             yield Send(request.command.response())
 
-    made = {"cert": f"{folder}/server.pem", "key": f"{folder}/server.key", "ca": f"{folder}/ca.pem"}
+    made: dict[str, Any] = {"cert": f"{folder}/server.pem", "key": f"{folder}/server.key", "ca": f"{folder}/ca.pem"}
     with Ours([Forgetting()], ae="PACSKIT", tls=None if folder == "-" else tls_context(**made)) as server:
         hold(server.address[1])
 

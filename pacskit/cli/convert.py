@@ -50,7 +50,7 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a file: ``converted``, ``unchanged`` (in that syntax already), ``copied`` (no pixels) or ``failed``."""
+    """What became of a file: ``converted``, ``unchanged`` (of that syntax), ``copied`` (no pixels), ``failed``."""
 
     source: str
     target: str

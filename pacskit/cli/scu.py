@@ -60,9 +60,10 @@ def client_tls(options: argparse.Namespace) -> TlsContext | None:
         if given:
             raise ConfigurationError("certificates are of no use without --tls")
         return None
-    from pacskit.security.context import tls_context
+    from pacskit.security.context import TlsContext
+    from pacskit.security.settings import TlsSettings
 
-    return tls_context(**given, verify_hostname=not options.no_verify_hostname)
+    return TlsContext(TlsSettings(**given, verify_hostname=not options.no_verify_hostname))
 
 
 def _split(words: list[str]) -> tuple[list[str], dict[str, Any]]:

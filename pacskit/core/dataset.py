@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from numpy.typing import NDArray
+    from typing_extensions import Unpack
 
     from pacskit.core._generated.keywords import KeywordAttributes
     from pacskit.encoding.codecs.base import EncodeOptions, PixelFormat  # its methods are filled in from there
+    from pacskit.encoding.transcoding.conversion import Policy
 else:
 
     class KeywordAttributes:
@@ -218,14 +220,14 @@ class Dataset(ElementTable, PrivateAttributes, TextForms, KeywordAttributes):
         """Decode frames into an array of your own, (frames, rows, columns[, samples])."""
         slots.decode_into(self, out, indices, threads=threads)
 
-    def transcode(self, syntax: str, options: EncodeOptions | None = None, **policy: Any) -> Dataset:
+    def transcode(self, syntax: str, options: EncodeOptions | None = None, **policy: Unpack[Policy]) -> Dataset:
         """The data set in another transfer syntax, its pixels decoded and encoded where they must be; this one stays.
 
         ``policy`` is ``new_uid``, ``sop_instance_uid``, ``threads``, ``limits`` or ``registry``, as
-        `pacskit.encoding.transcoding.transcode` has them.
+        `pacskit.encoding.transcoding.Policy` has them.
         """
-        given = {} if options is None else {"options": options}
-        return slots.transcode(self, syntax, **given, **policy)  # type: ignore[no-any-return]
+        given = () if options is None else (options,)
+        return slots.transcode(self, syntax, *given, **policy)  # type: ignore[no-any-return]
 
     def texts_as_json(self, tags: Iterable[int], longest: int) -> tuple[str, list[int]]:
         """Values as members of a JSON object, ``"ggggeeee":["VR","value",…]``, and the tags that are no plain text."""

@@ -112,7 +112,7 @@ def _rebuild(cls: type[CodecError], message: str, facts: dict[str, Any]) -> Code
 
 
 class TranscodeError(EncodeError):
-    """Pixels that cannot get from the transfer syntax ``source`` to ``target``, either of them None where it is open."""
+    """Pixels that cannot get from the transfer syntax ``source`` to ``target``; None where one is open."""
 
     def __init__(
         self, message: str, *, source: str | None = None, target: str | None = None, tag: int | None = None

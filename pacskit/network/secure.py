@@ -135,9 +135,13 @@ class SecureTransport:
 
     def _read(self, buffer: memoryview) -> int | None:
         count = self._channel.read_into(buffer)
-        if self._channel.has_output:  # an answer to a change of keys
-            with contextlib.suppress(OSError):
-                self._flush(_FAREWELL)
+        if self._channel.has_output:  # an answer to a change of keys, without which nothing more can be said
+            try:
+                self._flush(_LINGER)
+            except TimeoutError:
+                raise
+            except OSError:
+                return 0
         return count
 
     def _broken(self) -> None:

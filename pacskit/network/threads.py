@@ -253,7 +253,8 @@ class _Worker(threading.Thread):
                 self._serve(self._connection, driver)
             self._connection.end()
         except TlsError as exc:
-            _log.warning("no TLS with %s:%d: %s", *self.peer, exc)
+            level = logging.INFO if server.is_stopping else logging.WARNING
+            _log.log(level, "no TLS with %s:%d: %s", *self.peer, exc)
         except NetworkError as exc:
             _log.info("association from %s:%d ended: %s", *self.peer, exc)
         except OSError as exc:

@@ -7,14 +7,16 @@ import os
 import ssl
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from pacskit.core.errors import ConfigurationError
 from pacskit.security.bindings import AeBinding
 from pacskit.security.certificates import check_expiry
 from pacskit.security.channel import TlsChannel
-from pacskit.security.settings import TlsSettings
+from pacskit.security.profiles import TlsProfile
+from pacskit.security.settings import Password, TlsSettings
 
 __all__ = ["TlsContext", "tls_context"]
 
@@ -119,15 +121,37 @@ class TlsContext:
         return loaded
 
 
-def tls_context(**settings: Any) -> TlsContext:
-    """Read certificates and keys, for TLS in both roles; the parameters are those of `TlsSettings`.
+def tls_context(  # noqa: PLR0913 - keyword-only options
+    *,
+    cert: str | os.PathLike[str] | None = None,
+    key: str | os.PathLike[str] | None = None,
+    ca: str | os.PathLike[str] | None = None,
+    password: Password | None = None,
+    password_file: str | os.PathLike[str] | None = None,
+    profile: TlsProfile | str = TlsProfile.BCP195_RFC9325,
+    require_client_cert: bool | None = None,
+    verify_hostname: bool = True,
+    server_name: str | None = None,
+    bindings: Iterable[AeBinding | str] = (),
+) -> TlsContext:
+    """Read certificates and keys, for TLS in both roles; see `TlsSettings` for the parameters.
 
     Raises ConfigurationError for what cannot work.
     """
-    try:
-        return TlsContext(TlsSettings(**settings))
-    except TypeError as error:
-        raise ConfigurationError(f"TLS settings: {error}") from None
+    return TlsContext(
+        TlsSettings(
+            cert=cert,
+            key=key,
+            ca=ca,
+            password=password,
+            password_file=password_file,
+            profile=profile,  # type: ignore[arg-type]
+            require_client_cert=require_client_cert,
+            verify_hostname=verify_hostname,
+            server_name=server_name,
+            bindings=bindings,  # type: ignore[arg-type]
+        )
+    )
 
 
 class _Password:

@@ -1,7 +1,7 @@
 """What is sent by C-STORE: presentation contexts to propose for it, and the bytes that fit what was accepted.
 
-An instance goes out as it is where the peer has accepted its transfer syntax; else it is converted, as far as the policy
-allows. ``decide`` says which, and why.
+An instance goes out as it is where the peer has accepted its transfer syntax; else it is converted, as far as the
+policy allows. ``decide`` says which, and why.
 """
 
 from __future__ import annotations
@@ -269,12 +269,16 @@ def payload(file: IO[bytes], offset: int, length: int, source: str, context: Pre
 
 
 def _spooled(file: IO[bytes], offset: int, length: int, source: str, target: str) -> SpooledSource:
-    from pacskit.encoding.transcoding import transcode_body
+    from pacskit.encoding.transcoding import Place, transcode_body
 
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
     try:
         made = transcode_body(
-            file.fileno(), offset, length, source, spool, target, sop_instance_uid=lambda uid: _uid_for(uid, target)
+            file.fileno(),
+            Place(offset, length, source),
+            spool,
+            target,
+            sop_instance_uid=lambda uid: _uid_for(uid, target),
         )
         spool.flush()
         return SpooledSource(spool.fileno(), 0, made.size_after, spool, made.sop_instance_uid or None)

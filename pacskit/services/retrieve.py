@@ -11,7 +11,6 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import (
     DimseError,
-    EncodeError,
     NetworkError,
     NoPresentationContext,
     PacsError,
@@ -167,11 +166,12 @@ class _RetrieveService(IdentifierService):
                 return response.status
         except NoPresentationContext as error:
             _log.info("SOP instance %s: %s", instance.sop_instance_uid, error)
-            retrieval.why = f"{UID(instance.transfer_syntax_uid).name[:28]} not accepted; transcode={self._policy}"
+            name = UID(instance.transfer_syntax_uid).name[:28].rstrip()
+            retrieval.why = f"{name} not accepted; transcode={self._policy}"
             return Status.DOES_NOT_MATCH_CLASS
         except NetworkError:
             raise
-        except (EncodeError, PacsError, OSError, EOFError) as error:
+        except (PacsError, OSError, ValueError, EOFError, MemoryError) as error:
             _log.error("SOP instance %s cannot be sent: %s", instance.sop_instance_uid, type(error).__name__)
             retrieval.why = f"an instance cannot be sent: {type(error).__name__}"
             return Status.UNABLE_TO_PROCESS

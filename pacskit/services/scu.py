@@ -109,9 +109,11 @@ def store(
     transcode: Transcode = Transcode.LOSSLESS,
     window: int = 1,
 ) -> Generator[Sent, None, None]:
-    """Send instances, files as they are on disk where the peer takes them so; iterate over the outcomes, in the order
-    of the sources where one association does for them and one at a time is under way, else as they complete. An
-    outcome that is a failure does not end the iteration, a lost association does."""
+    """Send instances, files as they are on disk where the peer takes them so; iterate over the outcomes.
+
+    They are in the order of the sources where one association does for them and one at a time is under way, else as
+    they complete. An outcome that is a failure does not end the iteration, a lost association does.
+    """
     policy = Transcode(transcode)
     pending = iter(sources)
     while some := list(islice(pending, _AT_ONCE)):

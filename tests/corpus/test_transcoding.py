@@ -16,17 +16,18 @@ import pytest
 
 from pacskit import DataElement, Dataset, DecodeError, TranscodeError, dcmread
 from pacskit.encoding.codecs import EncodeOptions, is_lossless
-from pacskit.encoding.transcoding import SYNTAX_NAMES, Step, compare_pixels, transcode_file
+from pacskit.encoding.transcoding import SYNTAX_NAMES, Step, Transcoded, compare_pixels, transcode_file
 from pacskit.encoding.transfer_syntax import UNCOMPRESSED
 from tests.conftest import corpus_folder
 
 pytestmark = pytest.mark.corpus
 
 EXPLICIT = str(UNCOMPRESSED[0])
-NO_PREFIX = {"JLSL_RGB_ILV0.dcm", "JLSL_RGB_ILV1.dcm", "JLSL_RGB_ILV2.dcm", "JLSN_RGB_ILV0.dcm"}  # read with force only
+NO_PREFIX = {"JLSL_RGB_ILV0.dcm", "JLSL_RGB_ILV1.dcm", "JLSL_RGB_ILV2.dcm", "JLSN_RGB_ILV0.dcm"}
 TRAPS = {
     "JPEGLosslessP14SV1_3s_2f_u_08_08.dcm",  # libjxl 0.11.2 loses pixels of it at effort 1
     "sm_image_grayscale.dcm",  # OpenJPEG makes mid-gray of its black frames when it is given a PSNR
+    "6_1.dcm",  # a value of a sequence that is left in the file, so that the sequence is written anew
     "IM_0027_fMAP.dcm",  # private items with an Image Type of their own
     "axial_epi_fmri_interleaved_i_to_s-00001.dcm",  # private sequences, which Implicit VR does not tell
 }
@@ -38,7 +39,8 @@ ALWAYS = {"PixelData", GROUP_LENGTH, "ExtendedOffsetTable", "ExtendedOffsetTable
 COLOUR = {"PhotometricInterpretation", "PlanarConfiguration"}
 LOSS = {"LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"}
 DERIVED = {
-    "SOPInstanceUID", "SourceImageSequence", "DerivationDescription", "DerivationCodeSequence", "ImageType", "FrameType",
+    "SOPInstanceUID", "SourceImageSequence", "DerivationDescription", "DerivationCodeSequence", "ImageType",
+    "FrameType",
 }  # fmt: skip
 ICON = re.compile(r"IconImageSequence\[0\]\.PixelData")
 
@@ -104,6 +106,13 @@ def allowed(before: Dataset, lossy: bool, was_lossy: bool, syntax: str) -> set[s
     return found
 
 
+def converted(source: Path, target: Path, name: str) -> Transcoded | TranscodeError:
+    try:
+        return transcode_file(source, target, SYNTAX_NAMES[name], OPTIONS.get(name, EncodeOptions()))
+    except TranscodeError as error:
+        return error
+
+
 @pytest.mark.parametrize("row", _rows(), ids=lambda row: row["file"].rpartition("/")[2])
 def test_to_every_syntax_and_back(row: dict[str, str], corpus: Path, tmp_path: Path) -> None:
     path = corpus / row["file"]
@@ -113,11 +122,10 @@ def test_to_every_syntax_and_back(row: dict[str, str], corpus: Path, tmp_path: P
     was_lossy = not is_lossless(row["transfer_syntax"])
     reached = 0
     for name, syntax in SYNTAX_NAMES.items():
-        try:
-            made = transcode_file(path, there, syntax, OPTIONS.get(name, EncodeOptions()))
-        except TranscodeError as error:
-            assert error.tag is not None, name
-            assert str(syntax) not in UNCOMPRESSED, (name, error)
+        made = converted(path, there, name)
+        if isinstance(made, TranscodeError):
+            assert made.tag is not None, name
+            assert str(syntax) not in UNCOMPRESSED, (name, made)
             assert not there.exists()
             continue
         reached += 1
@@ -141,7 +149,8 @@ def test_to_every_syntax_and_back(row: dict[str, str], corpus: Path, tmp_path: P
         if made.step is Step.PIXELS and not made.lossy:
             buffer = io.BytesIO()
             before.transcode(syntax).save_as(buffer)
-            assert buffer.getvalue() == there.read_bytes(), f"{name}: in memory it is another file"
+            if buffer.getvalue() != there.read_bytes():  # as where a sequence has a value that was left in the file
+                assert dcmread(buffer.getvalue()).diff(after) == [], f"{name}: in memory it is another file"
         there.unlink()
     assert reached >= (4 if "FloatPixelData" in before or "DoubleFloatPixelData" in before else 6)
 

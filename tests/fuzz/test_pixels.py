@@ -16,7 +16,7 @@ from pacskit.core.dictionary import tag_for, vr_for
 from pacskit.encoding import dcmread
 from pacskit.encoding.codecs import PixelFormat, encode_frame
 from pacskit.encoding.frames import set_frames
-from pacskit.encoding.pixels import apply_palette, overlay_array, overlay_groups, pixel_diagnostics
+from pacskit.encoding.pixels import PixelReader, apply_palette, overlay_array, overlay_groups, pixel_diagnostics
 from tests.foreign import wheel_files
 
 NUMBERS = st.one_of(st.sampled_from([0, 1, 2, 3, 7, 8, 12, 15, 16, 32, 64, 255, 65535]), st.integers(0, 65535))
@@ -54,7 +54,7 @@ def lies(draw: st.DrawFn) -> Dataset:
 def use(dataset: Dataset) -> None:
     pixels = dataset.pixel_array
     assert pixels.size > 0
-    assert np.array_equal(next(dataset.frames([0])), pixels[0] if (dataset.get("NumberOfFrames") or 1) > 1 else pixels)
+    assert np.array_equal(next(dataset.frames([0])), pixels[0] if PixelReader(dataset).number_of_frames > 1 else pixels)
     pixel_diagnostics(dataset)
     for group in overlay_groups(dataset):
         overlay_array(dataset, group)

@@ -64,8 +64,9 @@ def test_files_are_read_by_others(name: str, file: str, dcmtk: Dcmtk, tmp_path: 
     ours = dcmread(target).pixel_array
     dump = run(dcmtk.tool("dcmdump"), "-q", target)
     if "jxl" not in name and not name.startswith(("htj2k", "deflated-frame")):  # of which DCMTK 3.6.7 knows nothing
-        assert dump.returncode == 0 and not re.search(r"^[EF]:", dump.stdout, re.MULTILINE), dump.stdout
-    if not result.lossy and name in (*PLAIN, *BY_GDCM):  # dciodvfy knows no others
+        assert dump.returncode == 0, dump.stdout
+        assert not re.search(r"^[EF]:", dump.stdout, re.MULTILINE), dump.stdout
+    if name in (*PLAIN, *BY_GDCM, "jpeg-extended"):  # dciodvfy knows no others
         assert set(findings(target)) <= set(findings(source))
     if not result.lossy:
         assert np.array_equal(ours, dcmread(source).pixel_array)
@@ -116,7 +117,7 @@ def get(archive: Served, path: Path, syntax: str) -> tuple[Any, list[pydicom.Dat
     entity = AE("PYNET")
     entity.add_requested_context(str(STUDY.get))
     entity.add_requested_context(about.sop_class_uid, syntax)
-    options = {"ext_neg": [role], "evt_handlers": [(evt.EVT_C_STORE, keep)]}
+    options: dict[str, Any] = {"ext_neg": [role], "evt_handlers": [(evt.EVT_C_STORE, keep)]}
     association = entity.associate(LOOPBACK, archive.port, ae_title=archive.ae, **options)
     assert association.is_established
     responses = list(association.send_c_get(identifier("STUDY", StudyInstanceUID=about.study_uid), STUDY.get))
@@ -144,7 +145,7 @@ def test_never_fails_with_the_status_of_the_standard_and_says_why(pynetdicom: Mo
     assert command("store", archive.address, source).returncode == 0
     final, received = get(archive, source, EXPLICIT)
     assert (final.Status, final.NumberOfFailedSuboperations, received) == (0xA702, 1, [])
-    assert final.ErrorComment == "JPEG 2000 Image Compression  not accepted; transcode=never"
+    assert final.ErrorComment == "JPEG 2000 Image Compression not accepted; transcode=never"
     final, received = get(archive, source, J2K_SYNTAX)
     assert (final.Status, len(received)) == (0, 1)
 
@@ -255,7 +256,8 @@ def info(*accepted: str) -> AssociationInfo:
 def test_decisions(accepted: tuple[str, ...], source: str, policy: str, action: Action, target: str | None) -> None:
     decision = decide(info(*accepted), "1.2", source, Transcode(policy))
     assert (decision.action, decision.target) == (action, target)
-    assert str(decision).startswith("1.2 in ") and decision.accepted == accepted
+    assert str(decision).startswith("1.2 in ")
+    assert decision.accepted == accepted
     if target is None:
         with pytest.raises(NoPresentationContext):
             choose(info(*accepted), "1.2", source, Transcode(policy))

@@ -41,9 +41,20 @@ def mutual(ca: CaForTests) -> TlsContext:
     return tls_context(cert=ca.server.cert, key=ca.server.key, ca=ca.ca)
 
 
-@pytest.fixture(params=["plain", "tls"])
+# What is tested in these without TLS is tested again with it: all that the transport has a part in.
+WITH_TLS = {"test_admission", "test_association", "test_bad_peers", "test_flows", "test_stop"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Choose the transports of `serve`."""
+    if "serve" in metafunc.fixturenames:
+        both = metafunc.module.__name__.rpartition(".")[2] in WITH_TLS
+        metafunc.parametrize("serve", ["plain", "tls"] if both else ["plain"], indirect=True)
+
+
+@pytest.fixture
 def serve(request: pytest.FixtureRequest) -> Iterator[Callable[..., Server]]:
-    """Start servers that are stopped at the end; each test has them without TLS, and again with it."""
+    """Start servers that are stopped at the end, without TLS or with it."""
     tls = request.getfixturevalue("mutual") if request.param == "tls" else None
     with ExitStack() as stack:
 

@@ -30,7 +30,7 @@ GET = "1.2.840.10008.5.1.4.1.2.2.3"
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 
-FAST = Timeouts(connect=5, acse=1, dimse=1, idle=1, release=1)
+FAST = Timeouts(connect=5, handshake=1, acse=1, dimse=1, idle=1, release=1)
 
 
 @dataclass

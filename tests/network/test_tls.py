@@ -456,7 +456,6 @@ def test_an_encrypted_key_needs_its_password(ca: CaForTests, tmp_path: Path, cap
         ({"ca": "x", "bindings": ["WS1"]}, "a binding is AE=cn:NAME"),
         ({"ca": "x", "bindings": ["WS1=sha256:12"]}, "64 hexadecimal digits"),
         ({"ca": "x", "bindings": ["WS1=colour:red"]}, "not by 'colour'"),
-        ({"unheard_of": 1}, "TLS settings"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], message: str) -> None:

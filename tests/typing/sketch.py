@@ -40,7 +40,7 @@ with pk.connect("PACS@10.0.0.5:104", calling="WS1", timeouts=pk.Timeouts(connect
         instance.save_into("inbox")
 
 try:
-    pk.echo("OLD@10.0.0.6:2762")  # one-off
+    pk.echo("OLD@10.0.0.6:2762", tls=pk.tls_context(cert="ws.crt", key="ws.key", ca="hospital.pem"))  # one-off
 except pk.AssociationRejected as exc:  # every error is a PacsError with its facts as fields
     print(exc.reason)
 

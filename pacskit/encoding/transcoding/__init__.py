@@ -2,14 +2,16 @@
 
 from pacskit.core.errors import TranscodeError
 from pacskit.encoding.transcoding.comparing import Difference, compare_pixels
-from pacskit.encoding.transcoding.conversion import transcode
-from pacskit.encoding.transcoding.files import Transcoded, transcode_body, transcode_file
+from pacskit.encoding.transcoding.conversion import Policy, transcode
+from pacskit.encoding.transcoding.files import Place, Transcoded, transcode_body, transcode_file
 from pacskit.encoding.transcoding.names import SYNTAX_NAMES, syntax_named
 from pacskit.encoding.transcoding.plan import Step, can_transcode
 
 __all__ = [
     "SYNTAX_NAMES",
     "Difference",
+    "Place",
+    "Policy",
     "Step",
     "TranscodeError",
     "Transcoded",

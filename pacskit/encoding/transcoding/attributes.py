@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from pacskit.core.dataset import Dataset
-from pacskit.core.errors import ConfigurationError
 from pacskit.core.uid import UID, generate_uid
 from pacskit.encoding.codecs.native import cells_from
 from pacskit.encoding.reader import decode
@@ -37,10 +36,6 @@ class Identity:
 
     new_uid: NewUid = "lossy"
     sop_instance_uid: str | Callable[[str], str] | None = None
-
-    def __post_init__(self) -> None:
-        if self.new_uid not in {"lossy", "always", "never"}:
-            raise ConfigurationError(f"new_uid is lossy, always or never, not {self.new_uid!r}")
 
     def uid_for(self, before: str) -> str:
         """The UID of what was made from the instance ``before``."""
@@ -159,7 +154,7 @@ _PROCESSED: Final = "Source image for image processing operation"
 
 
 def free_overlays(dataset: Dataset) -> None:
-    """Give overlays in unused bits of the pixels data of their own (PS3.5 8.1.2): code streams do not hold such bits."""
+    """Give overlays in unused bits of the pixels data of their own (PS3.5 8.1.2): code streams have no such bits."""
     from pacskit.encoding.pixels.overlays import overlay_groups, overlay_of
 
     for group in overlay_groups(dataset):
@@ -186,7 +181,7 @@ def _packed(dataset: Dataset, group: int) -> bytes:
 
 def plain_icons(dataset: Dataset, source: str) -> None:
     """Decode pixel data within sequences that is encapsulated: it is in the source's syntax (PS3.5 A.4)."""
-    for path, element in list(dataset.find(PIXEL_DATA, where=lambda one: one.is_undefined_length)):
+    for path, _ in list(dataset.find(PIXEL_DATA, where=lambda one: one.is_undefined_length)):
         if "." in path:
             above, _, index = path.rpartition(".")[0].rpartition("[")
             items = dataset.element_at(above).value

@@ -5,10 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from pacskit.core.dataset import Dataset
-from pacskit.core.errors import EncodeError, TranscodeError
+from pacskit.core.errors import ConfigurationError, EncodeError, TranscodeError
 from pacskit.core.uid import UID
 from pacskit.encoding.codecs import DecodeLimits, EncodeOptions
 from pacskit.encoding.codecs import registry as default_registry
@@ -39,8 +39,12 @@ from pacskit.encoding.transcoding.plan import (
 from pacskit.encoding.transfer_syntax import TransferSyntax, grammar
 from pacskit.encoding.writer import encode
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = [
     "Conversion",
+    "Policy",
     "Settings",
     "native_length",
     "own_meta",
@@ -62,7 +66,8 @@ class Settings:
     """How to convert: all that is the same for many data sets."""
 
     options: EncodeOptions = _OPTIONS
-    identity: Identity = Identity()
+    new_uid: NewUid = "lossy"
+    sop_instance_uid: str | Callable[[str], str] | None = None
     threads: int = 1
     limits: DecodeLimits = _LIMITS
     registry: CodecRegistry = default_registry
@@ -70,6 +75,36 @@ class Settings:
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise ValueError("there is at least one thread")
+        if self.new_uid not in {"lossy", "always", "never"}:
+            raise ConfigurationError(f"new_uid is lossy, always or never, not {self.new_uid!r}")
+
+    @property
+    def identity(self) -> Identity:
+        """When the result is an instance of its own."""
+        return Identity(self.new_uid, self.sop_instance_uid)
+
+
+class Policy(TypedDict, total=False):
+    """What may be said of a conversion besides the options of the encoder.
+
+    Parameters
+    ----------
+    new_uid
+        When the result gets a SOP Instance UID of its own, with the old one in Source Image Sequence: where something
+        is lost now (``lossy``, the default), ``always`` or ``never``.
+    sop_instance_uid
+        The UID that it gets then, or a function that makes it of the old one; one made up by default.
+    threads
+        How many frames are converted at a time, 1 by default.
+    limits, registry
+        What a frame may cost, and the codecs.
+    """
+
+    new_uid: NewUid
+    sop_instance_uid: str | Callable[[str], str] | None
+    threads: int
+    limits: DecodeLimits
+    registry: CodecRegistry
 
 
 @dataclass(slots=True)
@@ -194,17 +229,7 @@ def _check_held(made: Conversion, frames: Frames) -> None:
         raise TranscodeError(why, source=made.source, target=target, tag=PIXEL_DATA)
 
 
-def transcode(
-    dataset: Dataset,
-    syntax: str,
-    options: EncodeOptions = _OPTIONS,
-    *,
-    new_uid: NewUid = "lossy",
-    sop_instance_uid: str | Callable[[str], str] | None = None,
-    threads: int = 1,
-    limits: DecodeLimits = _LIMITS,
-    registry: CodecRegistry = default_registry,
-) -> Dataset:
+def transcode(dataset: Dataset, syntax: str, options: EncodeOptions = _OPTIONS, **policy: Unpack[Policy]) -> Dataset:
     """Return the data set in another transfer syntax; the one given is not changed.
 
     Pixels are decoded and encoded only where they must be: not among the uncompressed syntaxes, nor between JPEG
@@ -216,21 +241,13 @@ def transcode(
         The transfer syntax to convert to.
     options
         Quality, ratio, predictor and so on.
-    new_uid
-        When the result gets a SOP Instance UID of its own, with the old one in Source Image Sequence: where something is
-        lost now (``lossy``), ``always`` or ``never``.
-    sop_instance_uid
-        The UID that it gets then, or a function that makes it of the old one; one made up by default.
-    threads
-        How many frames are converted at a time.
-    limits, registry
-        What a frame may cost, and the codecs.
+    policy
+        ``new_uid``, ``sop_instance_uid``, ``threads``, ``limits``, ``registry``: see ``Policy``.
 
-    Raises TranscodeError (an EncodeError) where the target cannot hold such pixels, DecodeError where they cannot be read.
+    Raises TranscodeError (an EncodeError) where the target cannot hold such pixels, DecodeError where they cannot be
+    read.
     """
-    identity = Identity(new_uid, sop_instance_uid)
-    settings = Settings(options=options, identity=identity, threads=threads, limits=limits, registry=registry)
-    made = prepare(dataset, syntax, settings)
+    made = prepare(dataset, syntax, Settings(options=options, **policy))
     if made.step is Step.NOTHING:
         return made.dataset
     if made.step is Step.BYTES:

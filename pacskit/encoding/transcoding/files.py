@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Protocol
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import EncodeError, TranscodeError
 from pacskit.core.types import RangeSource
 from pacskit.core.uid import UID
-from pacskit.encoding.codecs import DecodeLimits, EncodeOptions
-from pacskit.encoding.codecs import registry as default_registry
-from pacskit.encoding.codecs.registry import CodecRegistry
+from pacskit.encoding.codecs import EncodeOptions
 from pacskit.encoding.deferred import Head, read_deferred, stream_parts
 from pacskit.encoding.part10 import _head_bytes, _meta_for, dcmread
 from pacskit.encoding.reader import decode
-from pacskit.encoding.transcoding.attributes import Identity, NewUid
 from pacskit.encoding.transcoding.comparing import Difference, compare_pixels
 from pacskit.encoding.transcoding.conversion import (
     Conversion,
@@ -37,12 +33,13 @@ from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE, grammar
 from pacskit.encoding.writer import encode
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer, Unpack
 
-__all__ = ["Transcoded", "transcode_body", "transcode_file"]
+    from pacskit.encoding.transcoding.conversion import Policy
+
+__all__ = ["Place", "Transcoded", "transcode_body", "transcode_file"]
 
 _OPTIONS: Final = EncodeOptions()
-_LIMITS: Final = DecodeLimits()
 _DEFER: Final = 1 << 16
 _PIECE: Final = 1 << 20
 _RATIO: Final = 0x00282112
@@ -93,24 +90,21 @@ def transcode_file(
     syntax: str,
     options: EncodeOptions = _OPTIONS,
     *,
-    new_uid: NewUid = "lossy",
-    sop_instance_uid: str | Callable[[str], str] | None = None,
-    threads: int = 1,
     verify: bool = False,
     overwrite: bool = True,
     force: bool = False,
-    limits: DecodeLimits = _LIMITS,
-    registry: CodecRegistry = default_registry,
+    **policy: Unpack[Policy],
 ) -> Transcoded:
     """Write a file in another transfer syntax; a few frames are in memory at a time, whatever the size.
 
-    The file is written beside and renamed, so that it is whole or not there, and ``target`` may be ``source``. Deflated
-    data sets, and those that go to or come from Explicit VR Big Endian without frames being decoded, are held whole.
+    The file is written beside and renamed, so that it is whole or not there, and ``target`` may be ``source``. Data
+    sets are held whole that are deflated, or go to or come from Explicit VR Big Endian without frames being decoded.
 
     Parameters
     ----------
     verify
-        Compare the pixels before the file gets its name: what was converted without loss must be equal, else EncodeError.
+        Compare the pixels before the file gets its name: those converted without loss must be equal, else
+        TranscodeError.
     overwrite
         Whether a file that is there is replaced; else FileExistsError.
     force
@@ -118,8 +112,7 @@ def transcode_file(
 
     The others are those of ``transcode``, and so are the errors; OSError where a file cannot be read or written.
     """
-    identity = Identity(new_uid, sop_instance_uid)
-    settings = Settings(options=options, identity=identity, threads=threads, limits=limits, registry=registry)
+    settings = Settings(options=options, **policy)
     path = Path(target)
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} exists")
@@ -175,6 +168,14 @@ def _write_file(file: BinaryIO, dataset: Dataset, made: Conversion) -> None:
 # -- a data set within an open file ------------------------------------------------------------------------------------
 
 
+class Place(NamedTuple):
+    """Where a data set is in a file, and how it is laid out."""
+
+    offset: int
+    length: int
+    transfer_syntax: str
+
+
 class _Descriptor:
     """Some bytes of an open file, as a range source; threads need not take turns."""
 
@@ -192,24 +193,18 @@ class _Descriptor:
 
 def transcode_body(
     source: int,
-    offset: int,
-    length: int,
-    source_syntax: str,
+    place: Place,
     target: BinaryIO,
     syntax: str,
     options: EncodeOptions = _OPTIONS,
-    *,
-    new_uid: NewUid = "lossy",
-    sop_instance_uid: str | Callable[[str], str] | None = None,
-    threads: int = 1,
-    limits: DecodeLimits = _LIMITS,
+    **policy: Unpack[Policy],
 ) -> Transcoded:
-    """Convert the data set that an open file has at ``offset``, as for sending: no preamble, no meta.
+    """Convert the data set that an open file has at ``place``, as for sending: no preamble, no meta.
 
     ``source`` is a descriptor, ``target`` a file open for writing, in which one can seek. See ``transcode``.
     """
-    identity = Identity(new_uid, sop_instance_uid)
-    settings = Settings(options=options, identity=identity, threads=threads, limits=limits)
+    settings = Settings(options=options, **policy)
+    offset, length, source_syntax = place
     ranges: RangeSource = _Descriptor(source, offset + length)
 
     def read(data: Buffer) -> Dataset:

@@ -92,7 +92,7 @@ def stream_frames(index: FrameIndex, step: Step, source: str, target: str, threa
 
 
 def native_chunks(reader: PixelReader, frames: Frames, *, threads: int) -> Iterator[bytes]:
-    """Cells of native pixel data, little endian; frames of single bits follow one another within a byte (PS3.5 8.1.1)."""
+    """Cells of native pixel data, little endian; frames of single bits follow on within a byte (PS3.5 8.1.1)."""
     bits = frames.format.rows * frames.format.columns * frames.format.samples
     if frames.format.bits_allocated > 1 or bits % 8 == 0:
         yield from ahead(

@@ -114,8 +114,8 @@ class Frames:
     """How decoded frames become those of the target.
 
     ``decoded`` is the format of what a decoder gives, in its own colours; ``format`` what the encoder gets, and
-    ``photometric`` and ``planar`` what the data set says then. ``lossy`` is whether this step loses anything, ``was_lossy``
-    whether the source had lost something by its code stream's own account.
+    ``photometric`` and ``planar`` what the data set says then. ``lossy`` is whether this step loses anything,
+    ``was_lossy`` whether the source had lost something by its code stream's own account.
     """
 
     decoded: PixelFormat

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ import pytest
 
 from asv_bench.benchmarks import inputs
 from asv_bench.compare import __main__ as compare
-from asv_bench.compare import edits, footprint, network, parse
+from asv_bench.compare import edits, footprint, network, parse, tls
 from asv_bench.compare.rows import Missing, Row, Scale, Subject, measure, table
 from pacskit.encoding import dcmread
+from pacskit.security.certificates import make_test_ca
 
 ROOT = Path(__file__).resolve().parents[3]
 WANTED = {
@@ -135,6 +137,12 @@ def test_a_row_of_data_sets_runs(row: Row) -> None:
 
 def test_the_bare_client_speaks_with_our_server() -> None:
     assert network._echo(network._pacskit, "echo:wire", 5) > 0
+
+
+def test_the_bare_client_speaks_tls(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    make_test_ca(folder)
+    assert tls._stores(partial(tls._begin, "sink", folder), folder, 1) > 0
 
 
 def test_a_client_that_fails_says_why() -> None:

@@ -70,6 +70,13 @@ def test_the_package_imports_lazily() -> None:
     [
         (["echo", "X@127.0.0.1:1"], 3),
         (["echo", "nothing"], 2),
+        (["echo", "X@127.0.0.1:1", "--ca", "ca.pem"], 2),
+        (["echo", "tls:X@127.0.0.1:1", "--ca", "no-such-file"], 2),
+        (["echo", "tls:X@127.0.0.1:1"], 3),
+        (["serve", "--dir", "x", "--tls-port", "0"], 2),
+        (["serve", "--dir", "x", "--node", "tls:X@h"], 2),
+        (["serve", "--dir", "x", "--cert", "c", "--require-client-cert"], 2),
+        (["serve", "--dir", "x", "--allow", "somewhere"], 2),
         (["find", "X@127.0.0.1:1", "Nonsense=1"], 2),
         (["find", "X@127.0.0.1:1", "word"], 2),
         (["dump", "no-such-file"], 4),

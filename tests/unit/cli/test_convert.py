@@ -65,7 +65,9 @@ def test_what_fails_is_told_at_the_end(folder: Path, tmp_path: Path, capsys: pyt
     assert main(["convert", str(folder), "--to", "jpeg", "--into", str(into), "--quality", "80", "--workers", "1"]) == 1
     told = capsys.readouterr()
     assert "1 converted, 1 copied, 3 failed" in told.out
-    assert len(told.err.splitlines()) == 3 and "damaged.dcm: " in told.err and "another index" in told.err
+    assert len(told.err.splitlines()) == 3
+    assert "damaged.dcm: " in told.err
+    assert "another index" in told.err
     assert files(into) == ["inner/SC_rgb_rle_2frame.dcm", "rtplan.dcm"]
     assert dcmread(into / "inner" / "SC_rgb_rle_2frame.dcm").LossyImageCompression == "01"
 

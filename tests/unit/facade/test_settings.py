@@ -10,6 +10,15 @@ import pytest
 import pacskit
 from pacskit.facade.identifiers import query_identifier, retrieve_identifier
 
+TLS_WRONG = [
+    "tls_port = 2762",
+    "nodes = ['tls:WS@h']",
+    "[tls]\nkey = 'a'",
+    "[tls]\nprofile = 'none'",
+    "[tls]\nbindings = 'A=cn:b'",
+    "[admission]\nnetworks = ['x']",
+]
+
 
 def test_settings_from_toml(tmp_path: Path) -> None:
     file = tmp_path / "pacs.toml"
@@ -40,9 +49,46 @@ def test_settings_from_the_environment() -> None:
     assert settings.limits.max_pdu == 16384
 
 
+def test_settings_of_tls_and_admission(tmp_path: Path) -> None:
+    file = tmp_path / "pacs.toml"
+    file.write_text(
+        'nodes = ["tls:WS@10.0.0.1"]\ntls_port = 2762\n'
+        '[tls]\ncert = "a.pem"\nca = "ca.pem"\nprofile = "bcp195-nd"\nbindings = ["WS1=cn:ws1"]\npassword = "secret"\n'
+        '[admission]\nnetworks = ["10.0.0.0/8"]\nper_second = 2.5\n'
+    )
+    settings = pacskit.ArchiveSettings.from_toml(file)
+    assert settings.tls is not None
+    assert (settings.tls_port, settings.tls.profile) == (2762, pacskit.TlsProfile.BCP195_NON_DOWNGRADING)
+    assert [(one.ae, one.kind, one.value) for one in settings.tls.bindings] == [("WS1", "cn", "ws1")]
+    assert settings.admission == pacskit.Admission(networks=("10.0.0.0/8",), per_second=2.5)
+    assert "secret" not in repr(settings)
+    environment = {
+        "PACSKIT_TLS_PORT": "2762",
+        "PACSKIT_TLS_CERT": "a.pem",
+        "PACSKIT_TLS_CA": "ca.pem",
+        "PACSKIT_TLS_PASSWORD": "secret",
+        "PACSKIT_TLS_REQUIRE_CLIENT_CERT": "no",
+        "PACSKIT_ADMISSION_NETWORKS": "10.0.0.0/8, 192.168.0.0/16",
+        "PACSKIT_ADMISSION_MAX_PER_PEER": "3",
+    }
+    settings = pacskit.ArchiveSettings.from_env(environment)
+    assert settings.tls == pacskit.TlsSettings(cert="a.pem", ca="ca.pem", password="secret", require_client_cert=False)
+    assert settings.tls_port == 2762
+    assert settings.admission == pacskit.Admission(networks=("10.0.0.0/8", "192.168.0.0/16"), max_per_peer=3)
+    assert pacskit.ArchiveSettings.from_env({}) == pacskit.ArchiveSettings()
+
+
 @pytest.mark.parametrize(
     "text",
-    ["nonsense = 1", "ae = 'far too long for an AE'", "duplicates = 'maybe'", "nodes = ['x']", "[limits]\nx = 1", "="],
+    [
+        "nonsense = 1",
+        "ae = 'far too long for an AE'",
+        "duplicates = 'maybe'",
+        "nodes = ['x']",
+        "[limits]\nx = 1",
+        "=",
+        *TLS_WRONG,
+    ],
 )
 def test_wrong_settings_are_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "pacs.toml"
