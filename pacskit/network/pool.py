@@ -46,8 +46,8 @@ class AssociationPool:
 
     An association that comes back in order is kept up to ``idle`` seconds for the next one who needs the same contexts,
     and looked at before it is lent again. After ``n`` attempts in a row without a connection (or with a transient
-    rejection) the address is left alone for ``back_off`` × 2ⁿ⁻¹ seconds, at most ``longest``: in that time a lease raises
-    the last error at once. A lease that finds all associations in use waits, at most ``wait`` seconds.
+    rejection) the address is left alone for ``back_off`` × 2ⁿ⁻¹ seconds, at most ``longest``: a lease raises the last
+    error at once then. A lease that finds all associations in use waits, at most ``wait`` seconds.
     """
 
     def __init__(
@@ -193,8 +193,9 @@ class AssociationPool:
         with self._changed:
             peer = self._peers[address]
             peer.count -= 1
-            transient = isinstance(error, AssociationRejected) and error.is_transient
-            if isinstance(error, (ConnectError, DeadlineExceeded)) or transient:
+            if isinstance(error, (ConnectError, DeadlineExceeded)) or (
+                isinstance(error, AssociationRejected) and error.is_transient
+            ):
                 pause = min(self._longest, self._back_off * 2**peer.failures)
                 peer.failures = min(peer.failures + 1, 32)
                 peer.not_before = time.monotonic() + pause

@@ -27,7 +27,8 @@ def address(server: Server) -> Address:
 
 
 def test_many_peers_share_few_associations(serve: Serve) -> None:
-    server, bus, opened = serve(Recorder()), EventBus(), []
+    server, bus = serve(Recorder()), EventBus()
+    opened: list[AssociationOpened] = []
     bus.subscribe(AssociationOpened, opened.append)
     with AssociationPool(size=2) as pool:
 

@@ -42,7 +42,8 @@ KINDS = (AssociationOpened, AssociationRefused, AssociationClosed, MessageSent, 
 
 
 def listening(*kinds: type[Event]) -> tuple[EventBus, list[Event]]:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Event] = []
     for kind in kinds or KINDS:
         bus.subscribe(kind, seen.append)
     return bus, seen
@@ -123,7 +124,8 @@ def test_the_heads_of_pdus_in_any_pieces(step: int) -> None:
 
 
 def test_a_trace_names_what_passes(serve: Serve) -> None:
-    bus, lines = EventBus(), []
+    bus = EventBus()
+    lines: list[str] = []
     data = associate_rq(VERIFICATION, CT) + echo_rq() + store_rq()
     for step in (1, 1000):
         decoder = StreamDecoder()
@@ -144,7 +146,8 @@ def test_a_trace_names_what_passes(serve: Serve) -> None:
 
 def captured(serve: Serve, path: Path) -> bytes:
     """A capture of an association that stores 100 kB; what was sent."""
-    bus, parts = EventBus(), []
+    bus = EventBus()
+    parts: list[bytes] = []
     bus.subscribe(BytesPassed, lambda event: parts.append(event.data) if event.sent else None)
     from tests.network.peers import store
 
@@ -218,7 +221,7 @@ def test_the_command_listens_and_prints(serve: Serve) -> None:
     try:
         port = int(process.stdout.readline().split(",")[0].rpartition(":")[2])
         assert pacskit.echo(f"SERVER@127.0.0.1:{port}").is_success
-        lines = []
+        lines: list[str] = []
         while not lines or "closed" not in lines[-1]:
             lines.append(process.stdout.readline())
     finally:

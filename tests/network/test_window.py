@@ -54,7 +54,7 @@ def test_many_stores_under_way_arrive_in_order(serve: Serve) -> None:
         assert (association.info.max_invoked, association.info.max_performed) == (5, 1)
         sizes = 200_000
         done = list(association.perform_all(stores(30, sizes)))
-    assert [request.affected_sop_instance_uid for request, _ in done] == [f"1.2.{n}" for n in range(30)]
+    assert [request.sop_instance_uid for request, _ in done] == [f"1.2.{n}" for n in range(30)]
     assert all(not isinstance(answer, Exception) and answer.status == 0 for _, answer in done)
     assert [request.data for request in keeper.seen] == [n.to_bytes(2, "big") * sizes for n in range(30)]
 
@@ -119,7 +119,7 @@ def test_answers_in_any_order_find_their_request() -> None:
         done = list(association.perform_all(stores(8)))
     assert peer.asked == AsyncWindow(9, 1)
     assert peer.at_once == [4, 4]
-    uids = [int(request.affected_sop_instance_uid.rpartition(".")[2]) for request, _ in done]
+    uids = [int(str(request.sop_instance_uid).rpartition(".")[2]) for request, _ in done]
     assert uids == [*order, *(4 + n for n in order)]
     assert [int(answer.status) & 0xFFF for _, answer in done if not isinstance(answer, Exception)] == order * 2
 
