@@ -22,11 +22,13 @@ from pacskit.core.events import EventBus
 from pacskit.network.address import Address
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
+from pacskit.network.dimse import CEchoRequest
 from pacskit.network.negotiation import ContextProposal, Role
 from pacskit.network.pdu import ExtendedItem
 
 __all__ = ["AssociationPool"]
 
+_VERIFICATION = "1.2.840.10008.1.1"
 _Key: TypeAlias = tuple[object, ...]
 
 
@@ -116,6 +118,23 @@ class AssociationPool:
             self._give_back(address, key, association)
             raise
         self._give_back(address, key, association)
+
+    def keep_alive(self) -> None:
+        """Use each idle association once: a C-ECHO where that was negotiated, else a look whether the peer has left.
+
+        Call it from a timer of your own, more often than the peers' idle deadlines.
+        """
+        with self._changed:
+            taken = [(address, *one) for address, peer in self._peers.items() for one in peer.idle]
+            for peer in self._peers.values():
+                peer.idle.clear()
+        for address, _, key, association in taken:
+            try:
+                if association.is_idle() and association.info.contexts_for(_VERIFICATION):
+                    association.perform(CEchoRequest())
+            except NetworkError:
+                association.abort()
+            self._give_back(address, key, association)
 
     def close(self) -> None:
         """Release what is idle now, and what is lent when it comes back; nothing is lent any more."""

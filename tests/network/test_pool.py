@@ -92,6 +92,21 @@ def test_idle_ones_grow_old(serve: Serve) -> None:
         assert pool.counts(address(server)) == (1, 1)
 
 
+def test_idle_ones_are_kept_alive(serve: Serve) -> None:
+    keeper = Recorder()
+    server = serve(keeper)
+    with AssociationPool() as pool:
+        for contexts in (ECHO, [ContextProposal(CT)]):
+            with pool.lease(address(server), contexts, calling="X") as association:
+                where = address_of(association)
+        pool.keep_alive()
+        assert [one.command.COMMAND_FIELD for one in keeper.seen] == [0x0030]
+        assert pool.counts(where) == (2, 2)
+        server.stop()
+        pool.keep_alive()
+        assert pool.counts(where) == (0, 0)
+
+
 def test_a_peer_that_fails_is_left_alone(serve: Serve) -> None:
     nobody = Address("NOBODY", "127.0.0.1", free_port())
     with AssociationPool(back_off=60) as pool:
