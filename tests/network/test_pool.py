@@ -96,9 +96,10 @@ def test_idle_ones_are_kept_alive(serve: Serve) -> None:
     keeper = Recorder()
     server = serve(keeper)
     with AssociationPool() as pool:
+        where = address(server)
         for contexts in (ECHO, [ContextProposal(CT)]):
-            with pool.lease(address(server), contexts, calling="X") as association:
-                where = address_of(association)
+            with pool.lease(where, contexts, calling="X"):
+                pass
         pool.keep_alive()
         assert [one.command.COMMAND_FIELD for one in keeper.seen] == [0x0030]
         assert pool.counts(where) == (2, 2)
