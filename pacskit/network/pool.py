@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from pacskit.core.errors import (
     AssociationRejected,
@@ -82,12 +83,17 @@ class AssociationPool:
         window: int = 1,
         extended: tuple[ExtendedItem, ...] = (),
         events: EventBus | None = None,
+        **who: Any,
     ) -> Iterator[Association]:
         """Lend an association with these contexts; what goes wrong other than by a status ends it.
 
+        ``who`` are the options of `Association.request` that say who asks, such as ``identity``: what was opened for
+        one user is not lent to another.
+
         Raises what `Association.request` raises, and DeadlineExceeded when none becomes free in time.
         """
-        key: _Key = (calling, timeouts, limits, tuple(contexts), tuple((roles or {}).items()), window, extended, events)
+        asking = calling, timeouts, limits, tuple(sorted(who.items(), key=itemgetter(0)))
+        key: _Key = (asking, tuple(contexts), tuple((roles or {}).items()), window, extended, events)
         association = self._take(address, key)
         if association is None:
             try:
@@ -101,6 +107,7 @@ class AssociationPool:
                     window=window,
                     extended=extended,
                     events=events,
+                    **who,
                 )
             except BaseException as error:
                 self._failed(address, error)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from pacskit.core.events import AssociationOpened, EventBus
 from pacskit.network.address import Address
 from pacskit.network.config import Limits
 from pacskit.network.negotiation import ContextProposal
+from pacskit.network.pdu import UserIdentity
 from pacskit.network.pool import AssociationPool
 from pacskit.network.threads import Server
 from tests.interop.conftest import free_port
@@ -20,6 +23,18 @@ from tests.network.peers import CT, MR, VERIFICATION, Recorder, settle
 
 Serve = Callable[..., Server]
 ECHO = [ContextProposal(VERIFICATION)]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Start servers without TLS: what is tested here is the same with it."""
+    with ExitStack() as stack:
+
+        def start(service: Any = None, **options: Any) -> Server:
+            options.setdefault("ae", "SERVER")
+            return stack.enter_context(Server([service or Recorder()], **options))
+
+        yield start
 
 
 def address(server: Server) -> Address:
@@ -80,6 +95,17 @@ def test_what_is_lent_is_healthy_and_makes_room(serve: Serve) -> None:
 def address_of(association: object) -> Address:
     info = association.info  # type: ignore[attr-defined]
     return Address(info.called, *info.peer)
+
+
+def test_users_do_not_share(serve: Serve) -> None:
+    server = serve(Recorder())
+    with AssociationPool() as pool:
+        seen = []
+        for user in (None, UserIdentity(1, b"ANNE"), UserIdentity(1, b"BEN"), UserIdentity(1, b"ANNE")):
+            with pool.lease(address(server), ECHO, calling="X", identity=user) as association:
+                seen.append(association)
+        assert seen[3] is seen[1]
+        assert len(set(map(id, seen))) == 3
 
 
 def test_idle_ones_grow_old(serve: Serve) -> None:

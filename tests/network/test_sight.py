@@ -7,8 +7,10 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +41,18 @@ from tests.network.peers import CT, RELEASE_RP, RELEASE_RQ, VERIFICATION, Record
 
 Serve = Callable[..., Server]
 KINDS = (AssociationOpened, AssociationRefused, AssociationClosed, MessageSent, MessageReceived, PduPassed)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Start servers without TLS: what is tested here is the same with it."""
+    with ExitStack() as stack:
+
+        def start(service: Any = None, **options: Any) -> Server:
+            options.setdefault("ae", "SERVER")
+            return stack.enter_context(Server([service or Recorder()], **options))
+
+        yield start
 
 
 def listening(*kinds: type[Event]) -> tuple[EventBus, list[Event]]:
