@@ -25,6 +25,7 @@ from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
 from pacskit.network.pdu import ExtendedItem, UserIdentity
+from pacskit.network.pool import AssociationPool
 from pacskit.services import query, scu
 from pacskit.services.events import StoreEvent
 from pacskit.services.explain import Explanation, explain_sources, explanation
@@ -52,13 +53,23 @@ def connect(
     tls: TlsContext | None = None,
     identity: UserIdentity | None = None,
     events: EventBus | None = None,
+    pool: AssociationPool | None = None,
 ) -> Peer:
     """Return the peer at ``AE@host:port``. Nothing is sent before its first verb.
 
     ``tls`` is what `tls_context` gives; ``identity`` says who the user is, see `UserIdentity`; ``events`` is told what
-    happens.
+    happens; the associations come from ``pool`` where there is one, and stay in it.
     """
-    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity, events=events)
+    return Peer(
+        address,
+        calling=calling,
+        timeouts=timeouts,
+        limits=limits,
+        tls=tls,
+        identity=identity,
+        events=events,
+        pool=pool,
+    )
 
 
 def echo(
@@ -91,9 +102,11 @@ class Peer(NormalizedVerbs):
         tls: TlsContext | None = None,
         identity: UserIdentity | None = None,
         events: EventBus | None = None,
+        pool: AssociationPool | None = None,
     ) -> None:
         super().__init__()
         self._events = events
+        self._pool = pool
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
         self._timeouts = timeouts or Timeouts()
@@ -277,6 +290,24 @@ class Peer(NormalizedVerbs):
         extended: tuple[ExtendedItem, ...] = (),
     ) -> Iterator[Association]:
         """Lend an association with these contexts, the one at hand if it has them. Verbs may nest."""
+        if self._pool is not None:
+            with self._pool.lease(
+                self.address,
+                contexts,
+                calling=self.calling,
+                timeouts=self._timeouts,
+                limits=self._limits,
+                roles=roles,
+                window=window,
+                extended=extended,
+                events=self._events,
+                tls=self._tls,
+                identity=self._identity,
+            ) as association:
+                self._last = association.info
+                association.listen(self._inbox)
+                yield association
+            return
         key = (tuple(contexts), tuple((roles or {}).items()), window, extended)
         kept, self._idle = self._idle, None
         if kept is not None and kept[0] == key and kept[1].is_idle():
