@@ -29,6 +29,7 @@ def test_settings_from_the_environment() -> None:
             "PACSKIT_AE": "PACS",
             "PACSKIT_NODES": "A@h:1, B@h:2",
             "PACSKIT_DURABLE": "yes",
+            "PACSKIT_TRANSCODE": "never",
             "PACSKIT_TIMEOUTS_IDLE": "none",
             "PACSKIT_LIMITS_MAX_PDU": "16384",
             "PACSKIT_CORPUS": "something else",
@@ -36,13 +37,22 @@ def test_settings_from_the_environment() -> None:
     )
     assert settings.nodes == ("A@h:1", "B@h:2")
     assert settings.durable
+    assert (settings.transcode, pacskit.ArchiveSettings().transcode) == ("never", "lossless")
     assert settings.timeouts.idle is None
     assert settings.limits.max_pdu == 16384
 
 
 @pytest.mark.parametrize(
     "text",
-    ["nonsense = 1", "ae = 'far too long for an AE'", "duplicates = 'maybe'", "nodes = ['x']", "[limits]\nx = 1", "="],
+    [
+        "nonsense = 1",
+        "ae = 'far too long for an AE'",
+        "duplicates = 'maybe'",
+        "transcode = 'maybe'",
+        "nodes = ['x']",
+        "[limits]\nx = 1",
+        "=",
+    ],
 )
 def test_wrong_settings_are_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "pacs.toml"
