@@ -388,8 +388,8 @@ def dcmwrite(
 ) -> None:
     """Write a DICOM file.
 
-    The data set goes out in ``transfer_syntax``, its pixels decoded and encoded without loss where that must be;
-    else in the one its meta names, else in the one it was read in, else in Explicit VR Little Endian. A file that was read
+    The data set goes out in ``transfer_syntax``, its pixels decoded and encoded without loss where that must be; else
+    in the one its meta names, else in the one it was read in, else in Explicit VR Little Endian. A file that was read
     and not changed comes back byte for byte, its meta made conformant where it was not. A path is written beside and
     renamed, so that it is whole or not there.
 
