@@ -11,6 +11,13 @@ import pacskit
 from pacskit.facade.identifiers import query_identifier, retrieve_identifier
 
 
+def test_what_is_transcoded() -> None:
+    assert pacskit.ArchiveSettings().transcode == "lossless"
+    assert pacskit.ArchiveSettings.from_env({"PACSKIT_TRANSCODE": "never"}).transcode == "never"
+    with pytest.raises(pacskit.ConfigurationError, match="never, lossless or any"):
+        pacskit.ArchiveSettings(transcode="maybe")  # type: ignore[arg-type]
+
+
 def test_settings_from_toml(tmp_path: Path) -> None:
     file = tmp_path / "pacs.toml"
     file.write_text(
@@ -29,7 +36,6 @@ def test_settings_from_the_environment() -> None:
             "PACSKIT_AE": "PACS",
             "PACSKIT_NODES": "A@h:1, B@h:2",
             "PACSKIT_DURABLE": "yes",
-            "PACSKIT_TRANSCODE": "never",
             "PACSKIT_TIMEOUTS_IDLE": "none",
             "PACSKIT_LIMITS_MAX_PDU": "16384",
             "PACSKIT_CORPUS": "something else",
@@ -37,22 +43,13 @@ def test_settings_from_the_environment() -> None:
     )
     assert settings.nodes == ("A@h:1", "B@h:2")
     assert settings.durable
-    assert (settings.transcode, pacskit.ArchiveSettings().transcode) == ("never", "lossless")
     assert settings.timeouts.idle is None
     assert settings.limits.max_pdu == 16384
 
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "nonsense = 1",
-        "ae = 'far too long for an AE'",
-        "duplicates = 'maybe'",
-        "transcode = 'maybe'",
-        "nodes = ['x']",
-        "[limits]\nx = 1",
-        "=",
-    ],
+    ["nonsense = 1", "ae = 'far too long for an AE'", "duplicates = 'maybe'", "nodes = ['x']", "[limits]\nx = 1", "="],
 )
 def test_wrong_settings_are_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "pacs.toml"
