@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from pacskit._version import __version__
+from pacskit.core import slots
 from pacskit.core.config import ReadOptions, Strictness
 from pacskit.core.dataset import Dataset
 from pacskit.core.diagnostics import Diagnostic, DiagnosticKind
@@ -22,7 +23,7 @@ from pacskit.encoding.deferred import Head, read_deferred, size_in_bytes, stream
 from pacskit.encoding.ranges import FileRange, StreamRange
 from pacskit.encoding.reader import decode, stop_for
 from pacskit.encoding.transfer_syntax import EXPLICIT_LITTLE, grammar
-from pacskit.encoding.writer import encode
+from pacskit.encoding.writer import changes_pixels, encode
 from pacskit_ext import _writer
 from pacskit_ext._reader import scan
 from pacskit_ext._table import wrap
@@ -387,15 +388,18 @@ def dcmwrite(
 ) -> None:
     """Write a DICOM file.
 
-    The data set goes out in ``transfer_syntax``, else in the one its meta names, else in the one it was read in, else
-    in Explicit VR Little Endian. A file that was read and not changed comes back byte for byte, its meta made
-    conformant where it was not. A path is written beside and renamed, so that it is whole or not there.
+    The data set goes out in ``transfer_syntax``, its pixels decoded and encoded without loss where that must be; else
+    in the one its meta names, else in the one it was read in, else in Explicit VR Little Endian. A file that was read
+    and not changed comes back byte for byte, its meta made conformant where it was not. A path is written beside and
+    renamed, so that it is whole or not there.
 
     Values that were set are checked for length and multiplicity, unless ``check`` is false. Raises EncodeError with tag
     and path, FileExistsError when ``overwrite`` is false.
     """
     if check:
         check_values(dataset)
+    if transfer_syntax is not None and changes_pixels(dataset, transfer_syntax):
+        dataset = _without_loss(dataset, transfer_syntax)
     syntax = UID(
         transfer_syntax or dataset.file_meta.get("TransferSyntaxUID") or dataset.transfer_syntax or EXPLICIT_LITTLE
     )
@@ -406,6 +410,13 @@ def dcmwrite(
         return
     for part in parts:
         target.write(part)
+
+
+def _without_loss(dataset: Dataset, syntax: str) -> Dataset:
+    """The data set transcoded; as it is where that would lose something, which is for the caller to ask for."""
+    from pacskit.encoding.codecs.base import is_lossless
+
+    return slots.transcode(dataset, syntax) if is_lossless(syntax) else dataset
 
 
 def _body(dataset: Dataset, syntax: str) -> Buffer:

@@ -18,19 +18,27 @@ from pacskit_ext import _writer
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["encode", "transcode"]
+__all__ = ["changes_pixels", "encode", "transcode"]
 
 _WORDS: Final = {"OW": "H", "OF": "I", "OL": "I", "OD": "Q", "OV": "Q"}
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 
 
-def _refuse_pixel_change(dataset: Dataset, target: str) -> None:
-    """Raise where writing in ``target`` would need the pixels to be compressed, decompressed or recompressed."""
+def changes_pixels(dataset: Dataset, target: str) -> bool:
+    """Whether writing in ``target`` needs the pixels to be compressed, decompressed or recompressed."""
     source = dataset.transfer_syntax
     if source is None or source == target or not (grammar(source).encapsulated or grammar(target).encapsulated):
-        return
-    if any(tag in dataset for tag in _PIXELS):
-        raise EncodeError(f"pixel data cannot be converted from {source.name} to {UID(target).name}", tag=0x7FE00010)
+        return False
+    return any(tag in dataset for tag in _PIXELS)
+
+
+def _refuse_pixel_change(dataset: Dataset, target: str) -> None:
+    if changes_pixels(dataset, target):
+        source = UID(dataset.transfer_syntax or "").name
+        message = (
+            f"pixel data is not converted from {source} to {UID(target).name} by writing it: see Dataset.transcode"
+        )
+        raise EncodeError(message, tag=0x7FE00010)
 
 
 def _with_words_swapped(dataset: Dataset) -> Dataset:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -19,6 +19,7 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.network.flow import Service
 from pacskit.network.negotiation import ContextProposal, Role
 from pacskit.network.pdu import UserIdentity
+from pacskit.network.pool import AssociationPool
 from pacskit.services.events import StoreEvent
 from pacskit.services.explain import Explanation, explain_sources
 from pacskit.services.extended import QueryNegotiation
@@ -48,13 +49,23 @@ def connect(
     tls: TlsContext | None = None,
     identity: UserIdentity | None = None,
     events: EventBus | None = None,
+    pool: AssociationPool | None = None,
 ) -> Peer:
     """Return the peer at ``AE@host:port``. Nothing is sent before its first verb.
 
     ``tls`` is what `tls_context` gives; ``identity`` says who the user is, see `UserIdentity`; ``events`` is told what
-    happens.
+    happens; the associations come from ``pool`` where there is one, and stay in it.
     """
-    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity, events=events)
+    return Peer(
+        address,
+        calling=calling,
+        timeouts=timeouts,
+        limits=limits,
+        tls=tls,
+        identity=identity,
+        events=events,
+        pool=pool,
+    )
 
 
 def echo(
@@ -87,12 +98,13 @@ class Peer(NormalizedVerbs):
         tls: TlsContext | None = None,
         identity: UserIdentity | None = None,
         events: EventBus | None = None,
+        pool: AssociationPool | None = None,
     ) -> None:
         super().__init__()
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
         options = {"timeouts": timeouts, "limits": limits, "tls": tls, "identity": identity, "events": events}
-        self._verbs = _Blocking(self.address, self._inbox, {"calling": self.calling, **options})
+        self._verbs = _Blocking(self.address, self._inbox, {"calling": self.calling, **options}, pool)
 
     def __enter__(self) -> Self:
         return self
@@ -241,11 +253,31 @@ class Peer(NormalizedVerbs):
 class _Blocking(Verbs):
     """The verbs over blocking associations; ``inbox`` answers what the peer asks meanwhile."""
 
-    def __init__(self, address: Address, inbox: Service, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, address: Address, inbox: Service, options: Mapping[str, Any], pool: AssociationPool | None
+    ) -> None:
         super().__init__()
         self._address = address
         self._inbox = inbox
         self._options = options
+        self._pool = pool
+
+    def lease(
+        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None, **agreed: Any
+    ) -> AbstractAsyncContextManager[Link]:
+        """Lend an association with these contexts, out of the pool where there is one."""
+        if self._pool is None:
+            return super().lease(contexts, roles, **agreed)
+        return self._from(self._pool, contexts, roles=roles, **agreed)
+
+    @asynccontextmanager
+    async def _from(
+        self, pool: AssociationPool, contexts: Sequence[ContextProposal], **agreed: Any
+    ) -> AsyncIterator[Link]:
+        with pool.lease(self._address, contexts, **agreed, **self._options) as association:
+            self._last = association.info
+            association.listen(self._inbox)
+            yield BlockingLink(association)
 
     async def open(self, contexts: Sequence[ContextProposal], **agreed: Any) -> Link:
         """Open an association."""

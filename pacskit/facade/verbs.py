@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from asyncio import CancelledError
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -177,7 +177,7 @@ class Verbs(ABC):
         *,
         window: int = 1,
         extended: tuple[ExtendedItem, ...] = (),
-    ) -> Lease:
+    ) -> AbstractAsyncContextManager[Link]:
         """Lend an association with these contexts, the one at hand if it has them. Verbs may nest."""
         return Lease(self, contexts, roles=dict(roles or {}), window=window, extended=extended)
 

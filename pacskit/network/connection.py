@@ -345,8 +345,13 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Close the connection whatever the state."""
+        """Close the connection whatever the state; what was read ahead and is not answered is given up."""
         self.session.discard()
+        while self._events:
+            data = getattr(self._events.popleft(), "data", None)
+            give_up = getattr(data, "abort", None) or getattr(data, "close", None)
+            if give_up is not None:
+                give_up()
         if not self.transport.closed:
             self.transport.close()
         self.machine.closed()

@@ -59,7 +59,7 @@ class FileStore:
         self.durable = commit == "object"
         self.spill = spill
         self._numbers = count(1)
-        self._spares: list[tuple[int, str]] = []
+        self._spares: list[str] = []
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.staging.mkdir(exist_ok=True)
@@ -95,14 +95,17 @@ class FileStore:
         """Make a staging file for an object to come, at a time when nobody waits for it."""
         if len(self._spares) < _SPARES:
             with suppress(OSError):  # whoever needs one makes one, and says what is wrong
-                self._spares.append(self._make(f"{next(self._numbers):x}"))
+                descriptor, path = self._make(f"{next(self._numbers):x}")
+                os.close(descriptor)
+                self._spares.append(path)
 
     def take(self, name: str) -> tuple[int, str]:
         """Return the descriptor and the path of an empty staging file: a prepared one, or one called ``name``."""
         try:
-            return self._spares.pop()
+            path = self._spares.pop()
         except IndexError:
             return self._make(name)
+        return os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0)), path
 
     def _make(self, name: str) -> tuple[int, str]:
         path = f"{self.own}/{name}"
@@ -210,9 +213,7 @@ class FileStore:
         """End the session."""
         if self._lock >= 0:
             while self._spares:
-                descriptor, path = self._spares.pop()
-                os.close(descriptor)
-                os.unlink(path)
+                os.unlink(self._spares.pop())
             with suppress(OSError):
                 self.own.rmdir()
                 (self.staging / f"{self.session}.lock").unlink()

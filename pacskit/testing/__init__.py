@@ -4,7 +4,20 @@ For pytest, unittest or no runner at all; `pacskit.testing.fixtures` are fixture
 """
 
 from pacskit.testing.codecs import CodecTests
-from pacskit.testing.faults import TO_CLIENT, TO_SERVER, Abort, Close, Delay, Fault, Feed, Reset, Rewrite, Split, Stall
+from pacskit.testing.faults import (
+    TO_CLIENT,
+    TO_SERVER,
+    Abort,
+    Close,
+    Delay,
+    Fault,
+    Feed,
+    Reset,
+    Rewrite,
+    Split,
+    Stall,
+    Throttle,
+)
 from pacskit.testing.peers import CollectingSCP, nothing_left_behind
 from pacskit.testing.proxy import FaultProxy
 
@@ -23,5 +36,6 @@ __all__ = [
     "Rewrite",
     "Split",
     "Stall",
+    "Throttle",
     "nothing_left_behind",
 ]

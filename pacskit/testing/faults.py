@@ -20,6 +20,7 @@ __all__ = [
     "Rewrite",
     "Split",
     "Stall",
+    "Throttle",
 ]
 
 TO_SERVER: Final = "to_server"
@@ -103,6 +104,25 @@ class Split:
     def apply(self, passing: Passing, data: bytes) -> Iterator[Feed]:
         for start in range(0, len(data), self.size):
             yield Feed(data[start : start + self.size], gap=self.seconds)
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """Takes and acknowledges ``rate`` bytes a second: a thin line, or a peer that reads slowly."""
+
+    rate: int
+    where: Direction | None = None
+
+    @property
+    def most_held(self) -> int:
+        """How many bytes may wait in the proxy: few, so that the sender feels it."""
+        return max(1, self.rate // 10)
+
+    def apply(self, passing: Passing, data: bytes) -> Iterator[Feed]:
+        size = max(1, self.rate // 50)
+        for start in range(0, len(data), size):
+            piece = data[start : start + size]
+            yield Feed(piece, gap=len(piece) / self.rate)
 
 
 @dataclass(frozen=True)

@@ -48,13 +48,13 @@ def _descriptors() -> int:
 
 @contextmanager
 def nothing_left_behind(seconds: float = 5.0) -> Iterator[None]:
-    """Raise AssertionError unless there are as few threads and descriptors as before, at most ``seconds`` later."""
-    before = threading.active_count(), _descriptors()
+    """Raise AssertionError unless every new thread has ended ``seconds`` later, and no descriptor is left open."""
+    threads, descriptors = set(threading.enumerate()), _descriptors()
     yield
     end = time.monotonic() + seconds
-    while (after := (threading.active_count(), _descriptors())) > before or after[1] > before[1]:
-        if time.monotonic() > end:
-            raise AssertionError(
-                f"threads and descriptors before and after: {before}, {after}: {threading.enumerate()}"
-            )
-        time.sleep(0.005)
+    started = [thread for thread in threading.enumerate() if thread not in threads]
+    for thread in started:
+        thread.join(max(0.0, end - time.monotonic()))
+    alive = [thread.name for thread in started if thread.is_alive()]
+    if alive or _descriptors() > descriptors:
+        raise AssertionError(f"left behind: threads {alive}, {_descriptors() - descriptors} descriptors")

@@ -111,6 +111,8 @@ class FaultProxy:
             client, _ = self._listener.accept()
         except BlockingIOError:
             return
+        if hasattr(self.fault, "most_held"):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         try:
             server = socket.create_connection((self.target.host, self.target.port), timeout=5)
         except OSError:
@@ -197,7 +199,8 @@ class _Way:
 
     @property
     def wants_more(self) -> bool:
-        return not (self._ended or self._stalled) and self._held + len(self.out) < _MOST_HELD
+        most = getattr(self.link.proxy.fault, "most_held", _MOST_HELD)
+        return not (self._ended or self._stalled) and self._held + len(self.out) < most
 
     def read(self) -> None:
         if not self.wants_more:

@@ -179,7 +179,8 @@ def test_our_notification_to_it_on_another_association(pynetdicom: ModuleType) -
 
 
 def ours() -> tuple[pacskit.SCP, list[Any]]:
-    scp, asked = pacskit.SCP("OURS"), []
+    scp = pacskit.SCP("OURS")
+    asked: list[Any] = []
 
     @scp.on_create(MPPS)
     def create(event: Any) -> Any:

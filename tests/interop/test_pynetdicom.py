@@ -299,11 +299,14 @@ def test_the_asynchronous_operations_window(pynetdicom: ModuleType, archive: Ser
     windows: list[tuple[int, int]] = []
     entity = AE("DEST")
     entity.add_supported_context(ct.sop_class_uid, [ct.transfer_syntax])
-    handlers = [
-        (evt.EVT_ASYNC_OPS, lambda event: windows.append((event.nr_invoked, event.nr_performed)) or (1, 1)),
-        (evt.EVT_C_STORE, lambda event: 0),
-    ]
+
+    def window(event: Any) -> tuple[int, int]:
+        windows.append((event.nr_invoked, event.nr_performed))
+        return 1, 1
+
+    handlers: list[Any] = [(evt.EVT_ASYNC_OPS, window), (evt.EVT_C_STORE, lambda event: 0)]
     server = entity.start_server((LOOPBACK, 0), block=False, evt_handlers=handlers)
+    assert server is not None
     try:
         with pacskit.connect(f"DEST@{LOOPBACK}:{server.server_address[1]}") as peer:
             assert [sent.status for sent in peer.store([CT, CT], window=8)] == [0, 0]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,18 @@ THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
 
 Serve = Callable[..., Server]
 J2K, JPEG_LOSSLESS = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.70"
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Start servers without TLS: what is tested here is the same with it."""
+    with ExitStack() as stack:
+
+        def start(service: Any = None, **options: Any) -> Server:
+            options.setdefault("ae", "SERVER")
+            return stack.enter_context(Server([service or Recorder()], **options))
+
+        yield start
 
 
 def address(server: Server) -> str:

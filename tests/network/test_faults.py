@@ -28,6 +28,7 @@ from pacskit.testing import (
     Rewrite,
     Split,
     Stall,
+    Throttle,
 )
 from tests.interop.files import examine, wheel_file
 
@@ -115,6 +116,19 @@ FAULTS: dict[str, tuple[Fault, pacskit.Timeouts, type[PacsError] | None]] = {
     "garbage": (Rewrite(_garbage), PATIENT, AssociationAborted),
     "a flood of responses": (Rewrite(_flood), PATIENT, AssociationAborted),
 }
+
+
+def test_a_thin_line_is_thin(targets: tuple[str, str], tmp_path: Path, nothing_left_behind: None) -> None:
+    ds = pacskit.dcmread(CT)
+    ds.PixelData = bytes(400_000)
+    pacskit.dcmwrite(tmp_path / "large.dcm", ds)
+    began = time.monotonic()
+    with (
+        FaultProxy(targets[0], Throttle(1_000_000, TO_SERVER)) as proxy,
+        pacskit.connect(proxy.address, timeouts=PATIENT) as peer,
+    ):
+        assert [sent.status for sent in peer.store([tmp_path / "large.dcm"])] == [0]
+    assert time.monotonic() - began > 0.35
 
 
 class Threads:

@@ -183,7 +183,7 @@ def test_a_notification_on_another_association_in_the_scp_role() -> None:
     with scp:
         with pacskit.connect(scp.address) as peer:
             assert peer.n_event_report(COMMITMENT, WELL_KNOWN, 2, Dataset(TransactionUID="1.2")).status == 0
-        roles = {COMMITMENT: Role(scu=False, scp=True)}
+        roles = {str(COMMITMENT): Role(scu=False, scp=True)}
         with Association.request(scp.address, [COMMITMENT], calling="X", roles=roles) as association:
             assert [(c.as_scu, c.as_scp) for c in association.accepted] == [(False, True)]
         with Association.request(scp.address, [COMMITMENT], calling="X") as association:  # without the role

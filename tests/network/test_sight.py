@@ -7,8 +7,10 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,8 +45,21 @@ Serve = Callable[..., Server]
 KINDS = (AssociationOpened, AssociationRefused, AssociationClosed, MessageSent, MessageReceived, PduPassed)
 
 
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Start servers without TLS: what is tested here is the same with it."""
+    with ExitStack() as stack:
+
+        def start(service: Any = None, **options: Any) -> Server:
+            options.setdefault("ae", "SERVER")
+            return stack.enter_context(Server([service or Recorder()], **options))
+
+        yield start
+
+
 def listening(*kinds: type[Event]) -> tuple[EventBus, list[Event]]:
-    bus, seen = EventBus(), []
+    bus = EventBus()
+    seen: list[Event] = []
     for kind in kinds or KINDS:
         bus.subscribe(kind, seen.append)
     return bus, seen
@@ -125,7 +140,8 @@ def test_the_heads_of_pdus_in_any_pieces(step: int) -> None:
 
 
 def test_a_trace_names_what_passes(serve: Serve) -> None:
-    bus, lines = EventBus(), []
+    bus = EventBus()
+    lines: list[str] = []
     data = associate_rq(VERIFICATION, CT) + echo_rq() + store_rq()
     for step in (1, 1000):
         decoder = StreamDecoder()
@@ -146,7 +162,8 @@ def test_a_trace_names_what_passes(serve: Serve) -> None:
 
 def captured(serve: Serve, path: Path) -> bytes:
     """A capture of an association that stores 100 kB; what was sent."""
-    bus, parts = EventBus(), []
+    bus = EventBus()
+    parts: list[bytes] = []
     bus.subscribe(BytesPassed, lambda event: parts.append(event.data) if event.sent else None)
     from tests.network.peers import store
 
@@ -220,7 +237,7 @@ def test_the_command_listens_and_prints(serve: Serve) -> None:
     try:
         port = int(process.stdout.readline().split(",")[0].rpartition(":")[2])
         assert pacskit.echo(f"SERVER@127.0.0.1:{port}").is_success
-        lines = []
+        lines: list[str] = []
         while not lines or "closed" not in lines[-1]:
             lines.append(process.stdout.readline())
     finally:

@@ -36,7 +36,7 @@ from pacskit.network.sink import MemorySink, Sink
 from pacskit.network.threads import Server
 from pacskit_ext._pdu import frame
 from tests.interop.files import wheel_file
-from tests.network.peers import CT, FAST, FIND, IMPLICIT, RELEASE_RP, VERIFICATION, RawPeer, Recorder, connect
+from tests.network.peers import CT, FAST, FIND, IMPLICIT, RELEASE_RP, VERIFICATION, RawPeer, Recorder, connect, settle
 
 THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
 
@@ -56,7 +56,7 @@ def test_many_stores_under_way_arrive_in_order(serve: Serve) -> None:
         assert (association.info.max_invoked, association.info.max_performed) == (5, 1)
         sizes = 200_000
         done = list(association.perform_all(stores(30, sizes)))
-    assert [request.affected_sop_instance_uid for request, _ in done] == [f"1.2.{n}" for n in range(30)]
+    assert [request.sop_instance_uid for request, _ in done] == [f"1.2.{n}" for n in range(30)]
     assert all(not isinstance(answer, Exception) and answer.status == 0 for _, answer in done)
     assert [request.data for request in keeper.seen] == [n.to_bytes(2, "big") * sizes for n in range(30)]
 
@@ -121,7 +121,7 @@ def test_answers_in_any_order_find_their_request() -> None:
         done = list(association.perform_all(stores(8)))
     assert peer.asked == AsyncWindow(9, 1)
     assert peer.at_once == [4, 4]
-    uids = [int(request.affected_sop_instance_uid.rpartition(".")[2]) for request, _ in done]
+    uids = [int(str(request.sop_instance_uid).rpartition(".")[2]) for request, _ in done]
     assert uids == [*order, *(4 + n for n in order)]
     assert [int(answer.status) & 0xFFF for _, answer in done if not isinstance(answer, Exception)] == order * 2
 
@@ -231,3 +231,60 @@ def test_cancels_reach_the_query_that_they_are_for(serve: Serve) -> None:
         while peer.pdu()[0] == 4:
             continue
     assert service.ended == [(1, "cancelled"), (2, "done"), (3, "cancelled"), (4, "done")]
+
+
+class _Kept:
+    """What a sink made of a data set, as a store's ingest is: somebody has to end it."""
+
+    def __init__(self) -> None:
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class _Keeping(MemorySink):
+    def __init__(self, made: list[_Kept]) -> None:
+        super().__init__()
+        self.made = made
+
+    def close(self) -> _Kept:  # type: ignore[override]
+        self.made.append(_Kept())
+        return self.made[-1]
+
+
+def test_what_was_read_ahead_and_is_never_answered_is_given_up(serve: Serve) -> None:
+    made: list[_Kept] = []
+    ahead, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        sop_classes = (FIND, CT)
+
+        def sink(self, request: Request, association: AssociationInfo) -> Sink | None:
+            return _Keeping(made) if request.command.sop_class_uid == CT else None
+
+        def serve(self, request: Request, association: AssociationInfo) -> Flow:
+            while len(made) < 2:
+                yield Cancelled(request.command.message_id)
+            ahead.set()
+            go_on.wait(10)
+            yield Send(request.command.response())
+
+    contexts = tuple(ContextItem(2 * n + 1, uid, (IMPLICIT,)) for n, uid in enumerate((FIND, CT)))
+    server = serve(Slow())
+    with RawPeer(server) as peer:
+        user = UserInformation(max_length=16384, async_window=AsyncWindow(8, 1))
+        peer.send(AssociateRequest("SERVER", "RAW", contexts, user).encode())
+        assert peer.pdu()[0] == 2
+        find = encode_message(CFindRequest(message_id=1, affected_sop_class_uid=FIND, data=b"x "))
+        parts = [*frame(1, find, 16378, command=True), *frame(1, b"x ", 16378)]
+        for number, request in enumerate(stores(2), 2):
+            request.message_id = number
+            parts += [*frame(3, encode_message(request), 16378, command=True), *frame(3, request.data, 16378)]
+        peer.send(b"".join(map(bytes, parts)), bytes((7, 0, 0, 0, 0, 4, 0, 0, 0, 0)))
+        assert ahead.wait(10)
+        go_on.set()
+        while peer.pdu()[0]:
+            continue
+    assert settle(lambda: all(one.aborted for one in made))
+    assert len(made) == 2

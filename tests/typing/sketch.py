@@ -17,7 +17,7 @@ ds.StudyDate = date(2026, 8, 1)  # Python values in, DA out
 ds.add_new("SeriesDescription", VR.LO, "axial 1 mm")
 del ds.PatientBirthDate
 uids = {elem.value for elem in ds.iterall() if elem.vr is VR.UI}
-pk.dcmwrite("out.dcm", ds, transfer_syntax=TransferSyntax.EXPLICIT_VR_LITTLE_ENDIAN)
+pk.dcmwrite("out.dcm", ds, transfer_syntax=TransferSyntax.RLE_LOSSLESS)
 header = pk.dcmread("mr.dcm", stop_before_pixels=True, specific_tags=["StudyInstanceUID", "Rows"])
 
 # 2. Pixels: an array for a slice, an iterator for a slide; frames decode with the GIL released.
@@ -25,6 +25,7 @@ pixels = ds.pixel_array
 with pk.dcmopen("whole_slide.dcm") as slide:  # memory-mapped
     for tile in slide.frames(range(64), threads=4):
         print(tile.shape)
+ds.transcode(TransferSyntax.JPEG_LS_LOSSLESS).save_as("small.dcm")
 
 # 3. SCU: a peer associates at its first verb, with the contexts that verb needs; long verbs are iterators.
 with pk.connect("PACS@10.0.0.5:104", calling="WS1", timeouts=pk.Timeouts(connect=5, dimse=30)) as peer:

@@ -11,7 +11,7 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import ConfigurationError, DecodeError, EncodeError
 from pacskit.core.uid import generate_uid
 from pacskit.encoding.images.cda import read_cda
-from pacskit.encoding.images.classes import ObjectClass, object_class
+from pacskit.encoding.images.classes import object_class
 from pacskit.encoding.images.formats import DOCUMENTS, format_of, name_of, read_source
 from pacskit.encoding.images.identity import begin, default, finish, secondary_capture
 from pacskit.encoding.images.models import check_mtl, check_obj, check_stl
@@ -102,20 +102,25 @@ def encapsulate_document(
         if name in _CHECKS:
             _CHECKS[name](data)
         ds = begin(kind, options, attributes)
-        _describe(ds, kind, name, data, document)
+        _describe(ds, name, data, document, attributes, follows=options.like is not None)
     except (DecodeError, EncodeError) as error:
         error.path = error.path or name_of(source)
         raise
     return finish(ds, EXPLICIT_LITTLE)
 
 
-def _describe(ds: Dataset, kind: ObjectClass, name: str, data: bytes, document: DocumentOptions) -> None:
+def _describe(
+    ds: Dataset, name: str, data: bytes, document: DocumentOptions, attributes: Mapping[str, Any], *, follows: bool
+) -> None:
     title, code = document.title, document.code
     if name == "cda":
         clinical = read_cda(data)
         title = clinical.title if title is None else title
         code = clinical.code if code is None else code
         default(ds, HL7InstanceIdentifier=clinical.identifier)
+        _check_patient(ds, clinical.patient, is_given="PatientID" in attributes)
+        if not follows:
+            _fill_patient(ds, clinical.patient)
     elif name in {"stl", "obj", "mtl"}:
         _three_dimensional(ds, name, data, document)
     if name in {"pdf", "cda"}:
@@ -130,6 +135,21 @@ def _describe(ds: Dataset, kind: ObjectClass, name: str, data: bytes, document: 
     ds.MIMETypeOfEncapsulatedDocument = _MIME[name]
     ds.EncapsulatedDocumentLength = len(data)
     ds.EncapsulatedDocument = data + b"\0" if len(data) & 1 else data
+
+
+def _check_patient(ds: Dataset, patient: dict[str, str], *, is_given: bool) -> None:
+    """Raise EncodeError where a clinical document is of another patient, unless the caller has named that one."""
+    held, found = str(ds.get("PatientID") or ""), patient.get("PatientID", "")
+    if held and found and held != found and not is_given:
+        raise EncodeError("the document is of another Patient ID than the object that it is to follow", tag=0x00100020)
+
+
+def _fill_patient(ds: Dataset, patient: dict[str, str]) -> None:
+    """What a clinical document says of its patient, where that is no other one."""
+    if str(ds.get("PatientID") or "") in {"", patient.get("PatientID", "")}:
+        for keyword, value in patient.items():
+            if not ds.get(keyword):
+                setattr(ds, keyword, value)
 
 
 def _three_dimensional(ds: Dataset, name: str, data: bytes, document: DocumentOptions) -> None:

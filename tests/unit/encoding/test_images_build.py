@@ -420,6 +420,22 @@ def test_a_clinical_document_gives_identifier_title_and_code() -> None:
     assert (ds.DocumentTitle, ds.ConceptNameCodeSequence[0].CodeValue) == ("Mine", "1")
 
 
+def test_a_clinical_document_is_of_its_patient() -> None:
+    ds = images.encapsulate_document(CDA)
+    assert [str(ds[word].value) for word in ("PatientID", "PatientName", "PatientSex")] == ["42", "Doe^Jane", "F"]
+    assert images.encapsulate_document(CDA, Options(like=reference())).PatientSex == "O"  # of the same ID
+    other = images.from_array(GRAY, PatientID="43")
+    with pytest.raises(EncodeError, match="another Patient ID"):
+        images.encapsulate_document(CDA, Options(like=other))
+    ds = images.encapsulate_document(CDA, Options(like=other), PatientID="44")
+    assert (ds.PatientID, str(ds.PatientName)) == ("44", "")
+    second = CDA.replace(b"</ClinicalDocument>", CDA[CDA.index(b"<recordTarget") :].replace(b"Jane", b"Joan"))
+    assert str(images.encapsulate_document(second).PatientName) == "Doe^Jane"
+    strange = CDA.replace(b"Jane", b"J^a\\n=e").replace(b"19700102", b"x").replace(b"'F'", b"'?'")
+    ds = images.encapsulate_document(strange)
+    assert (str(ds.PatientName), ds.PatientBirthDate, ds.PatientSex) == ("Doe^J a n e", "", "")
+
+
 def test_models_say_their_units_and_their_materials() -> None:
     for data in (STL, MTL):
         with pytest.raises(EncodeError, match="give the units"):

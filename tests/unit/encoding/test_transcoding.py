@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pacskit import DataElement, Dataset, DecodeError, TranscodeError, TransferSyntax, dcmread, transcode_file
+from pacskit import (
+    DataElement,
+    Dataset,
+    DecodeError,
+    EncodeError,
+    TranscodeError,
+    TransferSyntax,
+    dcmread,
+    transcode_file,
+)
 from pacskit.core.errors import CodecError, ConfigurationError
 from pacskit.encoding.codecs import EncodeOptions, PixelFormat, encode_frame, is_lossless, registry
 from pacskit.encoding.codecs.video import encode_video
@@ -371,6 +380,19 @@ def test_damage_leaves_no_file(cut: str, tmp_path: Path) -> None:
     with pytest.raises(DecodeError):
         transcode_file(tmp_path / "a.dcm", tmp_path / "a.dcm", EXPLICIT)
     assert (tmp_path / "a.dcm").stat().st_size == len(data) - 2000
+
+
+def test_writing_in_another_syntax(tmp_path: Path) -> None:
+    """``dcmwrite`` converts what it must where nothing is lost; loss is asked for by ``transcode``."""
+    source = made(gradient(2))
+    source.save_as(tmp_path / "a.dcm", transfer_syntax=RLE)
+    found = dcmread(tmp_path / "a.dcm")
+    assert (found.transfer_syntax, found.SOPInstanceUID) == (RLE, UID)
+    assert np.array_equal(found.pixel_array, source.pixel_array)
+    assert source.transfer_syntax == EXPLICIT
+    with pytest.raises(EncodeError, match="transcode"):
+        source.save_as(tmp_path / "b.dcm", transfer_syntax=JPEG)
+    assert not (tmp_path / "b.dcm").exists()
 
 
 # -- what cannot be ----------------------------------------------------------------------------------------------------

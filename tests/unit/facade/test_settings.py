@@ -20,6 +20,13 @@ TLS_WRONG = [
 ]
 
 
+def test_what_is_transcoded() -> None:
+    assert pacskit.ArchiveSettings().transcode == "lossless"
+    assert pacskit.ArchiveSettings.from_env({"PACSKIT_TRANSCODE": "never"}).transcode == "never"
+    with pytest.raises(pacskit.ConfigurationError, match="never, lossless or any"):
+        pacskit.ArchiveSettings(transcode="maybe")  # type: ignore[arg-type]
+
+
 def test_settings_from_toml(tmp_path: Path) -> None:
     file = tmp_path / "pacs.toml"
     file.write_text(
