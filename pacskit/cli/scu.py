@@ -143,7 +143,7 @@ def store(options: argparse.Namespace) -> int:
 def _explain_store(options: argparse.Namespace, files: list[Path]) -> int:
     """Negotiate and say how each file would go; 1 where one cannot."""
     with _peer(options) as peer:
-        found = peer.explain(files)
+        found = peer.explain(files, transcode=options.transcode)
     if found is None:
         return 1
     if options.json:

@@ -118,11 +118,17 @@ class Peer(NormalizedVerbs):
         """Release the association that is kept for the next verb, if there is one."""
         run(self._verbs.close())
 
-    def explain(self, sources: Iterable[Source] | Source | None = None, *, ask: bool = True) -> Explanation | None:
+    def explain(
+        self,
+        sources: Iterable[Source] | Source | None = None,
+        *,
+        ask: bool = True,
+        transcode: Transcode | str = Transcode.LOSSLESS,
+    ) -> Explanation | None:
         """Return what the peer accepted and rejected last, with its reasons; None before the first verb.
 
-        With ``sources`` negotiate for them, without sending any, and say how each of them would go; with ``ask=False``
-        say what would be proposed, without a connection.
+        With ``sources`` negotiate for them, without sending any, and say how each of them would go, converted as far as
+        ``transcode`` lets `store` do it; with ``ask=False`` say what would be proposed, without a connection.
         """
         if sources is None:
             return self._verbs.explain()
@@ -132,6 +138,7 @@ class Peer(NormalizedVerbs):
             peer=str(self.address),
             calling=self.calling,
             called=self.address.ae,
+            policy=Transcode(transcode),
         )
 
     # Verbs

@@ -13,7 +13,7 @@ from pacskit.core.errors import NoPresentationContext
 from pacskit.core.uid import UID
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, named
 from pacskit.services.extended import QueryNegotiation
-from pacskit.services.outgoing import batches, choose
+from pacskit.services.outgoing import Transcode, batches, choose
 from pacskit.services.scu import Sent, Source, examine
 from pacskit.services.sop_classes import MODELS
 
@@ -140,7 +140,13 @@ def explanation(info: AssociationInfo) -> Explanation:
 
 
 def explain_sources(
-    sources: Iterable[Source], lease: Lease | None, *, peer: str, calling: str, called: str
+    sources: Iterable[Source],
+    lease: Lease | None,
+    *,
+    peer: str,
+    calling: str,
+    called: str,
+    policy: Transcode = Transcode.LOSSLESS,
 ) -> Explanation:
     """Say how ``sources`` would be sent: negotiate for them with ``lease``, or only plan where it is None."""
     contexts: list[PresentationContext] = []
@@ -152,18 +158,19 @@ def explain_sources(
             outlook.append(Outlook(source, None, None, None, None, f"cannot be read: {item.error}"))
         else:
             items.append(item)
-    made = batches(items, lambda item: item.kind)
+    made = batches(items, lambda item: item.kind, policy)
     last: Explanation | None = None
     for batch in made:
         if lease is None:
             contexts += _planned(batch.contexts)
-            outlook += [_outlook(one.source, one.sop_class_uid, one.transfer_syntax, None) for one in batch.items]
+            outlook += [_outlook(one.source, one.sop_class_uid, one.transfer_syntax, None, policy) for one in batch.items]
             continue
         with lease(batch.contexts) as association:
             last = explanation(association.info)
             contexts += association.info.contexts
             outlook += [
-                _outlook(one.source, one.sop_class_uid, one.transfer_syntax, association.info) for one in batch.items
+                _outlook(one.source, one.sop_class_uid, one.transfer_syntax, association.info, policy)
+                for one in batch.items
             ]
     return Explanation(
         peer=peer,
@@ -185,14 +192,16 @@ def _planned(proposals: Sequence[ContextProposal]) -> list[PresentationContext]:
     ]
 
 
-def _outlook(source: Source, sop_class: str, syntax: str, info: AssociationInfo | None) -> Outlook:
+def _outlook(
+    source: Source, sop_class: str, syntax: str, info: AssociationInfo | None, policy: Transcode
+) -> Outlook:
     known = UID(sop_class), UID(syntax)
     if info is None:
         return Outlook(
             source, *known, None, None, f"{named(sop_class)}, as it is in {named(syntax)}, if the peer takes it"
         )
     try:
-        context = choose(info, sop_class, syntax)
+        context = choose(info, sop_class, syntax, policy)
     except NoPresentationContext:
         return Outlook(source, *known, None, None, _obstacle(sop_class, syntax, info))
     sent_as = UID(context.transfer_syntax)

@@ -50,7 +50,10 @@ def test_what_will_be_sent_and_how(serve: Serve, tmp_path: Path) -> None:
         assert planned is not None
         assert {one.abstract_syntax for one in planned.contexts} == {CT, MR}
         assert {one.reason for one in planned.contexts} == {"not proposed yet"}
-        found = peer.explain([ct, compressed, tmp_path / "missing"])
+        converted = peer.explain([compressed])
+        assert converted is not None
+        assert [one.sent_as for one in converted.outlook] == [IMPLICIT]
+        found = peer.explain([ct, compressed, tmp_path / "missing"], transcode="never")
         assert found is not None
         assert [one.source for one in found.outlook if one.sent_as is None] == [tmp_path / "missing", compressed]
         (sent,) = (one for one in found.outlook if one.sent_as)
@@ -90,7 +93,7 @@ def test_rejections_say_what_to_look_at(serve: Serve) -> None:
 def test_a_file_that_cannot_go_says_so_when_it_is_sent(serve: Serve) -> None:
     compressed = wheel_file("MR_small_jp2klossless.dcm")
     with pacskit.connect(address(serve(Recorder(sop_classes=(MR,)), transfer_syntaxes=(IMPLICIT,)))) as peer:
-        (sent,) = peer.store([compressed])
+        (sent,) = peer.store([compressed], transcode="never")
         assert sent.status == 0x0122
         assert isinstance(sent.error, pacskit.NoPresentationContext)
         assert "MR Image Storage" in str(sent.error)
