@@ -163,7 +163,9 @@ def explain_sources(
     for batch in made:
         if lease is None:
             contexts += _planned(batch.contexts)
-            outlook += [_outlook(one.source, one.sop_class_uid, one.transfer_syntax, None, policy) for one in batch.items]
+            outlook += [
+                _outlook(one.source, one.sop_class_uid, one.transfer_syntax, None, policy) for one in batch.items
+            ]
             continue
         with lease(batch.contexts) as association:
             last = explanation(association.info)
@@ -192,9 +194,7 @@ def _planned(proposals: Sequence[ContextProposal]) -> list[PresentationContext]:
     ]
 
 
-def _outlook(
-    source: Source, sop_class: str, syntax: str, info: AssociationInfo | None, policy: Transcode
-) -> Outlook:
+def _outlook(source: Source, sop_class: str, syntax: str, info: AssociationInfo | None, policy: Transcode) -> Outlook:
     known = UID(sop_class), UID(syntax)
     if info is None:
         return Outlook(
