@@ -206,6 +206,8 @@ def test_a_file_of_500_mb_in_a_few(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     before, after = map(int, done.stdout.split())
+    if "libasan" in os.environ.get("LD_PRELOAD", ""):
+        return  # what a sanitizer puts aside is no use of ours
     assert before < 60_000
     assert after - before < 40_000
     assert out.stat().st_size == path.stat().st_size
