@@ -56,8 +56,8 @@ class Recorder:
         yield Send(request.command.response())
 
 
-def settle(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Wait until ``condition`` holds."""
+def settle(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Wait until ``condition`` holds: as long as a busy machine may need, at once on an idle one."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

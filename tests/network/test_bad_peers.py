@@ -111,7 +111,7 @@ def test_a_slow_association_request_does_not_outlive_artim(serve: Serve) -> None
     server = serve(timeouts=Timeouts(acse=0.4))
     with RawPeer(server) as peer:
         _trickle(peer, associate_rq(VERIFICATION), 0.02, 5)
-        assert settle(lambda: server.associations == 0, 3)
+        assert settle(lambda: server.associations == 0)
 
 
 def test_a_byte_at_a_time_does_not_outlive_the_dimse_deadline(serve: Serve) -> None:
@@ -120,7 +120,7 @@ def test_a_byte_at_a_time_does_not_outlive_the_dimse_deadline(serve: Serve) -> N
         peer.associate()
         peer.send(store_rq())
         _trickle(peer, b"".join(frame(3, bytes(5000), 16000)), 0.01, 5)
-        assert settle(lambda: server.associations == 0, 3)
+        assert settle(lambda: server.associations == 0)
 
 
 def _trickle(peer: RawPeer, data: bytes, gap: float, seconds: float) -> None:
@@ -140,7 +140,7 @@ def test_a_message_that_stops_half_way_ends_at_the_dimse_deadline(serve: Serve) 
         peer.associate()
         peer.send(store_rq(), b"".join(frame(3, bytes(500), 16000))[:100])
         assert peer.pdu()[0] == 7
-        assert settle(lambda: server.associations == 0, 3)
+        assert settle(lambda: server.associations == 0)
 
 
 def test_a_peer_that_never_reads_cannot_hold_us(serve: Serve) -> None:
@@ -157,7 +157,7 @@ def test_a_peer_that_never_reads_cannot_hold_us(serve: Serve) -> None:
                 peer.send(burst)
             except (TimeoutError, ConnectionError):
                 continue
-        assert settle(lambda: server.associations == 0, 5)
+        assert settle(lambda: server.associations == 0)
 
 
 def test_an_idle_association_ends(serve: Serve) -> None:

@@ -279,7 +279,7 @@ def test_a_slow_handshake_ends_and_holds_nobody(tls_server: Server, mutual: TlsC
         began = time.monotonic()
         echo(tls_server, mutual)
         assert time.monotonic() - began < 0.5  # nobody waited for those two
-        assert settle(lambda: tls_server.associations == 0, 3)
+        assert settle(lambda: tls_server.associations == 0)
         silent.settimeout(3)
         assert silent.recv(100) == b""
 
@@ -411,7 +411,7 @@ def test_new_certificates_are_taken_up_under_load(ca: CaForTests, tmp_path: Path
                 thread.start()
             for pair in [ca.server, *renewed]:
                 install(pair)
-                assert settle(partial(arrived, pair.cert.stem), 10)
+                assert settle(partial(arrived, pair.cert.stem))
             stop.set()
             for thread in threads:
                 thread.join()
