@@ -87,7 +87,9 @@ class Session:
     def discard(self) -> None:
         """Forget what has arrived in part."""
         sink, self._sink, self._message, self._chunks = self._sink, None, None, None
-        self._diverted = False
+        if self._diverted:  # first: the sink closes its descriptor, and the number may be another file's then
+            self._diverted = False
+            self.machine.framer.undivert()
         if sink is not None:
             sink.abort()
 

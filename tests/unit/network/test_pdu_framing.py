@@ -15,6 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pacskit.core.errors import DecodeError, LimitError
+from pacskit.network.config import Limits, Timeouts
+from pacskit.network.dimse import CStoreRequest
+from pacskit.network.machine import Machine
+from pacskit.network.negotiation import PresentationContext
+from pacskit.network.session import Session
+from pacskit.network.sink import FileSink
 from pacskit_ext._pdu import Framer, Pdu, Pdv, frame, payload_size
 
 RELEASE = bytes.fromhex("0500 00000004 00000000")
@@ -268,3 +274,25 @@ def test_a_write_that_fails_hands_the_rest_out() -> None:
         framer.divert(full.fileno(), 3)
         assert events(framer, pdata((3, 0, b"one")) + pdata((3, 2, b"two")), 100) == [(3, False, b"onetwo", True)]
         assert framer.undivert() == (0, errno.ENOSPC)
+
+
+def test_nothing_is_written_once_the_sink_has_been_given_up(tmp_path: Path) -> None:
+    """An association that is aborted is read to its end; the sink's descriptor may be another file's by then."""
+    machine = Machine(is_requestor=False, limits=Limits(), timeouts=Timeouts())
+    session = Session(machine, Limits())
+    context = PresentationContext(3, "1.2", "1.2.840.10008.1.2", 0, False, True, ())
+    message = CStoreRequest(affected_sop_class_uid="1.2", affected_sop_instance_uid="1.3", context=context)
+    session.sink_for = lambda message: FileSink(tmp_path / "sink")
+    session._begin(message)
+    feed(machine.framer, pdata((3, 0, b"begun")))
+    fragment = machine.framer.next_event()
+    assert isinstance(fragment, Pdv)
+    assert session._data(fragment) is None
+    del fragment
+    session.discard()
+    assert not (tmp_path / "sink").exists()
+    with open(tmp_path / "other", "wb", buffering=0):  # gets the lowest free number: the sink's
+        feed(machine.framer, pdata((3, 0, b"late" * 10_000)))
+        while machine.framer.next_event() is not None:
+            continue
+    assert (tmp_path / "other").stat().st_size == 0
