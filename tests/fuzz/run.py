@@ -37,7 +37,7 @@ MAIN = ("scanner", "json", "xml", "charset")
 _LONGEST: Final = 1 << 16
 _KEPT: Final = 4_000
 _HEAD = struct.Struct("<QQ")  # executions; length of the input
-_SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
+SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 
 
 @dataclass
@@ -103,7 +103,7 @@ def _resident() -> int:
 
 def _limit_memory(megabytes: int) -> None:
     """Let the process have so much more than it has; a sanitizer's shadow is its own affair, and it has its own."""
-    if not _SANITIZED:
+    if not SANITIZED:
         now = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
         resource.setrlimit(resource.RLIMIT_AS, (now + (megabytes << 20),) * 2)
 
@@ -175,7 +175,7 @@ def _one_process(options: argparse.Namespace, target: str, seconds: float, seed:
         ]  # fmt: skip
         environment = dict(os.environ)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
-        if _SANITIZED:
+        if SANITIZED:
             budget = f":quarantine_size_mb=16:hard_rss_limit_mb={1024 + options.memory}:max_allocation_size_mb=1024"
             environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + budget
         try:

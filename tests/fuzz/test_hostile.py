@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.hostile import GROUPS
+from tests.fuzz.run import SANITIZED
 
 ROOT = Path(__file__).resolve().parents[2]
-SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -9,8 +9,6 @@ import pytest
 from tests.fuzz import run
 from tests.fuzz.targets import TARGETS
 
-SANITIZED = run._SANITIZED
-
 
 @pytest.mark.parametrize(
     ("name", "kind", "trace"),
@@ -19,7 +17,7 @@ SANITIZED = run._SANITIZED
         ("HANG", "hang", "planted.py"),
         pytest.param(
             "MEMORY", "MemoryError", "planted.py",
-            marks=pytest.mark.skipif(SANITIZED, reason="the sanitizer has a limit of its own"),
+            marks=pytest.mark.skipif(run.SANITIZED, reason="the sanitizer has a limit of its own"),
         ),
         ("ERROR", "ValueError", "a fault"),
     ],

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CodeStreamCodec",
     "Codec",
+    "Declined",
     "DecodeLimits",
     "Direction",
     "EncodeOptions",
@@ -31,6 +32,11 @@ __all__ = [
 ]
 
 Direction = Literal["decode", "encode"]
+
+
+class Declined(NotImplementedError):
+    """A back end leaves a frame to the next one; no verdict about the frame, as a DecodeError would be."""
+
 
 _UID = "1.2.840.10008.1.2"
 _JPEG_2000 = frozenset(_UID + suffix for suffix in (".4.90", ".4.91", ".4.92", ".4.93", ".4.201", ".4.202", ".4.203"))
@@ -257,11 +263,11 @@ class LibraryCodec:
 
     def decode(self, frame: memoryview, syntax: str, format: PixelFormat, out: NDArray[Any]) -> None:
         """Fill ``out``; for a back end that encodes only, refuse."""
-        raise NotImplementedError(f"{self.name} does not decode")
+        raise Declined(f"{self.name} does not decode")
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
         """Return the code stream; for a back end that decodes only, refuse."""
-        raise NotImplementedError(f"{self.name} does not encode")
+        raise Declined(f"{self.name} does not encode")
 
 
 def is_lossless(syntax: str) -> bool:
@@ -278,14 +284,14 @@ class CodeStreamCodec(LibraryCodec):
 
         header = parse_header(frame, syntax)
         if header is None:
-            raise NotImplementedError(f"frames of transfer syntax {syntax} have no header")
+            raise Declined(f"frames of transfer syntax {syntax} have no header")
         self.decode_parsed(frame, header, format, out)
 
     def decode_parsed(
         self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, out: NDArray[Any]
     ) -> None:
         """Fill ``out`` from a frame whose header this is; for a back end that encodes only, refuse."""
-        raise NotImplementedError(f"{self.name} does not decode")
+        raise Declined(f"{self.name} does not decode")
 
 
 def extend_sign(out: NDArray[Any], bits: int) -> None:

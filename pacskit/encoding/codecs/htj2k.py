@@ -14,7 +14,7 @@ from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import CodecTruncatedError
-from pacskit.encoding.codecs.base import CodeStreamCodec, EncodeOptions, PixelFormat
+from pacskit.encoding.codecs.base import CodeStreamCodec, Declined, EncodeOptions, PixelFormat
 from pacskit.encoding.codecs.headers import CodeStreamHeader
 from pacskit.encoding.codecs.jpeg2000 import DEFAULT_RATIO, check_options, has_transform
 from pacskit.encoding.codecs.samples import direct, extend, place
@@ -103,7 +103,7 @@ class OpenJphCodec(CodeStreamCodec):
         import imagecodecs
 
         if not (header.high_throughput and header.reversible):
-            raise NotImplementedError("only reversible HTJ2K streams")
+            raise Declined("only reversible HTJ2K streams")
         check_tile_parts(frame, header)
         target = direct(out, header.bits, header.signed)
         planar = format.samples > 1 and not header.transform  # without one the library gives planes
@@ -216,11 +216,11 @@ def _search(
 def check_tile_parts(frame: memoryview, header: CodeStreamHeader) -> None:
     """Follow the tile-parts to EOC, since OpenJPH takes what was cut for zeros.
 
-    Raises CodecTruncatedError where they do not end at EOC; NotImplementedError where a component or tile has a
+    Raises CodecTruncatedError where they do not end at EOC; Declined where a component or tile has a
     coding style of its own, perhaps an irreversible one.
     """
     if header.own_styles:
-        raise NotImplementedError("a component with a coding style of its own")
+        raise Declined("a component with a coding style of its own")
     end = len(frame) if header.end is None else header.end - 2
     try:
         at = header.data
@@ -243,7 +243,7 @@ def _check_tile_header(frame: memoryview, at: int) -> None:
         if marker == _SOD:
             return
         if marker in {_COD, _COC}:
-            raise NotImplementedError("a tile with a coding style of its own")
+            raise Declined("a tile with a coding style of its own")
         (length,) = unpack_from(">H", frame, at + 2)
         if marker < 0xFF00 or length < 2:
             raise CodecTruncatedError("a marker segment was expected in a tile-part header", offset=at)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pacskit.core.errors import CodecError, EncodeError
-from pacskit.encoding.codecs.base import EncodeOptions, LibraryCodec, PixelFormat, extend_sign, unsigned_bits
+from pacskit.encoding.codecs.base import Declined, EncodeOptions, LibraryCodec, PixelFormat, extend_sign, unsigned_bits
 from pacskit.encoding.codecs.headers import parse_header
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _encode_lossless(array: NDArray[Any], syntax: str, format: PixelFormat, opti
     if not 1 <= predictor <= 7 or (syntax == _SV1 and predictor != 1):
         raise EncodeError(f"predictor {predictor} is not allowed here")
     if options.point_transform or options.restart_interval:
-        raise NotImplementedError("point transform and restart intervals are not to be had")
+        raise Declined("point transform and restart intervals are not to be had")
     plain = unsigned_bits(array, format.bits_stored)
     plain = plain.astype("u1" if format.bits_stored <= 8 else "u2", copy=False)
     # the colour spaces must be left alone: told of them it writes a corrupt file without an error

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import CodecError, EncodeError
-from pacskit.encoding.codecs.base import TRANSFORMED_BITS, CodeStreamCodec, EncodeOptions, PixelFormat
+from pacskit.encoding.codecs.base import TRANSFORMED_BITS, CodeStreamCodec, Declined, EncodeOptions, PixelFormat
 from pacskit.encoding.codecs.headers import CodeStreamHeader
 from pacskit.encoding.codecs.samples import direct, extend, place
 
@@ -79,7 +79,7 @@ class Jpeg2kCodec(_Jpeg2000):
             )
         if not lossless and options.psnr is None:
             if min(format.rows, format.columns) >= _SMALLEST:
-                raise NotImplementedError(f"{self.name} encodes to a PSNR, not to a ratio")
+                raise Declined(f"{self.name} encodes to a PSNR, not to a ratio")
             return _to_ratio(samples, format, options.ratio or DEFAULT_RATIO)
         level = None if lossless else options.psnr
         try:

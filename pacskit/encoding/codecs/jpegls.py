@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import CodecError, EncodeError
-from pacskit.encoding.codecs.base import CodeStreamCodec, EncodeOptions, PixelFormat, unsigned_bits
+from pacskit.encoding.codecs.base import CodeStreamCodec, Declined, EncodeOptions, PixelFormat, unsigned_bits
 from pacskit.encoding.codecs.headers import CodeStreamHeader
 from pacskit.encoding.codecs.samples import direct, extend, place
 
@@ -74,7 +74,7 @@ class CharlsCodec(_JpegLs):
 
         near = near_of(array, syntax, format, options)
         if options.interleave not in {None, _SAMPLE if format.samples > 1 else _NONE}:
-            raise NotImplementedError(f"{self.name} writes colour interleaved by sample only")
+            raise Declined(f"{self.name} writes colour interleaved by sample only")
         room = 2 * array.nbytes + 4096  # what the library reserves itself is too small for noise
         return bytes(imagecodecs.jpegls_encode(unsigned_bits(array, format.bits_stored), level=near, out=room))
 
