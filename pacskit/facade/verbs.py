@@ -57,11 +57,11 @@ class Verbs(ABC):
 
     async def close(self, *, everything: bool = False) -> None:
         """Release the association that is kept for the next verb; with ``everything`` end those in use too."""
+        self._closed = self._closed or everything  # first: a verb may come to its end while we wait
         kept, self._idle = self._idle, None
         if kept is not None:
             await kept[1].release()
         if everything:
-            self._closed = True
             for link in list(self._lent):
                 await (link.release() if link.is_idle() else link.abort())
 

@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -227,6 +227,36 @@ def test_leaving_a_loop_over_answers_leaves_nothing(run: Run) -> None:
                 async for _ in peer.find():
                     break
                 assert (await peer.echo()).is_success
+            await _until(lambda: scp._server.associations == 0)  # type: ignore[union-attr]
+
+    run(main())
+
+
+def test_a_verb_that_ends_while_its_peer_closes_keeps_nothing(run: Run) -> None:
+    """What the verb gives back then is not kept for a next one."""
+
+    async def main() -> None:
+        scp = aio.SCP("VENDOR")
+
+        @scp.on_find("STUDY")
+        def one(event: pacskit.FindEvent) -> Iterator[Dataset]:
+            yield Dataset(StudyInstanceUID="1.1")
+
+        async def found(answers: AsyncGenerator[Dataset, None]) -> int:
+            return len([answer async for answer in answers])
+
+        async with scp:
+            for turns in range(12):
+                peer = aio.connect(scp.address)
+                answers = peer.find()
+                await anext(answers)
+                await peer.echo()
+                rest = asyncio.create_task(found(answers))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await peer.close()
+                await asyncio.wait([rest])
+                rest.exception()
             await _until(lambda: scp._server.associations == 0)  # type: ignore[union-attr]
 
     run(main())
