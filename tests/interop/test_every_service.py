@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.interop.bench import ELEMENTS, Bench, Ours
+from tests.interop.bench_dcmtk import DcmtkBench
 from tests.interop.bench_pynetdicom import Pynetdicom
 from tests.interop.wire import write_capture
 
 pytestmark = pytest.mark.interop
 
-BENCHES: dict[str, type[Bench]] = {one.name: one for one in (Pynetdicom,)}
+BENCHES: dict[str, type[Bench]] = {one.name: one for one in (Pynetdicom, DcmtkBench)}
 WHO = ("we ask", "they ask")
 CASES = [
     (name, who, element)
