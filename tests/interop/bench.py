@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -200,10 +200,9 @@ class Bench:
         self.stack.callback(process.kill)
         answers(port, process, 60)
 
-    def connect(self, ae: str, port: int, *, secure: bool, events: EventBus | None = None) -> pacskit.Peer:
+    def connect(self, ae: str, port: int, *, secure: bool, calling: str = "OURS") -> pacskit.Peer:
         tls = self.ours.tls if secure else None
-        where = f"{ae}@{LOOPBACK}:{self.way(port, secure=secure)}"
-        return pacskit.connect(where, calling="OURS", tls=tls, events=events)
+        return pacskit.connect(f"{ae}@{LOOPBACK}:{self.way(port, secure=secure)}", calling=calling, tls=tls)
 
     def node(self, ae: str, port: int, *, secure: bool) -> str:
         """Let our archive know a destination, which has a title of its own for each way to it."""
@@ -217,12 +216,25 @@ class Bench:
         for path in (CT, MR):
             self.ours.archive.store(path)
 
-    def cancels(self, ae: str, port: int, *, secure: bool) -> None:
-        """Query, leave after the first answer, and see that the peer says it was cancelled (PS3.4 C.4.1.3)."""
+    def cancels(
+        self, ae: str, port: int, *, secure: bool, behind: bool = False, hold: bool = False, keys: Iterable[str] = ()
+    ) -> None:
+        """Query, leave after the first answer, and see that the peer says it was cancelled (PS3.4 C.4.1.3).
+
+        With ``hold`` the rest of the answers is held back until the cancel has passed; with ``behind`` the peer has no
+        TLS of its own.
+        """
+        if hold:
+            accept = self.server if secure else None
+            onward = self.client if secure and not behind else None
+            port = self.relay(port, accept=accept, connect=onward, recording=self.recording, hold=True)
+        elif self.recording is not None:
+            port = self.way(port, secure=secure)
         bus, statuses = EventBus(), list[int | None]()
         bus.subscribe(MessageReceived, lambda event: statuses.append(event.status))
-        with self.connect(ae, port, secure=secure, events=bus) as peer:
-            found = peer.find("STUDY", PatientID="", StudyDescription="")
+        tls = self.ours.tls if secure else None
+        with pacskit.connect(f"{ae}@{LOOPBACK}:{port}", calling="OURS", tls=tls, events=bus) as peer:
+            found = peer.find("STUDY", PatientID="", StudyDescription="", return_keys=keys or None)
             assert next(found).StudyInstanceUID
             found.close()
         assert (statuses[0], statuses[-1]) == (0xFF00, 0xFE00), statuses

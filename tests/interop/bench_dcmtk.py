@@ -1,4 +1,4 @@
-"""The bench with DCMTK's commands. Those that were built without TLS get it from a relay, as by stunnel in a hospital."""
+"""The bench with DCMTK's commands. Those that have no TLS get it from a relay, as from stunnel in a hospital."""
 
 from __future__ import annotations
 
@@ -128,11 +128,7 @@ class DcmtkBench(Bench):
 
     def we_ask_c_cancel(self, secure: bool) -> None:
         self.many()
-        options: dict[str, Any] = {"accept": self.server} if secure else {"recording": self.recording}
-        holding = self.relay(self.qr, hold=True, **options)
-        recording, self.recording = self.recording, None
-        self.cancels("QR", holding, secure=secure)
-        self.recording = recording
+        self.cancels("QR", self.qr, secure=secure, behind=True, hold=True)
 
     def _many(self) -> None:
         with self.connect("QR", self.qr, secure=False) as peer:
@@ -167,10 +163,9 @@ class DcmtkBench(Bench):
             assert film.dataset is not None
             (box,) = film.dataset.ReferencedImageBoxSequence
             image = Dataset(
-                **{"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "Rows": 64, "Columns": 64},
-                **{"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0},
-                **{"PixelAspectRatio": [1, 1], "PixelData": bytes(4096)},
-            )
+                SamplesPerPixel=1, PhotometricInterpretation="MONOCHROME2", Rows=64, Columns=64, PixelRepresentation=0,
+                BitsAllocated=8, BitsStored=8, HighBit=7, PixelAspectRatio=[1, 1], PixelData=bytes(4096),
+            )  # fmt: skip
             content = Dataset(ImageBoxPosition=1, BasicGrayscaleImageSequence=[image])
             uid = str(box.ReferencedSOPInstanceUID)
             answers["N-SET"] = peer.n_set(BasicGrayscaleImageBox, uid, content, via=META)
@@ -209,8 +204,8 @@ class DcmtkBench(Bench):
 
     def _asks(self, tool: str, ae: str, secure: bool, *arguments: str | Path) -> str:
         """Run a command that knows TLS against ours."""
-        where = [*(self._tls() if secure else []), "-aec", ae, LOOPBACK, str(self.to_ours(ae, secure=secure))]
-        return self._succeeds(tool, *arguments, *where[:-2], *where[-2:])
+        where = ["-aec", ae, LOOPBACK, str(self.to_ours(ae, secure=secure))]
+        return self._succeeds(tool, *arguments, *(self._tls() if secure else []), *where)
 
     def _asks_through(self, tool: str, ae: str, secure: bool, *arguments: str | Path) -> str:
         """Run a command that does not, through what begins TLS for it."""

@@ -222,7 +222,7 @@ class Pynetdicom(Bench):
     def they_ask_c_cancel(self, secure: bool) -> None:
         query = made(QueryRetrieveLevel="STUDY", StudyInstanceUID="")
         with self.associated("HANDLERS", FIND, secure=secure) as association:
-            statuses = []
+            statuses: list[int | None] = []
             for status, _ in association.send_c_find(query, FIND, msg_id=7):
                 if not statuses:
                     association.send_c_cancel(7, query_model=FIND)

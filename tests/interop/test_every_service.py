@@ -11,12 +11,13 @@ import pytest
 
 from tests.interop.bench import ELEMENTS, Bench, Ours
 from tests.interop.bench_dcmtk import DcmtkBench
+from tests.interop.bench_orthanc import OrthancBench
 from tests.interop.bench_pynetdicom import Pynetdicom
 from tests.interop.wire import write_capture
 
 pytestmark = pytest.mark.interop
 
-BENCHES: dict[str, type[Bench]] = {one.name: one for one in (Pynetdicom, DcmtkBench)}
+BENCHES: dict[str, type[Bench]] = {one.name: one for one in (Pynetdicom, DcmtkBench, OrthancBench)}
 WHO = ("we ask", "they ask")
 CASES = [
     (name, who, element)

@@ -46,7 +46,7 @@ class Relay:
     """Listens on ``port`` and passes everything on to the port ``to``; one event loop in one thread.
 
     ``accept`` and ``connect`` are the TLS contexts of its two sides. With ``hold`` it reads no more from the server
-    after the first C-FIND response until a C-CANCEL has come from the client.
+    after the second C-FIND response has begun until a C-CANCEL has come from the client.
     """
 
     def __init__(
@@ -108,6 +108,8 @@ class Relay:
                 there = await asyncio.open_connection(
                     sock=server, ssl=self._connect, server_hostname=name, limit=1024 if self._hold else 1 << 16
                 )
+                if self._hold and self._connect:
+                    there[1].transport.set_read_buffer_limits(1024)  # type: ignore[attr-defined]
                 async with _closing(there[1]):
                     go_on = asyncio.Event()
                     if not self._hold:
@@ -125,7 +127,7 @@ class Relay:
         writer: asyncio.StreamWriter,
         go_on: asyncio.Event,
     ) -> None:
-        data = b"begin"
+        data, responses = b"begin", 0
         while data:
             data = await reader.read(1 << 16)
             self._recording.passed.append(Passed(number, from_client, data))
@@ -133,7 +135,8 @@ class Relay:
                 go_on.set()
             writer.write(data)
             await writer.drain()
-            if not from_client and FIND_RESPONSE in data:
+            responses += data.count(FIND_RESPONSE)
+            if not from_client and responses > 1:  # the first one has passed whole
                 await go_on.wait()
         if writer.can_write_eof():
             writer.write_eof()
