@@ -148,7 +148,7 @@ def _queries() -> Iterator[str]:
         "## Keys of queries",
         "",
         "Single value, list of UIDs, universal, wild card, range and sequence matching (PS3.4 C.2.2.2); names in any",
-        "case. A key that is none of these is not matched, and the status is 0xFF01. Those with * the archive computes.",
+        "case. A key that is none of these is not matched, and the status is 0xFF01. Those with * are computed.",
         "",
     )
     rows = []

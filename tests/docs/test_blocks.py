@@ -18,7 +18,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_HOW_TO = ("images.md", "pixels.md", "tls.md", "transcoding.md")
+RUN_HOW_TO = (
+    *("images.md", "normalized-services.md", "pixels.md", "see-what-happens.md", "test-against-bad-peers.md"),
+    *("tls.md", "transcoding.md"),
+)
 RUN_EXPLANATION = ("associations.md",)
 PAGES = [
     ROOT / "README.md",
