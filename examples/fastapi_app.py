@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 import pacskit as pk
@@ -46,6 +46,8 @@ async def say_why(request: Request, error: pk.NetworkError) -> JSONResponse:
 
 
 def peer_of(name: str) -> aio.Peer:
+    if name not in PEERS:
+        raise HTTPException(404, f"no peer {name!r}")
     return aio.connect(PEERS[name], calling="WEB", timeouts=pk.Timeouts(connect=5, dimse=30))
 
 
@@ -58,11 +60,11 @@ async def echo(peer: str) -> dict[str, str]:
 @app.get("/{peer}/studies")
 async def studies(peer: str, patient_id: str = "*", limit: int = 100) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    async with peer_of(peer) as connection:  # if the browser goes away, the task is cancelled, and so is the query
+    async with peer_of(peer) as connection:
         async for study in connection.find(pk.Level.STUDY, PatientID=patient_id, StudyDate="", PatientName=""):
             found.append(study.to_json_dict())
             if len(found) == limit:
-                break
+                break  # leaving early cancels the query at the peer
     return found
 
 

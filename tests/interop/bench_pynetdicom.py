@@ -227,7 +227,7 @@ class Pynetdicom(Bench):
                 if not statuses:
                     association.send_c_cancel(7, query_model=FIND)
                 statuses.append(status.get("Status"))
-        assert self.ours.cancelled.is_set()
+        assert self.ours.cancelled.wait(60)
         assert statuses[-1] in {0xFE00, None}  # None: it lost the answer
 
     def they_ask_c_move(self, secure: bool) -> None:
