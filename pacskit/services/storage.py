@@ -26,6 +26,7 @@ class _IngestSink:
     """Writes a data set into the store's staging area as it arrives; gives the `Ingest`."""
 
     __slots__ = ("_ingest",)
+    first = Ingest.FIRST
 
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest

@@ -1,9 +1,9 @@
 """Instances that are safe in their files and on their way into the index.
 
-With ``commit="os"`` the final name of a file is the point of no return: an instance is acknowledged then, and its row
-follows within moments, together with those of its neighbours. Whoever asks the index something in between has the rows
-written first, so that no query of this process misses what was acknowledged. Should the process end in between, the
-staging names are still there, and the next start writes the rows.
+With ``commit="os"`` the staging name that says that a file is whole is the point of no return: an instance is
+acknowledged then, and its final name and its row follow within moments, together with those of its neighbours. Whoever
+asks the index something in between has that done first, so that no query of this process misses what was acknowledged.
+Should the process end in between, the staging names are still there, and the next start does it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,15 @@ _log = logging.getLogger("pacskit.storage")
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An instance whose file has its final name."""
+    """An instance whose file is whole.
+
+    ``place`` gives the file its final name, and nothing where the instance turns out to be there already; ``describe``
+    makes the record under that name.
+    """
 
     writer: FileWriter
-    describe: Callable[[], NewInstance]  # called when there is time
+    place: Callable[[], str | None]
+    describe: Callable[[str], NewInstance]
     policy: DuplicatePolicy
 
 
@@ -110,16 +115,22 @@ class Backlog:
             self._changed.notify_all()
 
     def _index(self, batch: list[Pending]) -> list[Outcome | None]:
+        keys = [one.place() for one in batch]
+        named = [(one, key) for one, key in zip(batch, keys, strict=True) if key is not None]
         try:
-            return list(self._store.index_all([(one.describe(), one.policy) for one in batch]))
+            outcomes: list[Outcome | None] = list(
+                self._store.index_all([(one.describe(key), one.policy) for one, key in named])
+            )
         except StorageError:
             raise
-        except Exception:
-            return [self._index_one(one) for one in batch]  # one of them spoiled it: the others shall not suffer
+        except Exception:  # one of them spoiled it: the others shall not suffer
+            outcomes = [self._index_one(one, key) for one, key in named]
+        known = iter(outcomes)
+        return [Outcome.IGNORED if key is None else next(known) for key in keys]
 
-    def _index_one(self, one: Pending) -> Outcome | None:
+    def _index_one(self, one: Pending, key: str) -> Outcome | None:
         try:
-            return self._store.index_all([(one.describe(), one.policy)])[0]
+            return self._store.index_all([(one.describe(key), one.policy)])[0]
         except StorageError:
             raise
         except Exception as error:

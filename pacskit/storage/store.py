@@ -1,8 +1,9 @@
 """The archive's memory: blobs and index joined, safe for many threads at once.
 
-An instance is stored in this order: the bytes in a staging file, its final name, the index transaction, the end of
-the staging name. What ``commit`` returned has survived whatever the commit policy promises, and so has what `Ingest`
-calls secured, whose row may come a moment later (see `pacskit.storage.pending`).
+An instance is stored in this order: the bytes in a staging file, a staging name that says that they are whole, the
+final name, the index transaction, the end of the staging name. What ``commit`` returned has survived whatever the
+commit policy promises, and so has what `Ingest` calls secured, whose final name and row may come a moment later (see
+`pacskit.storage.pending`).
 """
 
 from __future__ import annotations
