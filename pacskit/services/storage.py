@@ -101,7 +101,7 @@ class StorageService:
             if self._on_stored is not None and stored is not None:
                 yield Call(self._on_stored, stored, association)
             yield Send(request.command.response())
-            yield Call(self._store.prepare)
+            yield Call(ingest.follow_up)
         finally:
             ingest.abort()
 

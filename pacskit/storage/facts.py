@@ -34,15 +34,6 @@ class Facts(NamedTuple):
     row: Callable[[], tuple[int | None, str]]
     parents: Callable[[], Parents]
 
-    def read(self, *, parents: bool) -> Facts:
-        """Return the same with ``row`` read, and ``parents`` too where they are asked for."""
-        row = self.row()
-        facts = self._replace(row=lambda: row)
-        if parents:
-            above = self.parents()
-            facts = facts._replace(parents=lambda: above)
-        return facts
-
 
 def facts_of(dataset: Dataset, sop_class_uid: str, sop_instance_uid: str, layout: Layout) -> Facts:
     """Read what the index needs; raise InvalidInstance where the data set is not the instance that it should be."""

@@ -46,6 +46,7 @@ class Ingest:
         self._digest = hashlib.sha256() if store.digest else None
         self._options = store.options
         self._facts: Facts | None = None
+        self._pending: Pending | None = None
         self._whole = -1  # the size at which the pixels, after all that the facts come from, are the end
         self._writer: FileWriter | None = store.blobs.create(policy)
         self._writer.write(head)
@@ -95,7 +96,7 @@ class Ingest:
             dataset = decode(head, self.transfer_syntax, stop_before_pixels=True, options=self._options)
             if dataset.scan is None or dataset.scan.stopped == len(head):
                 return
-            facts = facts_of(dataset, self.sop_class_uid, self.sop_instance_uid, self._store.layout)
+            facts = self._facts_of(dataset)
         except (DecodeError, StorageError):
             return  # commit, which sees all of it, says what is wrong
         self._facts = facts
@@ -120,10 +121,9 @@ class Ingest:
     def _index(self, filed: Pending) -> Stored:
         store = self._store
         try:
-            key = filed.place()
-            if key is None:
+            if filed.name() is None:
                 return self._taken(filed.writer)
-            new = filed.describe(key)
+            new = filed.record()
             outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
             if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
                 return self._taken(filed.writer)
@@ -131,7 +131,6 @@ class Ingest:
             filed.writer.abort()
             raise
         filed.writer.settle()
-        store.blobs.prepare()
         if replaced is not None:
             store.discard([replaced])
         return Stored(outcome, located(new))
@@ -154,7 +153,15 @@ class Ingest:
         if isinstance(filed, Stored):
             return filed
         self._store.backlog.add(filed)
+        self._pending = filed
         return None
+
+    def follow_up(self) -> None:
+        """Do what the answer did not have to wait for, and what the next instance would have to wait for."""
+        self._store.blobs.prepare()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.make_ready()
 
     def _file(self) -> Stored | Pending:
         """Have the instance whole in its file, unless it turns out to be there already."""
@@ -194,7 +201,8 @@ class Ingest:
         offset, syntax = self._offset, self.transfer_syntax
 
         def described(key: str) -> NewInstance:
-            final = facts if key == facts.key else facts._replace(key=key)
+            # the parents of most are known already; the others' are read again, so that no data set is kept for that
+            final = facts._replace(key=key, parents=lambda: store.parents(key))
             return describe(final, syntax, offset, length, None if digest is None else digest.digest())
 
         def is_there() -> bool:
@@ -203,9 +211,7 @@ class Ingest:
         return Pending(writer, lambda: writer.place(is_there), described, self._policy)
 
     def _facts_of(self, dataset: Dataset) -> Facts:
-        facts = facts_of(dataset, self.sop_class_uid, self.sop_instance_uid, self._store.layout)
-        known = self._store.index.knows_series(facts.study_instance_uid, facts.series_instance_uid)
-        return facts.read(parents=not known)  # while the bytes are at hand
+        return facts_of(dataset, self.sop_class_uid, self.sop_instance_uid, self._store.layout)
 
     def abort(self) -> None:
         """Leave nothing behind of an instance that has not been committed or secured."""
