@@ -155,9 +155,7 @@ class Backlog:
     def _index(self, batch: list[Pending]) -> list[Outcome | None]:
         named = [one for one in batch if one.name() is not None]
         try:
-            outcomes: list[Outcome | None] = list(
-                self._store.index_all([(one.record(), one.policy) for one in named])
-            )
+            outcomes: list[Outcome | None] = list(self._store.index_all([(one.record(), one.policy) for one in named]))
         except StorageError:
             raise
         except Exception:  # one of them spoiled it: the others shall not suffer
