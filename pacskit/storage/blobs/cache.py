@@ -10,12 +10,12 @@ import hashlib
 import os
 import shutil
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from time import time as now
 from typing import NamedTuple
 
 from pacskit.storage.blobs.base import Buffer
@@ -104,7 +104,7 @@ class PartCache:
 
     def _trim(self) -> None:
         """Let go of what is too old, and of what was not used for longest where there is too much."""
-        oldest = -1.0 if self.max_age is None else time.time() - self.max_age
+        oldest = -1.0 if self.max_age is None else now() - self.max_age
         for part, used in list(self._parts.items()):
             if self.used <= self.max_bytes and used >= oldest:
                 return
@@ -129,17 +129,17 @@ class PartCache:
         return None
 
     def _use(self, part: Part) -> tuple[int, Part] | None:
-        now = time.time()
+        used = now()
         path = self._path(part)
         try:
             file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except OSError:  # somebody has cleared the directory
             self._forget(part)
             return None
-        if now - self._parts[part] > _TOUCH:
+        if used - self._parts[part] > _TOUCH:
             with suppress(OSError):
                 os.utime(path)
-        self._parts[part] = now
+        self._parts[part] = used
         self._parts.move_to_end(part)
         return file, part
 
@@ -176,7 +176,7 @@ class PartCache:
                 return
             for other in [one for one in self._of.get(part.name, ()) if part.whole and one != part]:
                 self._forget(other)
-            self._note(part, time.time())
+            self._note(part, now())
             self._trim()
 
     def drop(self, key: str) -> None:

@@ -61,7 +61,7 @@ class Claim:
 
     def _take(self) -> bool:
         try:
-            self._store.put_small(self._name, self._token, "create")
+            self._store.put_small(self._name, self._token)
         except BlobExists:
             return self._follow()
         return True

@@ -27,7 +27,7 @@ from pacskit.storage.blobs.base import (
     check_ranges,
 )
 from pacskit.storage.blobs.claims import INCOMING, Claim
-from pacskit.storage.blobs.errors import BlobDamaged, BlobExists, BlobUnavailable
+from pacskit.storage.blobs.errors import BlobDamaged, BlobExists, BlobNotFound, BlobUnavailable
 from pacskit.storage.blobs.faults import Patience, blob_error, is_past_the_end
 from pacskit.storage.blobs.handoff import Handoff
 from pacskit.storage.blobs.options import StoreOptions
@@ -92,41 +92,44 @@ class CloudStore:
         most = max(self.options.part_size, -(-(size or 0) // _MOST_PARTS))
         begun = [_gather(parts, most)]
         if len(begun[0]) < most:
-            version = self._put_whole(key, begun[0], replace)
+            version = self.put_small(key, begun[0], "overwrite" if replace else "create")
         elif replace:
             version = self._put_parts(key, _again(begun, parts, most), most)
         else:
             version = self._put_new(key, _again(begun, parts, most), most)
         return BlobInfo(key, parts.size, datetime.now(UTC), version)
 
-    def put_small(self, name: str, data: bytes, mode: Any, token: str | None = None) -> str | None:
+    def put_small(self, name: str, data: bytes, mode: Any = "create") -> str | None:
         """Put what fits into one request, on the condition ``mode``; return its version."""
-        attributes = self._attributes if token is None else {**self._attributes, _MARK: token}
-        put = self._call(name, self._obstore.put, name, data, attributes=attributes, use_multipart=False, mode=mode)
-        return put["e_tag"]
-
-    def _put_whole(self, key: str, data: bytes, replace: bool) -> str | None:
-        if replace:
-            return self.put_small(key, data, "overwrite")
         token = secrets.token_hex(16)
         patience = Patience(self.options.patience)
-        tried = False
         while True:
             try:
-                return self.put_small(key, data, "create", token)
+                put = self._call(
+                    name,
+                    self._obstore.put,
+                    name,
+                    data,
+                    attributes={**self._attributes, _MARK: token},
+                    use_multipart=False,
+                    mode=mode,
+                )
+                return put["e_tag"]
             except BlobExists:
-                version = self._own(key, token) if tried else None
+                # a request whose answer was lost, or a fault, is sent again, and may have been carried out before
+                version = self._own(name, token)
                 if version is None:
                     raise
                 return version
             except BlobUnavailable as error:
-                # obstore does not send a conditional request twice, as the first may have been carried out
                 patience.wait(error)
-                tried = True
 
     def _own(self, key: str, token: str) -> str | None:
         """The version of a blob that we have put ourselves, whatever we were told; None for another's."""
-        found = self._call(key, self._obstore.get, key, options={"head": True})
+        try:
+            found = self._call(key, self._obstore.get, key, options={"head": True})
+        except BlobNotFound:
+            return None
         return found.meta["e_tag"] or "" if found.attributes.get(_MARK) == token else None
 
     def _put_parts(self, name: str, parts: Iterator[bytes], most: int) -> str | None:
@@ -137,7 +140,9 @@ class CloudStore:
         """
         taken: Handoff[bytes] = Handoff()
         put: Future[str | None] = Future()
-        thread = threading.Thread(target=self._take, args=(name, taken, most, put), name="pacskit-put", daemon=True)
+        token = secrets.token_hex(16)
+        thread = threading.Thread(target=self._take, args=(name, taken, most, token, put), name="pacskit-put")
+        thread.daemon = True
         thread.start()
         try:
             for part in parts:
@@ -149,16 +154,22 @@ class CloudStore:
             raise
         finally:
             thread.join()
-        return put.result()
+        try:
+            return put.result()
+        except (BlobNotFound, BlobUnavailable):
+            version = self._own(name, token)  # the last answer may have been lost
+            if version is None:
+                raise
+            return version
 
-    def _take(self, name: str, parts: Handoff[bytes], most: int, put: Future[str | None]) -> None:
+    def _take(self, name: str, parts: Handoff[bytes], most: int, token: str, put: Future[str | None]) -> None:
         try:
             result = self._call(
                 name,
                 self._obstore.put,
                 name,
                 parts,
-                attributes=self._attributes,
+                attributes={**self._attributes, _MARK: token},
                 use_multipart=True,
                 chunk_size=most,
                 max_concurrency=self.options.concurrency,

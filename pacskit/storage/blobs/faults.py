@@ -55,6 +55,8 @@ def blob_error(error: Exception, key: str | None) -> StorageError:
     if isinstance(error, FileNotFoundError):
         if code in _NO_BUCKET:
             return BlobRefused("there is no bucket or container of that name", key=key)
+        if code == "NoSuchUpload":
+            return BlobUnavailable("the store has lost the parts of the blob", key=key)
         return BlobNotFound("there is no blob of that key", key=key)
     if kind == "AlreadyExistsError":
         return BlobExists("there is a blob of that key", key=key)
