@@ -24,6 +24,7 @@ from asv_bench.compare import (
     parse,
     pixels,
     scan,
+    stores,
     textforms,
     tls,
     transcoding,
@@ -47,6 +48,7 @@ ROWS = [
     *display.ROWS,
     *transcoding.ROWS,
     *footprint.ROWS,
+    *stores.ROWS,
 ]
 
 

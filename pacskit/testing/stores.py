@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 import urllib.error
 import urllib.request
@@ -83,6 +84,7 @@ class StoreTests:
                 store.put_stream(f"cut/{number}", _reused(data, cut), size=len(data))
                 _check(store.get(f"cut/{number}").read() == data, f"pieces of {cut}: other bytes come back")
             sources: list[Any] = [bytearray(b"abcd"), memoryview(b"abcd").cast("H"), [b"", b"ab", b"", b"cd"]]
+            sources += [io.BytesIO(b"abcd"), iter([b"abc", b"d"])]
             for number, source in enumerate(sources):
                 store.put_stream(f"kind/{number}", source)
                 _check(store.get(f"kind/{number}").read() == b"abcd", f"source {number}: other bytes come back")

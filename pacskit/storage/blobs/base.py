@@ -7,6 +7,7 @@ not at all, and what has been put is there for everybody at once. Keys are relat
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ class BlobStore(Protocol):
         replace: bool = False,
         sha256: bytes | None = None,
     ) -> BlobInfo:
-        """Keep the bytes of ``source``: a buffer, or an iterable of them that is read as they go.
+        """Keep the bytes of ``source``: a buffer, a file, or an iterable of buffers, which is read as they go.
 
         ``size`` and ``sha256`` are what the bytes must have (BlobDamaged otherwise). Raises BlobExists where there is
         a blob already and it is not to be replaced; of several who try at once one succeeds. Whatever is raised, by
@@ -217,7 +218,7 @@ class Pieces:
     ) -> None:
         self.size = 0
         self.error: Exception | None = None
-        self._source = iter((source,)) if isinstance(source, (bytes, bytearray, memoryview)) else iter(source)
+        self._source: Any = (source,) if isinstance(source, (bytes, bytearray, memoryview)) else source
         self._key = key
         self._expected = size
         self._sha256 = sha256
@@ -246,7 +247,10 @@ class Pieces:
 
     def _read(self) -> Iterator[Buffer]:
         try:
-            yield from self._source
+            if isinstance(self._source, io.IOBase):
+                yield from iter(lambda: self._source.read(PIECE), b"")
+            else:
+                yield from self._source
         except Exception as error:
             self.error = error
             raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
@@ -90,7 +91,11 @@ class CloudStore:
         check_key(key)
         parts = Pieces(source, key=key, size=size, sha256=sha256, limit=self.options.max_size)
         most = max(self.options.part_size, -(-(size or 0) // _MOST_PARTS))
-        begun = [_gather(parts, most)]
+        if isinstance(source, bytes) and len(source) < most:  # which needs no copy to become one request
+            begun: list[bytes | bytearray] = [source]
+            deque(parts, 0)
+        else:
+            begun = [_gather(parts, most)]
         if len(begun[0]) < most:
             version = self.put_small(key, begun[0], "overwrite" if replace else "create")
         elif replace:
@@ -355,7 +360,7 @@ def _gather(parts: Iterator[memoryview], most: int) -> bytearray:
     return gathered
 
 
-def _again(begun: list[bytearray], parts: Iterator[memoryview]) -> Iterator[Buffer]:
+def _again(begun: list[bytes | bytearray], parts: Iterator[memoryview]) -> Iterator[Buffer]:
     """What is there already, which nobody else holds then, and all the rest; obstore makes parts of it."""
     yield begun.pop()
     for part in parts:
