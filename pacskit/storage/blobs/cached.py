@@ -23,7 +23,7 @@ from pacskit.storage.blobs.base import (
     check_ranges,
 )
 from pacskit.storage.blobs.cache import PartCache
-from pacskit.storage.blobs.errors import BlobDamaged, BlobError, BlobExists, BlobNotFound
+from pacskit.storage.blobs.errors import BlobDamaged, BlobError, BlobExists, BlobNotFound, BlobUnavailable
 from pacskit.storage.blobs.local import Closing, file_parts
 from pacskit.storage.blobs.sessions import lock_file
 from pacskit.storage.blobs.uploads import UploadQueue
@@ -151,11 +151,17 @@ class CachedStore:
         return True
 
     def _check_new(self, key: str) -> None:
-        if self._queue.error is not None:  # the store is not asked while it does not answer
+        """Raise BlobExists where the store has the key; what it cannot say now, it says when the blob goes there."""
+        if self._queue.error is not None:  # it is not asked while it does not answer
             return
-        with suppress(BlobNotFound):
+        try:
             self.store.head(key)
-            raise BlobExists("there is a blob of that key", key=key)
+        except BlobNotFound:
+            return
+        except BlobUnavailable as error:
+            self._queue.error = error
+            return
+        raise BlobExists("there is a blob of that key", key=key)
 
     def delete(self, keys: str | Iterable[str]) -> None:
         """See `BlobStore.delete`."""

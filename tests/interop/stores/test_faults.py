@@ -30,7 +30,7 @@ pytestmark = pytest.mark.interop
 
 NUMBERS = count(1)
 MIB = 1 << 20
-DATA = random.Random(1).randbytes(12 * MIB)
+DATA = random.Random(1).randbytes(8 * MIB)
 
 Through = Callable[..., BlobStore]
 
@@ -93,11 +93,11 @@ def answer(status: str, body: bytes = b"") -> bytes:
 
 def test_a_transfer_that_breaks_off_is_taken_up_again(through: Through, direct: BlobStore, proxy: FaultProxy) -> None:
     direct.put_stream("a", DATA)
-    with through(Close(5 * MIB, TO_CLIENT)) as store:
+    with through(Close(3 * MIB, TO_CLIENT)) as store:
         assert store.get("a").read() == DATA
         assert proxy.connections >= 3
-        assert store.get("a", start=100, length=7 * MIB).read() == DATA[100 : 7 * MIB + 100]
-        assert store.get_range("a", 3, 4 * MIB) == DATA[3 : 4 * MIB + 3]
+        assert store.get("a", start=100, length=5 * MIB).read() == DATA[100 : 5 * MIB + 100]
+        assert store.get_range("a", 3, 2 * MIB) == DATA[3 : 2 * MIB + 3]
 
 
 def test_a_blob_that_is_replaced_while_it_breaks_off_is_not_mixed(through: Through, direct: BlobStore) -> None:
@@ -111,7 +111,7 @@ def test_a_blob_that_is_replaced_while_it_breaks_off_is_not_mixed(through: Throu
 
 @pytest.mark.parametrize("fault", [Reset(3 * MIB, TO_SERVER), Stall(3 * MIB, TO_SERVER)], ids=["reset", "stall"])
 def test_a_put_that_cannot_end_leaves_nothing(through: Through, direct: BlobStore, fault: Fault) -> None:
-    with through(fault, timeout=1.0, deadline=4.0) as store:
+    with through(fault, timeout=1.0, deadline=2.0) as store:
         for replaces in (False, True):
             with pytest.raises(BlobUnavailable):
                 store.put_stream("a", DATA, replace=replaces)
@@ -135,7 +135,7 @@ def test_any_answer_to_a_put_in_parts_may_be_lost(through: Through, direct: Blob
 
 def test_no_answer_is_a_timeout(through: Through, direct: BlobStore) -> None:
     direct.put_stream("a", DATA)
-    with through(Stall(0, TO_CLIENT), timeout=0.5, deadline=2.0) as store:
+    with through(Stall(0, TO_CLIENT), timeout=0.4, deadline=0.8) as store:
         for call in (
             lambda: store.head("a"),
             lambda: store.get_range("a", 0, 5),
@@ -147,8 +147,8 @@ def test_no_answer_is_a_timeout(through: Through, direct: BlobStore) -> None:
                 call()
             assert isinstance(caught.value, TimeoutError)
             assert caught.value.is_transient
-    with through(Stall(2 * MIB, TO_CLIENT), timeout=0.5, deadline=2.0) as store, pytest.raises(BlobUnavailable):
-        store.get_range("a", 0, 10 * MIB)
+    with through(Stall(2 * MIB, TO_CLIENT), timeout=0.4, deadline=0.8) as store, pytest.raises(BlobUnavailable):
+        store.get_range("a", 0, 6 * MIB)
 
 
 def test_faults_of_the_service_are_waited_for(through: Through, direct: BlobStore) -> None:
@@ -160,7 +160,7 @@ def test_faults_of_the_service_are_waited_for(through: Through, direct: BlobStor
             with through(Answers(2, answer(status))) as store:
                 store.put_stream(f"p/{status[:3]}/{size}", DATA[:size])
             assert direct.get(f"p/{status[:3]}/{size}").read() == DATA[:size]
-    with through(Answers(float("inf"), answer("503 Slow Down")), timeout=1.0, deadline=3.0) as store:
+    with through(Answers(float("inf"), answer("503 Slow Down")), timeout=5.0, deadline=7.0) as store:
         with pytest.raises(BlobUnavailable) as caught:
             store.head("a")
         assert caught.value.status == 503
@@ -198,7 +198,7 @@ def test_what_is_refused_is_not_tried_again(
 
 def test_a_service_that_is_full_says_so(through: Through) -> None:
     full = Answers(float("inf"), answer("507 Insufficient Storage"))
-    with through(full, timeout=0.5, deadline=1.0) as store, pytest.raises(OutOfSpace):
+    with through(full, timeout=5.0, deadline=5.4) as store, pytest.raises(OutOfSpace):
         store.put_stream("c", b"1")
 
 
@@ -206,14 +206,13 @@ def test_a_cache_goes_on_when_the_service_is_away_and_comes_back(
     through: Through, direct: BlobStore, proxy: FaultProxy, tmp_path: object
 ) -> None:
     away = Answers(float("inf"))
-    with through(away, timeout=0.5, deadline=1.0) as store, CachedStore(store, str(tmp_path)) as cached:
+    with through(away, timeout=2.0, deadline=3.0) as store, CachedStore(store, str(tmp_path)) as cached:
         with pytest.raises(BlobUnavailable):
             cached.head("a")
-        cached._queue.error = BlobUnavailable("known to be away")
         for number in range(10):
             cached.put_stream(f"a/{number}", DATA[: number * 1000])
         assert cached.status.waiting == 10
         assert cached.get("a/5").read() == DATA[:5000]
         away.times = 0
-        assert cached.flush(60)
+        assert cached.flush(90)
     assert [direct.get(f"a/{number}").read() for number in range(10)] == [DATA[: number * 1000] for number in range(10)]

@@ -11,11 +11,13 @@ from pacskit.storage.blobs import BlobStore, open_store
 from pacskit.testing import Azurite, SeaweedFS, StoreTests
 
 NUMBERS = count(1)
+LARGE = 6_000_000  # more than a part
 
 
 @pytest.mark.interop
 class TestSeaweedFS(StoreTests):
     signs = True
+    large = LARGE
     many = 1010  # more than an S3 server lists at a time
 
     @pytest.fixture(autouse=True)
@@ -31,6 +33,7 @@ class TestSeaweedFS(StoreTests):
 @pytest.mark.interop
 class TestAzurite(StoreTests):
     signs = True
+    large = LARGE
 
     @pytest.fixture(autouse=True)
     def _server(self, azurite: Azurite) -> None:
