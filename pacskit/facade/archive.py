@@ -70,6 +70,7 @@ class Archive:
             commit="object" if self.settings.durable else "os",
             duplicates=self.settings.duplicates,
             digest=self.settings.digest,
+            index=self.settings.index,
         )
 
     @property

@@ -23,8 +23,10 @@ from pacskit.encoding.head import read_head
 from pacskit.storage.errors import InvalidInstance, storage_error
 from pacskit.storage.facts import describe, facts_of
 from pacskit.storage.filesystem import FileStore
+from pacskit.storage.index import open_index
 from pacskit.storage.index.find import Match
 from pacskit.storage.index.query import FindOptions
+from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
 from pacskit.storage.layout import Layout, uid_hierarchy
@@ -67,7 +69,7 @@ class Problem:
 
 
 class Store:
-    """Objects in ``directory/objects``, their index in ``directory/index.sqlite``.
+    """Objects in ``directory/objects``, their index in ``directory/index.sqlite`` or where ``index`` says.
 
     Parameters
     ----------
@@ -78,6 +80,8 @@ class Store:
         What happens to an instance that is stored already.
     digest
         Whether to keep the SHA-256 of each data set.
+    index
+        The address of the index, as for `pacskit.storage.index.open_index`.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Store:
         layout: Layout = uid_hierarchy,
         digest: bool = True,
         options: ReadOptions | None = None,
+        index: str | None = None,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
         self.digest = digest
@@ -97,7 +102,11 @@ class Store:
         self.backlog = Backlog(self)
         self.blobs: FileStore = FileStore(directory, commit=commit)
         try:
-            self.index = SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
+            self.index: SqlIndex = (
+                SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
+                if index is None
+                else open_index(index, commit=commit)
+            )
         except BaseException:
             self.blobs.close()
             raise

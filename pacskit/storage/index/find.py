@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
-from sqlite3 import Connection
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pacskit.storage.attributes import Encoded, decode_attributes
@@ -13,8 +11,6 @@ from pacskit.storage.index.query import FindOptions, Plan
 from pacskit.storage.matching import Key, matches, matching_items
 
 __all__ = ["Element", "Match", "find_matches"]
-
-ROWS = 100
 
 
 class Element(NamedTuple):
@@ -127,20 +123,15 @@ def _needs_charset(element: Element) -> bool:
     return isinstance(element.value, list) and any(isinstance(one, str) and not one.isascii() for one in element.value)
 
 
-def find_matches(
-    borrow: Callable[[], AbstractContextManager[Connection]], plan: Plan, options: FindOptions
-) -> Iterator[Match]:
-    """Run a plan. The rows are read as they are asked for, from one snapshot; writers do not wait for it."""
+def find_matches(pages: Iterable[Sequence[Any]], plan: Plan, options: FindOptions) -> Iterator[Match]:
+    """Return what matches among the rows that a plan's statement gives, as they are asked for."""
     columns = sum(attribute.column is not None for attribute, _ in plan.returned)
-    with borrow() as connection, closing(connection.execute(plan.sql, plan.parameters)) as cursor:
-        while rows := cursor.fetchmany(ROWS):
-            for row in rows:
-                encoded = {
-                    level: decode_attributes(text)
-                    for level, text in zip(plan.encoded, row[columns:], strict=True)
-                    if text is not None
-                }
-                if all(
-                    matches(key, encoded[attribute.level].get(f"{attribute.tag:08X}")) for attribute, key in plan.after
-                ):
-                    yield Match(plan, row, encoded, options)
+    for rows in pages:
+        for row in rows:
+            encoded = {
+                level: decode_attributes(text)
+                for level, text in zip(plan.encoded, row[columns:], strict=True)
+                if text is not None
+            }
+            if all(matches(key, encoded[attribute.level].get(f"{attribute.tag:08X}")) for attribute, key in plan.after):
+                yield Match(plan, row, encoded, options)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from pacskit.storage.errors import InvalidIdentifier
+from pacskit.storage.index.dialect import Glob
 from pacskit.storage.index.keys import BY_TAG, LEVELS, Attribute, Kind
 from pacskit.storage.matching import MAX_PATTERN, Key, is_wild, key_of, moment_bounds
 from pacskit.storage.text import datetime_bounds, integer, name_patterns, prefix_end, split_range
@@ -48,6 +49,7 @@ class Plan:
     encoded: list[str]
     after: list[tuple[Attribute, Key]]
     ignored: list[int] = field(default_factory=list)
+    narrow: bool = False  # whether the answers are few
 
 
 class _Condition(NamedTuple):
@@ -59,6 +61,7 @@ class _Condition(NamedTuple):
 
 _NOTHING: Final = _Condition("(1 = 0)", (), "", 100)
 MAX_ALTERNATIVES: Final = 200
+_FEW: Final = 80
 
 _ALIASES: Final = {"PATIENT": "p", "STUDY": "s", "SERIES": "e", "IMAGE": "i"}
 _FROM: Final = {
@@ -144,6 +147,7 @@ def _compose(made: Plan, conditions: list[_Condition]) -> None:
     conditions.sort(key=lambda one: -one.strength)
     where = [_steered(one, conditions[0]).sql for one in conditions]
     made.sql = "SELECT " + ", ".join(selected) + _FROM[made.level] + (" WHERE " + " AND ".join(where) if where else "")
+    made.narrow = bool(conditions) and conditions[0].strength >= _FEW
     made.parameters = tuple(value for one in conditions for value in one.parameters)
 
 
@@ -215,7 +219,8 @@ def _like(column: str, value: str) -> _Condition:
         return _NOTHING
     at = min(found for found in (value.find("*"), value.find("?")) if found >= 0)
     prefix, rest = value[:at], value[at:]
-    sql, parameters = [], []
+    sql: list[str] = []
+    parameters: list[str] = []
     if prefix:
         sql.append(f"{column} >= ?")
         parameters.append(prefix)
@@ -225,7 +230,7 @@ def _like(column: str, value: str) -> _Condition:
             parameters.append(end)
     if rest.strip("*") or not prefix:
         sql.append(f"+{column} GLOB ?")
-        parameters.append(value.replace("[", "[[]"))
+        parameters.append(Glob(value.replace("[", "[[]")))
     return _Condition(f"({' AND '.join(sql)})", tuple(parameters), "", 30 + min(len(prefix), 9) if prefix else 0)
 
 

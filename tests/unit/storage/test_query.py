@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from pacskit.core.dataset import Dataset
 from pacskit.storage import FindOptions, InvalidIdentifier, Store
 from pacskit.storage.base import BlobStore, Index
 from pacskit.storage.index.keys import ATTRIBUTES, BY_TAG
+from pacskit.storage.index.postgres import PostgresIndex
 from pacskit.storage.index.query import plan
+from pacskit.storage.index.sqlite import SQLiteIndex
 from tests.unit.storage.objects import CT, MR, found, identifier, instance, put
 
 TABLE = json.loads((Path(str(pacskit_ext.__file__)).parent / "codegen/tables/qr_keys.json").read_text())
@@ -55,8 +57,8 @@ VALUES = {"PatientID": "p", "StudyInstanceUID": "1.2.1", "SeriesInstanceUID": "1
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store(tmp_path_factory.mktemp("query")) as made:
+def store(tmp_path_factory: pytest.TempPathFactory, engine: Callable[[], str | None]) -> Iterator[Store]:
+    with Store(tmp_path_factory.mktemp("query"), index=engine()) as made:
         put(
             made, instance(PatientID="p", PatientName="Doe^Jane", StudyDate="20200131", StudyTime="2330", Modality="CT")
         )
@@ -177,8 +179,8 @@ def test_date_and_time_are_one_moment_only_when_negotiated(store: Store) -> None
     assert found(store, "STUDY", "StudyInstanceUID", options=combined, **keys) == ["1.2.2"]
 
 
-def test_items_that_match_come_back_with_what_was_asked(tmp_path: Path) -> None:
-    with Store(tmp_path) as store:
+def test_items_that_match_come_back_with_what_was_asked(tmp_path: Path, engine: Callable[[], str | None]) -> None:
+    with Store(tmp_path, index=engine()) as store:
         codes = [Dataset(CodeValue=one, CodingSchemeDesignator="L", CodeMeaning=f"meaning {one}") for one in "abc"]
         dataset = instance(ProcedureCodeSequence=codes)
         inner = Dataset(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID="1.9")
@@ -196,8 +198,8 @@ def test_items_that_match_come_back_with_what_was_asked(tmp_path: Path) -> None:
         assert list(store.find("STUDY", "STUDY_ROOT", nothing)) == []
 
 
-def test_reading_does_not_stop_writing(tmp_path: Path) -> None:
-    with Store(tmp_path) as store:
+def test_reading_does_not_stop_writing(tmp_path: Path, engine: Callable[[], str | None]) -> None:
+    with Store(tmp_path, index=engine()) as store:
         for number in range(300):
             put(store, instance(f"1.{number}", f"1.{number}.1", f"1.{number}.1.1"))
         answers = store.find("STUDY", "STUDY_ROOT", Dataset(StudyInstanceUID=None))
@@ -208,7 +210,9 @@ def test_reading_does_not_stop_writing(tmp_path: Path) -> None:
         abandoned = store.find("STUDY", "STUDY_ROOT", Dataset())
         next(abandoned)
         del abandoned
-        assert len(store.index._idle) == len({id(one) for one in store.index._idle}) >= 1
+        index = store.index
+        assert isinstance(index, SQLiteIndex | PostgresIndex)
+        assert len(index._idle) == len({id(one) for one in index._idle}) >= 1
 
 
 INDEXED = [
@@ -243,9 +247,10 @@ INDEXED = [
 
 
 @pytest.mark.parametrize(("level", "keys", "index"), INDEXED, ids=str)
-def test_an_index_serves(store: Store, level: str, keys: dict[str, Any], index: str) -> None:
+def test_an_index_serves(tmp_path: Path, level: str, keys: dict[str, Any], index: str) -> None:
     made = plan(level, "STUDY_ROOT", identifier(**keys), FindOptions())
-    with closing(sqlite3.connect(store.blobs.root.parent / "index.sqlite")) as connection:
+    SQLiteIndex(tmp_path / "index.sqlite").close()
+    with closing(sqlite3.connect(tmp_path / "index.sqlite")) as connection:
         steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + made.sql, made.parameters)]
     assert any(f"INDEX {index} " in step for step in steps), steps
     assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], steps
