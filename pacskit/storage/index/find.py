@@ -126,11 +126,12 @@ def _needs_charset(element: Element) -> bool:
 def find_matches(pages: Iterable[Sequence[Any]], plan: Plan, options: FindOptions) -> Iterator[Match]:
     """Return what matches among the rows that a plan's statement gives, as they are asked for."""
     columns = sum(attribute.column is not None for attribute, _ in plan.returned)
+    last = columns + len(plan.encoded)
     for rows in pages:
         for row in rows:
             encoded = {
                 level: decode_attributes(text)
-                for level, text in zip(plan.encoded, row[columns:], strict=True)
+                for level, text in zip(plan.encoded, row[columns:last], strict=True)
                 if text is not None
             }
             if all(matches(key, encoded[attribute.level].get(f"{attribute.tag:08X}")) for attribute, key in plan.after):

@@ -13,6 +13,7 @@ from pacskit.core.errors import PacsError
 from pacskit.storage.index.dialect import Connection, Dialect
 from pacskit.storage.index.find import Match, find_matches
 from pacskit.storage.index.locate import locate_pages
+from pacskit.storage.index.paging import Page, Place
 from pacskit.storage.index.query import FindOptions, Plan, plan
 from pacskit.storage.index.rows import COUNTS, SELECT_INSTANCE
 from pacskit.storage.index.writer import GroupCommit
@@ -114,8 +115,38 @@ class SqlIndex(ABC):
     ) -> Iterator[Match]:
         """Iterate over what matches an identifier; a wrong one raises at once (PS3.4 C.4.1)."""
         options = options or FindOptions()
-        wanted = plan(level, model, identifier, options)
+        wanted = plan(level, model, identifier, options, self.dialect)
         return find_matches(self.pages(wanted), wanted, options)
+
+    def page(
+        self,
+        level: str,
+        model: str,
+        identifier: Iterable[Any],
+        options: FindOptions | None = None,
+        *,
+        limit: int = 100,
+        after: str | None = None,
+        newest_first: bool = False,
+    ) -> Page[Match]:
+        """Return at most ``limit`` matches, and where to go on; ``newest_first``: studies by date, others by arrival.
+
+        Each page costs the same, wherever it is. What changes meanwhile moves nothing from one page to another.
+        """
+        options, keys = options or FindOptions(), list(identifier)
+        found: list[Match] = []
+        while True:
+            place = Place.after(after, level, limit, newest_first)
+            wanted = plan(level, model, keys, options, self.dialect, place)
+            rows = [row for rows in self.pages(wanted) for row in rows]
+            width = len(place.columns("s" if level == "STUDY" else ""))
+            for row in rows:
+                found += find_matches([[row]], wanted, options)
+                after = place.token(row, width)
+                if len(found) == limit:
+                    return Page(found, after)
+            if len(rows) < limit:
+                return Page(found, None)
 
     def instances(self) -> Iterator[StoredInstance]:
         """Iterate over all instances."""

@@ -107,7 +107,35 @@ _V2: Final[Migration] = (
     "INSERT INTO state (name, value) VALUES ('generation', 0)",
 )
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_V1, _V2)
+
+def _trigrams(table: str, column: str) -> Each:
+    """Find what is within a person name by the three letters that it has in a row."""
+    columns = _name(column)[1:]
+    named, new, old = (", ".join(f"{prefix}{one}" for one in columns) for prefix in ("", "new.", "old."))
+    search = f"{table}_search"
+    remove = f"INSERT INTO {search} ({search}, rowid, {named}) VALUES ('delete', old.pk, {old});"
+    insert = f"INSERT INTO {search} (rowid, {named}) VALUES (new.pk, {new});"
+    differs = " OR ".join(f"old.{one} <> new.{one}" for one in columns)
+    return Each(
+        (
+            f"CREATE VIRTUAL TABLE {search} USING fts5({named}, content='{table}', content_rowid='pk',"
+            " tokenize='trigram')",
+            f"CREATE TRIGGER {search}_insert AFTER INSERT ON {table} BEGIN {insert} END",
+            f"CREATE TRIGGER {search}_delete AFTER DELETE ON {table} BEGIN {remove} END",
+            f"CREATE TRIGGER {search}_update AFTER UPDATE OF {named} ON {table} WHEN {differs}"
+            f" BEGIN {remove} {insert} END",
+            f"INSERT INTO {search} ({search}) VALUES ('rebuild')",
+        ),
+        (
+            "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+            f"CREATE INDEX {search} ON {table} USING gin ({', '.join(f'{one} gin_trgm_ops' for one in columns)})",
+        ),
+    )
+
+
+_V3: Final[Migration] = (_trigrams("patient", "patient_name"), _trigrams("study", "referring_physician_name"))
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_V1, _V2, _V3)
 
 
 def migrate(

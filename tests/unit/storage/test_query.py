@@ -16,11 +16,16 @@ import pacskit_ext
 from pacskit.core.dataset import Dataset
 from pacskit.storage import FindOptions, InvalidIdentifier, Store
 from pacskit.storage.base import BlobStore, Index
+from pacskit.storage.index import open_index
 from pacskit.storage.index.keys import ATTRIBUTES, BY_TAG
 from pacskit.storage.index.postgres import PostgresIndex
 from pacskit.storage.index.query import plan
+from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
+from pacskit.storage.matching import key_of, matches
+from pacskit.storage.records import DuplicatePolicy
 from tests.unit.storage.objects import CT, MR, found, identifier, instance, put
+from tests.unit.storage.rows import new_instance
 
 TABLE = json.loads((Path(str(pacskit_ext.__file__)).parent / "codegen/tables/qr_keys.json").read_text())
 KEYS = [
@@ -239,6 +244,7 @@ INDEXED = [
     ("STUDY", {"StudyDate": "20200101-20200107", "ModalitiesInStudy": "CT"}, "series_modality"),
     ("STUDY", {"StudyDate": "20200101-20200107", "PatientName": "D*"}, "study_moment"),
     ("STUDY", {"StudyDate": "20100101-20200107", "PatientName": "DOE^J*"}, "patient_name_alphabetic"),
+    ("STUDY", {"StudyDate": "20200101-20200107", "PatientName": "*JANE*"}, "study_moment"),
     ("SERIES", {"StudyInstanceUID": "1.2", "Modality": "CT"}, "series_modality"),
     ("SERIES", {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.3"}, "series_identity"),
     ("IMAGE", {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.3", "SOPInstanceUID": "1"}, "instance_uid"),
@@ -246,11 +252,18 @@ INDEXED = [
 ]
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+    path = tmp_path_factory.mktemp("empty") / "index.sqlite"
+    SQLiteIndex(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        yield connection
+
+
 @pytest.mark.parametrize(("level", "keys", "index"), INDEXED, ids=str)
-def test_an_index_serves(tmp_path: Path, level: str, keys: dict[str, Any], index: str) -> None:
+def test_an_index_serves(empty: sqlite3.Connection, level: str, keys: dict[str, Any], index: str) -> None:
     made = plan(level, "STUDY_ROOT", identifier(**keys), FindOptions())
-    SQLiteIndex(tmp_path / "index.sqlite").close()
-    with closing(sqlite3.connect(tmp_path / "index.sqlite")) as connection:
+    with closing(empty.cursor()) as connection:
         steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + made.sql, made.parameters)]
     assert any(f"INDEX {index} " in step for step in steps), steps
     assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], steps
@@ -279,3 +292,89 @@ def test_the_index_and_the_files_fulfil_their_protocols(store: Store) -> None:
     blobs: BlobStore = store.blobs
     assert index.counts().instances == 3
     assert len(list(blobs.iter_keys())) == 3
+
+
+NAMES = ["Doe^Anna", "Doe^Hannah^M", "Banana^Split", "Müller^Änne", "O'Brien^Ann", 'Quote"d^Annabel', "Ann", "An^Na",
+         "Yamada^Tarou=山田^太郎=やまだ^たろう", "Tarou^Yamada=太郎^山田", "Doe-Anna^B^C^Dr", "Nn^A"]  # fmt: skip
+PATTERNS = [
+    "*anna*", "*ANN*", "*an?a*", "*oe^*nn*", "*brien^*", '*"d^a*', "*änn*", "*anna^*",
+    "*=*山田^*", "*=*=*だ^たろ*", "*a*n*", "d*anna*", "*nn", "??n*", "*山田^*", "*=*太郎*=*まだ*",
+    "*'brien*", "*nothing*", "*\\*ann*",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def named(engine: Callable[[], str | None], tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlIndex]:
+    made = open_index(engine() or f"sqlite://{tmp_path_factory.mktemp('names')}/index.sqlite")
+    offered = [
+        new_instance(f"1.{number}.1.1", PatientID=f"p{number}", PatientName=name, StudyDate=f"202001{number + 1:02d}",
+                     ReferringPhysicianName=NAMES[-number], SpecificCharacterSet="ISO_IR 192")
+        for number, name in enumerate(NAMES)
+    ]  # fmt: skip
+    made.ingest_all([(one, DuplicatePolicy.REJECT) for one in offered], session="s")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("keyword", ["PatientName", "ReferringPhysicianName"])
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_search_within_names_finds_what_a_scan_would(named: SqlIndex, pattern: str, keyword: str) -> None:
+    """The rules of matching, applied to each name one by one, are the twin of the search by three letters."""
+    key = [_Raw(BY_TAG[ATTRIBUTES[keyword].tag].tag, "PN", pattern)]
+    answers = [one.dataset(Dataset) for one in named.find("STUDY", "STUDY_ROOT", key)]
+    expected = [name for name in NAMES if matches(key_of(key[0]), ["PN", name])]
+    assert sorted(str(one[keyword].value) for one in answers) == sorted(expected)
+    week = [_Raw(0x00080020, "DA", "20200101-20200107"), *key]
+    assert len(list(named.find("STUDY", "STUDY_ROOT", week))) <= len(expected)
+
+
+def test_a_name_that_changes_is_found_as_it_is_now(engine: Callable[[], str | None], tmp_path: Path) -> None:
+    index = open_index(engine() or f"sqlite://{tmp_path}/index.sqlite")
+    ignore = DuplicatePolicy.IGNORE
+    index.ingest(new_instance("1.1.1.1", PatientID="p"), ignore, session="s")
+    index.ingest(new_instance("1.2.1.1", PatientID="p", PatientName="Late^Comer"), ignore, session="s")
+
+    def count() -> int:
+        return len(list(index.find("STUDY", "STUDY_ROOT", [_Raw(0x00100010, "PN", "*te^co*")])))
+
+    assert count() == 2
+    index.delete("STUDY", {"StudyInstanceUID": ["1.1", "1.2"]}, session="s")
+    assert count() == 0
+    index.ingest(new_instance("1.1.1.1", PatientID="p", PatientName="Other"), ignore, session="s")
+    assert count() == 0
+    index.close()
+
+
+def _walk(index: SqlIndex, level: str, keys: list[Any], limit: int, newest_first: bool) -> list[str]:
+    found: list[str] = []
+    after = None
+    while True:
+        page = index.page(level, "STUDY_ROOT", keys, FindOptions(relational=True), limit=limit, after=after,
+                          newest_first=newest_first)  # fmt: skip
+        assert len(page.matches) <= limit
+        found += [str(one.dataset(Dataset).StudyInstanceUID) for one in page.matches]
+        after = page.after
+        if after is None:
+            return found
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("limit", [1, 5, 12, 100])
+def test_pages_have_everything_once(named: SqlIndex, limit: int, newest_first: bool) -> None:
+    expected = [f"1.{number}" for number in range(len(NAMES))]
+    for level in ("STUDY", "SERIES", "IMAGE"):
+        key = _Raw(0x0020000D, "UI", "")
+        assert _walk(named, level, [key], limit, newest_first) == (expected[::-1] if newest_first else expected)
+    some = [_Raw(0x00100010, "PN", "*ann*"), _Raw(0x0020000D, "UI", "")]
+    whole = [str(one.dataset(Dataset).StudyInstanceUID) for one in named.find("STUDY", "STUDY_ROOT", some)]
+    assert sorted(_walk(named, "STUDY", some, limit, newest_first)) == sorted(whole)
+    comment = [_Raw(0x00104000, "LT", "*x*")]  # matched row by row
+    assert _walk(named, "STUDY", comment, limit, newest_first) == []
+
+
+@pytest.mark.parametrize("token", ["", "x", "é", "W10=", "WzFd" * 80, "WyJhIl0=", "WzFlOTk5XQ=="])
+def test_a_token_of_something_else_is_refused(named: SqlIndex, token: str) -> None:
+    with pytest.raises(InvalidIdentifier):
+        named.page("STUDY", "STUDY_ROOT", [], after=token)
+    with pytest.raises(InvalidIdentifier):
+        named.page("STUDY", "STUDY_ROOT", [], limit=0)
