@@ -27,6 +27,9 @@ class PostgresServer:
         self.url = ""
         self._numbers = itertools.count(1)
         self.start()
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            self._execute(f"ALTER SYSTEM SET {name} = off")
+        self._execute("SELECT pg_reload_conf()")
         self._execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
 
     def start(self) -> None:

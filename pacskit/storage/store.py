@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from pacskit.core.config import ReadOptions
+from pacskit.core.dataset import Dataset
 from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
 from pacskit.encoding import dcmread, file_meta_bytes
 from pacskit.encoding.head import read_head
@@ -111,6 +112,7 @@ class Store:
             self.blobs.close()
             raise
         try:
+            self.index.read_with(self._attributes_of)
             found = self.blobs.recover(self.index, self._adopt)
         except BaseException:
             self.close()
@@ -179,6 +181,9 @@ class Store:
         except Exception as error:
             _log.error("an object that an earlier process left cannot be indexed: %s", type(error).__name__)
             return None
+
+    def _attributes_of(self, instance: StoredInstance) -> Dataset:
+        return dcmread(self.blobs.path(instance.key), stop_before_pixels=True, options=self.options)
 
     def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[Outcome]:
         """Index instances whose files have their names, in one transaction. Raises StorageError."""

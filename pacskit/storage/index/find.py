@@ -48,6 +48,7 @@ class Match:
             found.append(Element(0x00080054, "AE", self._options.retrieve_ae_title))
         if self._options.instance_availability:
             found.append(Element(0x00080056, "CS", self._options.instance_availability))
+        found += [Element(tag, "LO", creator) for tag, creator in self._plan.creators.items()]
         at = 0
         for attribute, key in self._plan.returned:
             value = None
@@ -68,7 +69,7 @@ class Match:
         return found
 
     def _other(self, attribute: Attribute, key: Key) -> Element:
-        encoded = self._encoded.get(attribute.level, {}).get(f"{attribute.tag:08X}")
+        encoded = self._encoded.get(attribute.level, {}).get(attribute.key)
         if encoded is None or len(encoded) < 2:
             return Element(attribute.tag, attribute.vr, [] if attribute.vr == "SQ" else "")
         return _decoded(attribute.tag, encoded, key.item)
@@ -134,5 +135,5 @@ def find_matches(pages: Iterable[Sequence[Any]], plan: Plan, options: FindOption
                 for level, text in zip(plan.encoded, row[columns:last], strict=True)
                 if text is not None
             }
-            if all(matches(key, encoded[attribute.level].get(f"{attribute.tag:08X}")) for attribute, key in plan.after):
+            if all(matches(key, encoded[attribute.level].get(attribute.key)) for attribute, key in plan.after):
                 yield Match(plan, row, encoded, options)

@@ -19,6 +19,7 @@ from pacskit.storage.index.dialect import Dialect, Glob, Parameters, for_postgre
 from pacskit.storage.index.query import Plan
 from pacskit.storage.index.repository import SqlIndex, translating
 from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
+from pacskit.storage.index.tags import Tags
 from pacskit.storage.index.writing import Conflict, MustBeAlone, Transaction
 from pacskit.storage.records import Commit
 
@@ -79,12 +80,12 @@ class PostgresIndex(SqlIndex):
         self._transaction = ""
         self._ending = False
         self._doubtful = False
-        self._batch: Transaction | None = None
         self._connection: _Connection | None = None
         with self.translated("opening the index"):
             self._connection = self._connect()
             try:
                 self.bring_up_to_date()
+                self._tags = Tags.load(self._connection)
             except BaseException:
                 self._connection.raw.close()
                 raise
@@ -201,9 +202,10 @@ class PostgresIndex(SqlIndex):
         if found[0] != self._generation:  # another process has removed something
             self._known.clear()
             self._generation = found[0]
+            self._tags = Tags.load(connection)
         self._transaction = found[1]
-        self._batch = Transaction(connection, self._known, alone=alone, doubtful=self._doubtful)
-        return self._batch
+        made = Transaction(connection, self._known, alone=alone, doubtful=self._doubtful, tagged=bool(self._tags))
+        return self._begun(made)
 
     def commit(self) -> None:
         """End the transaction."""
@@ -221,6 +223,7 @@ class PostgresIndex(SqlIndex):
             if not ended:
                 raise Conflict from error
         self._ending = False
+        self._ended()
 
     def _writer_connection(self) -> _Connection:
         if self._connection is None:
@@ -278,6 +281,7 @@ class PostgresIndex(SqlIndex):
 
     def close(self) -> None:
         """Close the connections; those lent out close when they come back."""
+        self._builder.close()
         with self._pool:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -16,6 +16,7 @@ from pacskit.storage.errors import InvalidIdentifier
 from pacskit.storage.index.dialect import Dialect, Glob
 from pacskit.storage.index.keys import BY_TAG, LEVELS, Attribute, Kind
 from pacskit.storage.index.paging import Place, ordered
+from pacskit.storage.index.tags import Tags, narrowed
 from pacskit.storage.matching import MAX_PATTERN, Key, is_wild, key_of, moment_bounds
 from pacskit.storage.text import datetime_bounds, integer, name_patterns, prefix_end, split_range
 
@@ -51,6 +52,7 @@ class Plan:
     encoded: list[str]
     after: list[tuple[Attribute, Key]]
     ignored: list[int] = field(default_factory=list)
+    creators: dict[int, str] = field(default_factory=dict)  # of private attributes
     narrow: bool = False  # whether the answers are few
 
 
@@ -59,7 +61,7 @@ class _Condition(NamedTuple):
     parameters: tuple[Any, ...]
     table: str
     strength: int  # how much an index on it narrows: a bigger one leads
-    search: tuple[str, str] | None = None  # what narrows it by an index of another kind, where it leads
+    search: tuple[str, tuple[Any, ...]] | None = None  # what narrows it by an index of another kind, where it leads
 
 
 _NOTHING: Final = _Condition("(1 = 0)", (), "", 100)
@@ -102,6 +104,7 @@ def plan(
     options: FindOptions,
     dialect: Dialect = Dialect.SQLITE,
     place: Place | None = None,
+    tags: Tags | None = None,
 ) -> Plan:
     """Read an identifier and make its statement; with ``place``, for what comes after that."""
     levels = _levels_of(model, level)
@@ -115,7 +118,7 @@ def plan(
     conditions: list[_Condition] = []
     above = {*LEVELS[: LEVELS.index(level)]}
     for tag in sorted(keys.keys() | {*unique, _UNIQUE[level]}):
-        attribute = BY_TAG.get(tag)
+        attribute = BY_TAG.get(tag) or (_made_searchable(tag, keys, tags, made) if tags else None)
         key = keys.get(tag) or Key(tag, attribute.vr if attribute else "UN", (), None)
         if tag in _NOT_KEYS:
             continue
@@ -132,14 +135,36 @@ def plan(
             made.ignored.append(tag)
         elif attribute.column is None:
             made.after.append((attribute, key))
+            conditions += _narrowing(attribute, key, tags) if tags else []
         else:
             conditions.append(_condition(attribute, key))
     if options.combined_datetime:
         _combine(conditions, keys)
+    made.ignored = [tag for tag in made.ignored if tag not in made.creators]
     if dialect == Dialect.POSTGRESQL:  # it searches by three letters without being told
-        conditions = [one._replace(search=None) for one in conditions]
+        conditions = [
+            one._replace(search=None) if one.search and "MATCH" in one.search[0] else one for one in conditions
+        ]
     _compose(made, conditions, place)
     return made
+
+
+def _made_searchable(tag: int, keys: dict[int, Key], tags: Tags, made: Plan) -> Attribute | None:
+    """Return an attribute that has been made searchable; a private one by the creator that the query names."""
+    block = tag & 0xFFFF0000 | (tag & 0xFF00) >> 8
+    creator = keys.get(block) if tag >> 16 & 1 else None
+    found = tags.get(tag, creator.values[0] if creator and creator.values else "")
+    if found is None:
+        return None
+    if creator and creator.values:
+        made.creators[block] = creator.values[0]
+    return found.attribute._replace(tag=tag)
+
+
+def _narrowing(attribute: Attribute, key: Key, tags: Tags) -> list[_Condition]:
+    searchable = tags.get(attribute.tag, attribute.creator)
+    found = narrowed(searchable, key) if searchable is not None else None
+    return [_Condition("(1 = 1)", (), _ALIASES[attribute.level], 36, found)] if found else []
 
 
 def _require_single(key: Key | None, attribute: Attribute) -> None:
@@ -161,7 +186,7 @@ def _compose(made: Plan, conditions: list[_Condition], place: Place | None) -> N
     parameters = [value for one in conditions for value in one.parameters]
     if conditions and conditions[0].search is not None:
         where.insert(0, conditions[0].search[0])
-        parameters.insert(0, conditions[0].search[1])
+        parameters[:0] = conditions[0].search[1]
     end = ""
     if place is not None:
         leader = conditions[0] if conditions else _NOTHING._replace(strength=0)
@@ -308,7 +333,7 @@ def _searched(condition: _Condition, column: str, asked: list[list[str]]) -> _Co
     alias = column.partition(".")[0]
     table = "patient_search" if alias == "p" else "study_search"
     sql = f"{alias}.pk IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)"
-    return condition._replace(strength=strength, table=alias, search=(sql, " AND ".join(phrases)))
+    return condition._replace(strength=strength, table=alias, search=(sql, (" AND ".join(phrases),)))
 
 
 def _filled(condition: _Condition) -> _Condition:

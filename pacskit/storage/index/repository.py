@@ -16,6 +16,7 @@ from pacskit.storage.index.locate import locate_pages
 from pacskit.storage.index.paging import Page, Place
 from pacskit.storage.index.query import FindOptions, Plan, plan
 from pacskit.storage.index.rows import COUNTS, SELECT_INSTANCE
+from pacskit.storage.index.tags import Read, SearchableTag, TagBuilder, Tags
 from pacskit.storage.index.writer import GroupCommit
 from pacskit.storage.index.writing import Conflict, Ingestion, Known, MustBeAlone, Offered, Result, Transaction
 from pacskit.storage.records import Counts, Deletion, DuplicatePolicy, NewInstance, StoredInstance
@@ -37,6 +38,9 @@ class SqlIndex(ABC):
         self._pool = threading.Lock()
         self._closed = False
         self._writer: GroupCommit[Transaction] = GroupCommit(self)
+        self._tags = Tags()
+        self._builder = TagBuilder(self, None)
+        self._batch: Transaction | None = None
 
     # what an engine does
 
@@ -80,6 +84,48 @@ class SqlIndex(ABC):
             return alone or attempt > ATTEMPTS // 2
         return None
 
+    def _begun(self, batch: Transaction) -> Transaction:
+        self._batch = batch
+        return batch
+
+    def _ended(self) -> None:
+        """What follows a transaction that has been committed."""
+        batch, self._batch = self._batch, None
+        if batch is not None and batch.noted:
+            self._builder.wake()
+
+    # attributes made searchable
+
+    def read_with(self, read: Read) -> None:
+        """Say how objects are read for attributes that the index does not have."""
+        self._builder.read = read
+        if not all(one.ready for one in self._tags.all) or self._has_todo():
+            self._builder.wake()
+
+    def _has_todo(self) -> bool:
+        with self.reader() as connection:
+            return connection.execute("SELECT 1 FROM tag_todo LIMIT 1").fetchone() is not None
+
+    def add_tag(
+        self, tag: str | int, *, vr: str | None = None, level: str | None = None, creator: str = ""
+    ) -> SearchableTag:
+        """Make an attribute searchable, also of what is stored already; return at once, it is done in the background.
+
+        ``tag`` is a keyword or a tag; of a private attribute ``creator`` says whose it is, and ``vr`` what. ``level``
+        is where the standard has it, or ``IMAGE``. Raises ConfigurationError.
+        """
+        return self._builder.add(tag, vr, level, creator)
+
+    def load_tags(self) -> Tags:
+        """Return the attributes that have been made searchable, and how far that has come."""
+        with self.reader() as connection:
+            self._tags = tags = Tags.load(connection)
+        return tags
+
+    def wait_for_tags(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is left to do for them in this process; return whether that is so."""
+        return self._builder.wait(timeout)
+
     # reading
 
     def get(self, sop_instance_uid: str) -> StoredInstance | None:
@@ -115,7 +161,7 @@ class SqlIndex(ABC):
     ) -> Iterator[Match]:
         """Iterate over what matches an identifier; a wrong one raises at once (PS3.4 C.4.1)."""
         options = options or FindOptions()
-        wanted = plan(level, model, identifier, options, self.dialect)
+        wanted = plan(level, model, identifier, options, self.dialect, None, self._tags)
         return find_matches(self.pages(wanted), wanted, options)
 
     def page(
@@ -137,7 +183,7 @@ class SqlIndex(ABC):
         found: list[Match] = []
         while True:
             place = Place.after(after, level, limit, newest_first)
-            wanted = plan(level, model, keys, options, self.dialect, place)
+            wanted = plan(level, model, keys, options, self.dialect, place, self._tags)
             rows = [row for rows in self.pages(wanted) for row in rows]
             width = len(place.columns("s" if level == "STUDY" else ""))
             for row in rows:
@@ -174,6 +220,15 @@ class SqlIndex(ABC):
         """Do ``work`` in a transaction; it may be called more than once."""
         with self.translated("writing the index"):
             return self._writer.run(work)
+
+    def run_alone(self, work: Callable[[Transaction], Any]) -> Any:
+        """Do ``work`` in a transaction while no other process writes."""
+
+        def alone(batch: Transaction) -> Any:
+            batch.must_be_alone()
+            return work(batch)
+
+        return self.run(alone)
 
     def ingest(self, new: NewInstance, policy: DuplicatePolicy, *, session: str) -> Result:
         """Index an instance; return its outcome, and the key of the object that it replaced."""

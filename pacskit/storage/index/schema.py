@@ -119,7 +119,7 @@ def _trigrams(table: str, column: str) -> Each:
     return Each(
         (
             f"CREATE VIRTUAL TABLE {search} USING fts5({named}, content='{table}', content_rowid='pk',"
-            " tokenize='trigram')",
+            " tokenize='trigram', columnsize=0)",
             f"CREATE TRIGGER {search}_insert AFTER INSERT ON {table} BEGIN {insert} END",
             f"CREATE TRIGGER {search}_delete AFTER DELETE ON {table} BEGIN {remove} END",
             f"CREATE TRIGGER {search}_update AFTER UPDATE OF {named} ON {table} WHEN {differs}"
@@ -135,7 +135,28 @@ def _trigrams(table: str, column: str) -> Each:
 
 _V3: Final[Migration] = (_trigrams("patient", "patient_name"), _trigrams("study", "referring_physician_name"))
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_V1, _V2, _V3)
+# attributes that have been made searchable, their values, and the instances that nobody has looked at for them
+_V4: Final[Migration] = (
+    "CREATE TABLE tag (pk INTEGER PRIMARY KEY, number INTEGER NOT NULL, "
+    + _texts("creator", "vr", "level")
+    + _numbers("position", "last", "done", "total", "ready")
+    + "UNIQUE (number, creator)) STRICT",
+    "CREATE TABLE tag_value (tag INTEGER NOT NULL, value TEXT NOT NULL, owner INTEGER NOT NULL,"
+    " PRIMARY KEY (tag, value, owner)) STRICT",
+    "CREATE INDEX tag_value_owner ON tag_value (owner, tag)",
+    "CREATE TABLE tag_todo (instance INTEGER PRIMARY KEY) STRICT",
+)
+
+# records of all kinds, and what they are asked by
+_V5: Final[Migration] = (
+    "CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, updated TEXT NOT NULL,"
+    " body TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT",
+    "CREATE TABLE record_value (kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, key TEXT NOT NULL,"
+    " PRIMARY KEY (kind, name, value, key)) STRICT",
+    "CREATE INDEX record_value_key ON record_value (kind, key)",
+)
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (_V1, _V2, _V3, _V4, _V5)
 
 
 def migrate(

@@ -14,6 +14,7 @@ from pacskit.storage.index.dialect import Dialect
 from pacskit.storage.index.query import Plan
 from pacskit.storage.index.repository import SqlIndex, translating
 from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
+from pacskit.storage.index.tags import Tags
 from pacskit.storage.index.writing import Transaction
 from pacskit.storage.records import Commit
 
@@ -41,6 +42,7 @@ class SQLiteIndex(SqlIndex):
             self._connection.execute("PRAGMA synchronous = " + ("NORMAL" if commit == "os" else "FULL"))
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
             bring_up_to_date(self._connection)
+            self._tags = Tags.load(self._connection)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -83,11 +85,13 @@ class SQLiteIndex(SqlIndex):
         if version != self._data_version:  # another process has written
             self._known.clear()
             self._data_version = version
-        return Transaction(self._connection, self._known)
+            self._tags = Tags.load(self._connection)
+        return self._begun(Transaction(self._connection, self._known, tagged=bool(self._tags)))
 
     def commit(self) -> None:
         """End the transaction."""
         self._connection.execute("COMMIT")
+        self._ended()
 
     def rollback(self) -> None:
         """Undo the transaction, if there is one."""
@@ -100,6 +104,7 @@ class SQLiteIndex(SqlIndex):
 
     def close(self) -> None:
         """Close the connections; those lent out close when they come back."""
+        self._builder.close()
         with self._pool:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -32,6 +32,7 @@ from pacskit.storage.index.rows import (
     RETIRE,
     Fill,
 )
+from pacskit.storage.index.tags import note_new
 from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, Parents
 
 __all__ = ["Conflict", "Ingestion", "Known", "MustBeAlone", "Offered", "Result", "Transaction"]
@@ -80,16 +81,20 @@ class Transaction:
     """What the jobs of one transaction share: counters not yet written, series not yet certain.
 
     ``alone``: nobody else writes, so rows may go. ``doubtful``: a transaction that nobody knows the end of may have
-    brought some of these instances.
+    brought some of these instances. ``tagged``: some attributes have been made searchable, and new instances are noted.
     """
 
-    def __init__(self, connection: Connection, known: Known, *, alone: bool = True, doubtful: bool = False) -> None:
+    def __init__(
+        self, connection: Connection, known: Known, *, alone: bool = True, doubtful: bool = False, tagged: bool = False
+    ) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.removed = False
         self._known = known
         self._alone = alone
         self._doubtful = doubtful
+        self._tagged = tagged
+        self.noted: list[str] = []  # instances to look at for attributes that have been made searchable
         self._added: dict[tuple[str, str], _Series] = {}
         self._new_classes: list[tuple[_Series, str]] = []
         self._classes: set[tuple[int, str]] = set()  # of a study, not yet written
@@ -144,6 +149,8 @@ class Transaction:
                 raise Conflict  # another writer brought the object for which a series has been made here
         for at, series in placed:
             self._count(series, new[at][0].sop_class_uid)
+        if self._tagged:
+            self.noted += [one.sop_instance_uid for one, _ in new]
         for at in sorted(late):
             results[at] = self._ingest_duplicate(*new[at], session)
         return results
@@ -255,10 +262,14 @@ class Transaction:
 
     # removing
 
-    def remove(self, pks: list[int], session: str) -> tuple[list[str], set[tuple[int, int, int]]]:
-        """Remove instance rows; return the keys of their objects, and the series, study and patient of each."""
+    def must_be_alone(self) -> None:
+        """Begin again, unless nobody else writes."""
         if not self._alone:
             raise MustBeAlone
+
+    def remove(self, pks: list[int], session: str) -> tuple[list[str], set[tuple[int, int, int]]]:
+        """Remove instance rows; return the keys of their objects, and the series, study and patient of each."""
+        self.must_be_alone()
         self.flush()
         self.removed = True
         self._added.clear()
@@ -296,6 +307,8 @@ class Transaction:
     def flush(self) -> None:
         """Write the counters; from here on the rows of studies belong to this transaction."""
         many, now = self.connection.executemany, _now()
+        if self.noted:
+            note_new(self, self.noted)
         if self._counts:
             many(ADD_TO_SERIES, [(number, pk) for pk, number in sorted(self._counts.items())])
         if self._studies:
