@@ -18,6 +18,7 @@ from asv_bench.compare import (
     display,
     edits,
     footprint,
+    index,
     jpeg_lossless,
     latency,
     network,
@@ -46,6 +47,7 @@ ROWS = [
     *pixels.ROWS,
     *display.ROWS,
     *transcoding.ROWS,
+    *index.ROWS,
     *footprint.ROWS,
 ]
 

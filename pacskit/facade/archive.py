@@ -25,6 +25,7 @@ from pacskit.storage import Counts, FindOptions, Model, Store, Stored
 
 if TYPE_CHECKING:
     from pacskit.security.context import TlsContext
+    from pacskit.storage.index.repository import SqlIndex
 
 __all__ = ["Archive"]
 
@@ -77,6 +78,11 @@ class Archive:
     def ae(self) -> str:
         """The AE title."""
         return self.settings.ae
+
+    @property
+    def index(self) -> SqlIndex:
+        """The index: pages of answers, attributes made searchable (`add_tag`), records beside the objects."""
+        return self._store.index
 
     # Serving
 

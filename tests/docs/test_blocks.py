@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_HOW_TO = ("images.md", "pixels.md", "tls.md", "transcoding.md")
+RUN_HOW_TO = ("choose-an-index.md", "images.md", "pixels.md", "tls.md", "transcoding.md")
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs" / "tutorials").glob("*.md")),

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import ConfigurationError, StorageError
-from pacskit.storage.errors import OutOfSpace
+from pacskit.storage.errors import OutcomeUnknown, OutOfSpace
 from pacskit.storage.index.dialect import Dialect, Glob, Parameters, for_postgres, like_pattern
 from pacskit.storage.index.query import Plan
 from pacskit.storage.index.repository import SqlIndex, translating
@@ -218,7 +218,7 @@ class PostgresIndex(SqlIndex):
         except self._driver.OperationalError as error:
             ended = self._has_ended_well()
             if ended is None:
-                raise
+                raise OutcomeUnknown("writing the index: the line broke as a transaction ended") from error
             self._ending = False
             if not ended:
                 raise Conflict from error

@@ -41,6 +41,7 @@ class SQLiteIndex(SqlIndex):
             # both survive the end of the process; NORMAL syncs at checkpoints only
             self._connection.execute("PRAGMA synchronous = " + ("NORMAL" if commit == "os" else "FULL"))
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
+            self._connection.execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
             bring_up_to_date(self._connection)
             self._tags = Tags.load(self._connection)
 

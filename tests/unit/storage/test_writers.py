@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from pacskit.core.errors import ConfigurationError, StorageError
+from pacskit.encoding import encode
 from pacskit.storage import Outcome, Store
+from pacskit.storage.errors import OutcomeUnknown
 from pacskit.storage.index import check_index, open_index
 from pacskit.storage.index.postgres import PostgresIndex
 from pacskit.storage.records import DuplicatePolicy
-from tests.unit.storage.objects import MR
+from tests.unit.storage.objects import EXPLICIT, MR, instance, put
 from tests.unit.storage.rows import check_counters, new_instance
 
 MODALITIES = ("CT", "MR", "PT", "US")
@@ -194,6 +196,27 @@ def test_what_may_have_been_stored_is_stored_when_it_comes_again(
     assert index.ingest(new_instance("1.1.1.2"), DuplicatePolicy.REJECT, session="s") == (Outcome.STORED, None)
     assert index.counts().instances == 2
     check_counters(index)
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_an_object_whose_row_may_be_there_is_kept(
+    tmp_path: Path, postgres_schema: Callable[[], str], heard: bool
+) -> None:
+    url = postgres_schema()
+    with Store(tmp_path, index=url) as store:
+        index = store.index
+        assert isinstance(index, PostgresIndex)
+        put(store, instance(uid="1.2.1.1.1"))
+        assert index._connection is not None
+        index._connection.raw = _Wire(index._connection.raw, heard=heard)  # type: ignore[assignment]
+        index._url = "postgresql://localhost:1/nobody"
+        with pytest.raises(OutcomeUnknown):
+            put(store, instance(uid="1.2.1.1.2"))
+    with Store(tmp_path, index=url) as store:
+        assert store.counts().instances == 2
+        assert list(store.verify(digest=True)) == []
+        with store.open("1.2.1.1.2") as opened:
+            assert opened.read() == encode(instance(uid="1.2.1.1.2"), EXPLICIT)
 
 
 def test_texts_of_any_length_are_kept(index: PostgresIndex) -> None:
