@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import subprocess
 import tempfile
 import time
@@ -71,7 +72,14 @@ class PostgresServer:
         return f"{self.url}&options={quote(f'-csearch_path={name},public')}"
 
     def stop(self) -> None:
-        """Stop it, and remove its directory."""
+        """Stop it at once, and remove its directory."""
+        import psutil
+
+        pid = self._server.get_pid()
+        if pid is not None and psutil.pid_exists(pid):
+            process = psutil.Process(pid)
+            process.send_signal(signal.SIGQUIT)
+            process.wait(PATIENCE)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._server.cleanup()

@@ -1,8 +1,9 @@
 """The archive's memory: blobs and index joined, safe for many threads at once.
 
-An instance is stored in this order: the bytes in a staging file, its final name, the index transaction, the end of
-the staging name. What ``commit`` returned has survived whatever the commit policy promises, and so has what `Ingest`
-calls secured, whose row may come a moment later (see `pacskit.storage.pending`).
+An instance is stored in this order: the bytes in a staging file, a staging name that says that they are whole, the
+final name, the index transaction, the end of the staging name. What ``commit`` returned has survived whatever the
+commit policy promises, and so has what `Ingest` calls secured, whose final name and row may come a moment later (see
+`pacskit.storage.pending`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
 from pacskit.encoding import dcmread, file_meta_bytes
 from pacskit.encoding.head import read_head
+from pacskit.storage.attributes import parents_of
 from pacskit.storage.errors import InvalidInstance, storage_error
 from pacskit.storage.facts import describe, facts_of
 from pacskit.storage.filesystem import FileStore
@@ -31,8 +33,16 @@ from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
 from pacskit.storage.layout import Layout, uid_hierarchy
-from pacskit.storage.pending import Backlog
-from pacskit.storage.records import Commit, Counts, DuplicatePolicy, NewInstance, Outcome, StoredInstance
+from pacskit.storage.pending import LINGER, Backlog
+from pacskit.storage.records import (
+    Commit,
+    Counts,
+    DuplicatePolicy,
+    NewInstance,
+    Outcome,
+    Parents,
+    StoredInstance,
+)
 
 __all__ = ["Ingest", "Opened", "Problem", "Store"]
 
@@ -83,6 +93,9 @@ class Store:
         Whether to keep the SHA-256 of each data set.
     index
         The address of the index, as for `pacskit.storage.index.open_index`.
+    linger
+        For how many seconds the row of an instance that is acknowledged may wait for others to share its transaction,
+        unless somebody asks the index before.
     """
 
     def __init__(
@@ -95,12 +108,13 @@ class Store:
         digest: bool = True,
         options: ReadOptions | None = None,
         index: str | None = None,
+        linger: float = LINGER,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
         self.digest = digest
         self.options = options or ReadOptions()
         self.layout = layout
-        self.backlog = Backlog(self)
+        self.backlog = Backlog(self, linger)
         self.blobs: FileStore = FileStore(directory, commit=commit)
         try:
             self.index: SqlIndex = (
@@ -160,10 +174,6 @@ class Store:
         policy = self.duplicates if duplicates is None else DuplicatePolicy(duplicates)
         return Ingest(self, sop_class_uid, sop_instance_uid, transfer_syntax, head, policy)
 
-    def prepare(self) -> None:
-        """Do what the next instance would have to wait for, at a time when nobody waits."""
-        self.blobs.prepare()
-
     def _adopt(self, key: str, policy: DuplicatePolicy) -> bool | None:
         """Index an object that may have been acknowledged before its row was written; return whether it stays."""
         path = self.blobs.path(key)
@@ -184,6 +194,13 @@ class Store:
 
     def _attributes_of(self, instance: StoredInstance) -> Dataset:
         return dcmread(self.blobs.path(instance.key), stop_before_pixels=True, options=self.options)
+
+    def parents(self, key: str) -> Parents:
+        """Read what is above an instance from its file."""
+        try:
+            return parents_of(dcmread(self.blobs.path(key), stop_before_pixels=True, options=self.options))
+        except OSError as error:
+            raise storage_error(error, "reading an object") from error
 
     def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[Outcome]:
         """Index instances whose files have their names, in one transaction. Raises StorageError."""
