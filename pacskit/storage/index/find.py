@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pacskit.storage.attributes import Encoded, decode_attributes
 from pacskit.storage.index.keys import Attribute, Kind
 from pacskit.storage.index.query import FindOptions, Plan
 from pacskit.storage.matching import Key, matches, matching_items
+from pacskit.storage.text import number
 
 __all__ = ["Element", "Match", "find_matches"]
 
@@ -77,6 +79,50 @@ class Match:
     def dataset(self, new: Callable[[], Any]) -> Any:
         """Return the answer as a data set made by ``new``."""
         return _dataset(self.elements(), new)
+
+    def to_json(self) -> str:
+        """Return the answer in the DICOM JSON Model (PS3.18 F), made from the row itself."""
+        return _ENCODE(_members(self.elements()))
+
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_ONE_VALUE: Final = frozenset({"LT", "ST", "UT", "UR"})
+_NUMBERS: Final = frozenset({"DS", "IS", "SV", "UV"})
+_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
+
+
+def _members(elements: list[Element]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for tag, vr, value in elements:
+        member: dict[str, Any] = {"vr": vr}
+        if isinstance(value, list):
+            several = value
+        elif isinstance(value, str) and "\\" in value and vr not in _ONE_VALUE:
+            several = value.split("\\")
+        else:
+            several = [] if value == "" else [value]
+        if several:
+            member["Value"] = [_json_value(vr, one) for one in several]
+        made[f"{tag:08X}"] = member
+    return made
+
+
+def _json_value(vr: str, value: Any) -> Any:
+    """Return a value as JSON has it; null for an empty one among others, a text that is no number as it is."""
+    if vr == "SQ":
+        return _members(value)
+    if value == "":
+        return None
+    if vr == "PN":
+        return {name: group for name, group in zip(_GROUPS, value.split("="), strict=False) if group}
+    if vr == "AT":
+        return f"{value:08X}"
+    if vr in _NUMBERS and isinstance(value, str):
+        found = number(value)
+        if found is None:
+            return value
+        return int(found) if found == found.to_integral_value() and abs(found) < 1 << 53 else float(found)
+    return value
 
 
 def _dataset(elements: list[Element], new: Callable[[], Any]) -> Any:

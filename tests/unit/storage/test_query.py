@@ -220,6 +220,41 @@ def test_reading_does_not_stop_writing(tmp_path: Path, engine: Callable[[], str 
         assert len(index._idle) == len({id(one) for one in index._idle}) >= 1
 
 
+def test_an_answer_in_json_is_what_pydicom_makes_of_it(tmp_path: Path, engine: Callable[[], str | None]) -> None:
+    with Store(tmp_path, index=engine()) as store:
+        dataset = instance(
+            PatientID="p",
+            SpecificCharacterSet="ISO_IR 192",
+            PatientName="Yamada^Tarou=山田^太郎=やまだ^たろう",
+            StudyDescription='say "\t"',
+            PatientWeight="70.5",
+            OtherPatientIDs=["a", "", "b"],
+            ImageType=["ORIGINAL", "PRIMARY"],
+            ImagePositionPatient=["-1.5", "0", "1e3"],
+            Rows=512,
+            InstanceNumber=3,
+            Modality="CT",
+        )
+        dataset.ProcedureCodeSequence = [Dataset(CodeValue="c", CodeMeaning="ß"), Dataset()]
+        put(store, dataset)
+        words = (
+            "PatientName StudyDescription PatientWeight OtherPatientIDs ImageType ImagePositionPatient InstanceNumber"
+        )
+        words += " Modality ModalitiesInStudy NumberOfStudyRelatedInstances PatientAge StudyDate NumberOfFrames"
+        asked = identifier(**dict.fromkeys(words.split(), ""), Rows=None, ProcedureCodeSequence=[])
+        (match,) = store.find("IMAGE", "PATIENT_ROOT", asked, FindOptions(relational=True))
+        made = json.loads(match.to_json())
+        theirs = pydicom.Dataset.from_json(match.to_json()).to_json_dict()
+        theirs["00101000"]["Value"][1] = None  # F.2.5: an empty value among others is null
+        assert {tag: one.get("Value") for tag, one in made.items()} == {
+            tag: one.get("Value") for tag, one in theirs.items()
+        }
+        ours = json.loads(match.dataset(Dataset).to_json())
+        assert made == ours
+        assert made["00100010"]["Value"][0]["Ideographic"] == "山田^太郎"
+        assert made["00200032"]["Value"] == [-1.5, 0, 1000]
+
+
 INDEXED = [
     ("STUDY", {"PatientName": "DOE*"}, "patient_name_alphabetic"),
     ("STUDY", {"PatientName": "DOE^JANE"}, "patient_name_alphabetic"),
