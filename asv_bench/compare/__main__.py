@@ -19,6 +19,7 @@ from asv_bench.compare import (
     display,
     edits,
     footprint,
+    index,
     jpeg_lossless,
     latency,
     network,
@@ -49,6 +50,7 @@ ROWS = [
     *pixels.ROWS,
     *display.ROWS,
     *transcoding.ROWS,
+    *index.ROWS,
     *footprint.ROWS,
     *stores.ROWS,
 ]

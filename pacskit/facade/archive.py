@@ -25,6 +25,7 @@ from pacskit.storage import Counts, FindOptions, Model, Store, Stored
 
 if TYPE_CHECKING:
     from pacskit.security.context import TlsContext
+    from pacskit.storage.index.repository import SqlIndex
 
 __all__ = ["Archive"]
 
@@ -70,12 +71,18 @@ class Archive:
             commit="object" if self.settings.durable else "os",
             duplicates=self.settings.duplicates,
             digest=self.settings.digest,
+            index=self.settings.index,
         )
 
     @property
     def ae(self) -> str:
         """The AE title."""
         return self.settings.ae
+
+    @property
+    def index(self) -> SqlIndex:
+        """The index: pages of answers, attributes made searchable (`add_tag`), records beside the objects."""
+        return self._store.index
 
     # Serving
 

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN_HOW_TO = (
     *(
         "choose-a-store.md",
+        "choose-an-index.md",
         "images.md",
         "normalized-services.md",
         "pixels.md",
