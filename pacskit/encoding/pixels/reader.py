@@ -115,6 +115,11 @@ class PixelReader:
         return self._native is None
 
     @property
+    def limits(self) -> DecodeLimits:
+        """What a frame may cost."""
+        return self._limits
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The type of a stored value."""
         return self.format.dtype
