@@ -13,6 +13,7 @@ import pytest
 
 import pacskit
 from pacskit import Archive, ArchiveSettings, DimseError, aio
+from pacskit.cli import main
 from pacskit.core.events import EventBus, SubOperation
 from pacskit.network.threads import Server
 from pacskit.services.outgoing import Transcode
@@ -128,11 +129,25 @@ def test_move_says_what_failed_of_several(tmp_path: Path) -> None:
     assert [(one.sent_as, one.status) for one in seen[2:]] == [(None, 0xA700)] * 2
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_the_command_says_it(form: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = study_of_two(tmp_path)
+    with (
+        serving(tmp_path / "archive", "never", *files) as (archive, _),
+        Server([Recorder(sop_classes=(MR,))], ae="DEST", transfer_syntaxes=(IMPLICIT,)) as destination,
+    ):
+        archive.nodes.add(f"DEST@127.0.0.1:{destination.address[1]}")
+        study = examine(files[1]).study_uid
+        assert main(["move", str(archive.address), study, "--to", "DEST", *form]) == 1
+    shown = capsys.readouterr()
+    assert (f'"comment": "{NEVER}"' in shown.out) if form else (f"the peer says: {NEVER}" in shown.err)
+
+
 def test_on_asyncio(run: Callable[..., Any], tmp_path: Path) -> None:
     """The same services and verbs in a loop, in both roles."""
     source = wheel_file(J2K_FILE)
 
-    async def main() -> None:
+    async def everything() -> None:
         with Archive(tmp_path, ae="ARCHIVE") as archive:
             archive.store(source)
             bus, seen = EventBus(), list[SubOperation]()
@@ -159,5 +174,12 @@ def test_on_asyncio(run: Callable[..., Any], tmp_path: Path) -> None:
             assert told is not None
             assert told.retrieval is not None
             assert (told.retrieval.status, told.retrieval.why) == (0xA702, NEVER)
+            with pytest.raises(DimseError, match="not known here"):
+                [step async for step in peer.move("STUDY", examine(source).study_uid, to="NOWHERE")]
+            told = peer.explain()
+            assert told is not None
+            assert told.retrieval is not None
+            assert (told.retrieval.operation, told.retrieval.status) == ("C-MOVE", 0xA801)
+            assert "not known here" in told.retrieval.why
 
-    run(main())
+    run(everything())
