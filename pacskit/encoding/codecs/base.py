@@ -265,11 +265,18 @@ class PartialCodec(Protocol):
     """A back end that can decode less than a frame without decoding all of it."""
 
     def decode_part(
-        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, levels: int, region: Region | None
+        self,
+        frame: memoryview,
+        syntax: str,
+        format: PixelFormat,
+        levels: int,
+        region: Region | None,
+        header: CodeStreamHeader | None,
     ) -> NDArray[Any]:
         """Return ``region`` of the frame (all where None) at 1/2**levels of its resolution.
 
-        Raises Declined where the code stream does not let it.
+        ``header`` is what ``parse_header`` gave, None for a syntax that it does not know. Raises Declined where the
+        code stream does not let it.
         """
         ...
 

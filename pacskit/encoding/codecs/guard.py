@@ -137,10 +137,10 @@ def _decode_part(
     header = check_frame(view, syntax, format, limits)
     failures: list[str] = []
     for codec in registry.codecs(syntax, "decode"):
-        if header is None or not isinstance(codec, PartialCodec) or not codec.can_decode(syntax, format):
+        if not isinstance(codec, PartialCodec) or not codec.can_decode(syntax, format):
             continue
         try:
-            return codec.decode_part(view, header, format, levels, wanted)
+            return codec.decode_part(view, syntax, format, levels, wanted, header)
         except DecodeError as error:
             raise _verdict(error, codec, syntax) from error
         except MemoryError:

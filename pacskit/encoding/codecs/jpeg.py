@@ -81,13 +81,19 @@ class JpegCodec(LibraryCodec):
             extend_sign(out, min(bits, format.bits_stored))
 
     def decode_part(
-        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, levels: int, region: Region | None
+        self,
+        frame: memoryview,
+        syntax: str,
+        format: PixelFormat,
+        levels: int,
+        region: Region | None,
+        header: CodeStreamHeader | None,
     ) -> NDArray[Any]:
         """Return the frame at 1/2, 1/4 or 1/8 of its resolution, by fewer frequencies of its blocks, or a region of it.
 
         Pillow is asked for it, whose libjpeg-turbo scales; imagecodecs does not.
         """
-        if not 1 <= levels <= _SCALES or header.process not in {0, 1, 2} or header.bits != 8:
+        if header is None or not 1 <= levels <= _SCALES or header.process not in {0, 1, 2} or header.bits != 8:
             raise Declined("only 8-bit DCT JPEG is scaled, to 1/2, 1/4 or 1/8")
         found = _scaled(frame, header, format, levels)
         return found if region is None else found[region.slices(levels)].copy()

@@ -53,11 +53,19 @@ class _Jpeg2000(CodeStreamCodec):
         return syntax in self.encodes and format.bits_stored <= _MAX_BITS and format.samples in {1, 3}
 
     def decode_part(
-        self, frame: memoryview, header: CodeStreamHeader, format: PixelFormat, levels: int, region: Region | None
+        self,
+        frame: memoryview,
+        syntax: str,
+        format: PixelFormat,
+        levels: int,
+        region: Region | None,
+        header: CodeStreamHeader | None,
     ) -> NDArray[Any]:
         """Return ``region`` of the frame at 1/2**levels of its resolution; HTJ2K too, which OpenJPH would let wrap."""
         import numpy as np
 
+        if header is None:
+            raise Declined(f"frames of transfer syntax {syntax} have no header")
         part = part_of(frame, header, levels, region)
         if not levels and (part.rows, part.columns) == (format.rows, format.columns):
             raise Declined("the region is in one tile with all the rest")
