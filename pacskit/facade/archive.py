@@ -109,6 +109,7 @@ class Archive:
             resolve=self.nodes.get,
             accept_unknown=settings.accept_unknown,
             transcode=settings.transcode,
+            events=self._events,
         )
         if tls is None and settings.tls is not None:
             from pacskit.security.context import TlsContext

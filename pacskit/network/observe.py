@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from pacskit.core.events import (
@@ -250,7 +251,7 @@ class _ObservedSession(Session):
         self.observer = observer
 
     def established(self, info: AssociationInfo) -> None:
-        super().established(info)
+        super().established(replace(info, link=self.observer.link))
         self.observer.opened(info)
 
 
