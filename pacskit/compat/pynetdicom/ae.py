@@ -12,6 +12,7 @@ from typing import Any
 from pacskit.compat.pydicom.uid import UID
 from pacskit.compat.pynetdicom import _globals
 from pacskit.compat.pynetdicom.association import Association
+from pacskit.compat.pynetdicom.datasets import LIBRARIES
 from pacskit.compat.pynetdicom.errors import Unsupported
 from pacskit.compat.pynetdicom.events import Handlers
 from pacskit.compat.pynetdicom.pdu_primitives import NegotiationItem
@@ -66,6 +67,7 @@ class ApplicationEntity:
         self._implementation = UID(IMPLEMENTATION_CLASS_UID)
         self._version: str | None = IMPLEMENTATION_VERSION
         self.require_called_aet = False
+        self._data_sets: str | None = None
         self.ae_title = ae_title
 
     # Who it is
@@ -99,6 +101,20 @@ class ApplicationEntity:
     @implementation_version_name.setter
     def implementation_version_name(self, value: str | None) -> None:
         self._version = set_ae(value, "implementation_version_name", False, True)
+
+    @property
+    def data_sets(self) -> str | None:
+        """Whose data sets are handed out: ``pydicom``, ``pacskit`` (`pacskit.compat.pydicom`), or None.
+
+        With None they are pydicom's where the process has imported pydicom.
+        """
+        return self._data_sets
+
+    @data_sets.setter
+    def data_sets(self, value: str | None) -> None:
+        if value is not None and value not in LIBRARIES:
+            raise ValueError(f"'data_sets' is one of {', '.join(LIBRARIES)}, or None")
+        self._data_sets = value
 
     # Limits
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pacskit.compat.pynetdicom import _globals
 from pacskit.compat.pynetdicom import events as evt
+from pacskit.compat.pynetdicom.datasets import Ours, Pydicoms, library
 from pacskit.compat.pynetdicom.dimse_primitives import message_of
 from pacskit.compat.pynetdicom.errors import UnsupportedAttribute
 from pacskit.compat.pynetdicom.line import Line
@@ -140,6 +141,11 @@ class Association(Sending, threading.Thread):
         if self._info is None:
             raise RuntimeError("the association is not established")
         return next(one for one in self._info.contexts if one.id == context_id)
+
+    @property
+    def library(self) -> Ours | Pydicoms:
+        """Whose data sets are handed out."""
+        return library(self.ae.data_sets)
 
     # Handlers
 

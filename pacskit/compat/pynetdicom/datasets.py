@@ -1,17 +1,29 @@
-"""Data sets in and out: ours, those of `pacskit.compat.pydicom`, and pydicom's own, which scripts go on using."""
+"""Data sets in and out: those of `pacskit.compat.pydicom`, ours, and pydicom's own, which scripts go on using.
+
+What is taken may be any of them. What is handed out is pydicom's where the process has imported pydicom, as every
+script for pynetdicom does, so that it can be mixed with the script's own data sets; else `pacskit.compat.pydicom`'s.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import io
+import os
+import sys
+from typing import Any, Final
 
 from pacskit.compat.pydicom.dataset import Dataset, FileMetaDataset
+from pacskit.compat.pydicom.filereader import dcmread
+from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset as CoreDataset
-from pacskit.core.errors import PacsError
+from pacskit.core.errors import ConfigurationError, DecodeError, PacsError
 from pacskit.encoding import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, decode, encode
-from pacskit.encoding.reader import rewrap
+from pacskit.encoding.reader import inflate, rewrap
+from pacskit.encoding.transfer_syntax import grammar
 from pacskit.integration import from_pydicom
 
-__all__ = ["as_ours", "create_file_meta", "decoded", "encoded", "is_dataset"]
+__all__ = ["LIBRARIES", "Ours", "Pydicoms", "as_ours", "encoded", "file_meta_of", "is_dataset", "library"]
+
+_LIMITS: Final = ReadOptions()
 
 
 def _is_pydicom(value: Any) -> bool:
@@ -40,21 +52,80 @@ def encoded(dataset: Any, syntax: str, name: str) -> bytes:
         raise ValueError(f"Failed to encode the supplied {name} dataset: {error}") from error
 
 
-def decoded(data: Any, syntax: str) -> Dataset:
-    """The data set of bytes, of the compatibility package's class; an empty one for nothing."""
-    if not data:
+class Ours:
+    """Hands out data sets of `pacskit.compat.pydicom`."""
+
+    def dataset(self) -> Any:
+        """An empty data set."""
         return Dataset()
-    return rewrap(decode(data, str(syntax)), Dataset, Dataset)
+
+    def decoded(self, data: Any, syntax: str) -> Any:
+        """The data set of bytes; an empty one for nothing."""
+        return rewrap(decode(data, str(syntax)), Dataset, Dataset) if data else Dataset()
+
+    def file_meta(self) -> Any:
+        """Empty File Meta Information."""
+        return FileMetaDataset()
+
+    def read(self, path: str | os.PathLike[str]) -> Any:
+        """The data set of a file."""
+        return dcmread(path)
 
 
-def create_file_meta(*, sop_class_uid: str, sop_instance_uid: str, transfer_syntax: str) -> FileMetaDataset:
-    """The File Meta Information of an object (PS3.10 7.1)."""
-    meta = FileMetaDataset()
-    meta.FileMetaInformationGroupLength = 0
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = str(sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = str(sop_instance_uid)
-    meta.TransferSyntaxUID = str(transfer_syntax)
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    return meta
+class Pydicoms:
+    """Hands out pydicom's data sets, which pydicom makes of the bytes itself."""
+
+    @staticmethod
+    def _module(name: str) -> Any:
+        try:
+            return __import__(f"pydicom.{name}", fromlist=["*"])
+        except ImportError as error:
+            raise ConfigurationError("pydicom is not installed: 'pip install pydicom'") from error
+
+    def dataset(self) -> Any:
+        """An empty data set."""
+        return self._module("dataset").Dataset()
+
+    def decoded(self, data: Any, syntax: str) -> Any:
+        """The data set of bytes; an empty one for nothing."""
+        if not data:
+            return self.dataset()
+        layout = grammar(str(syntax))
+        if layout.deflated:
+            data = inflate(data, _LIMITS.max_inflated, ratio=_LIMITS.max_ratio)
+        try:
+            made = self._module("filereader").read_dataset(io.BytesIO(data), layout.implicit, not layout.big)
+        except Exception as error:
+            raise DecodeError(f"pydicom cannot read the data set: {error}") from error
+        made.set_original_encoding(layout.implicit, not layout.big)
+        return made
+
+    def file_meta(self) -> Any:
+        """Empty File Meta Information."""
+        return self._module("dataset").FileMetaDataset()
+
+    def read(self, path: str | os.PathLike[str]) -> Any:
+        """The data set of a file; nothing of it is handed out."""
+        return dcmread(path)
+
+
+LIBRARIES: Final[dict[str, Ours | Pydicoms]] = {"pacskit": Ours(), "pydicom": Pydicoms()}
+
+
+def library(wanted: str | None = None) -> Ours | Pydicoms:
+    """The library to hand out data sets of: the one that is wanted, or the one that the process uses."""
+    if wanted is None:
+        wanted = "pydicom" if "pydicom.dataset" in sys.modules else "pacskit"
+    return LIBRARIES[wanted]
+
+
+def file_meta_of(made: Any, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax: str) -> Any:
+    """Fill in the File Meta Information of an object (PS3.10 7.1)."""
+    made.FileMetaInformationGroupLength = 0
+    made.FileMetaInformationVersion = b"\x00\x01"
+    made.MediaStorageSOPClassUID = str(sop_class_uid)
+    made.MediaStorageSOPInstanceUID = str(sop_instance_uid)
+    made.TransferSyntaxUID = str(transfer_syntax)
+    made.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    made.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    return made

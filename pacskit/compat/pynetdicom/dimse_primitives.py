@@ -5,10 +5,9 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any, ClassVar, Final
 
-from pacskit.compat.pydicom.dataset import Dataset
 from pacskit.compat.pydicom.tag import Tag
 from pacskit.compat.pydicom.uid import UID
-from pacskit.compat.pynetdicom.datasets import decoded
+from pacskit.compat.pynetdicom.datasets import library
 from pacskit.network.dimse import Message, ResponseMessage, encode_message
 from pacskit.network.observe import message_name
 
@@ -167,9 +166,9 @@ class DIMSEMessage:
         self._message = message
 
     @property
-    def command_set(self) -> Dataset:
+    def command_set(self) -> Any:
         """The command set (PS3.7 6.3.1)."""
-        return decoded(encode_message(self._message), "1.2.840.10008.1.2")
+        return library().decoded(encode_message(self._message), "1.2.840.10008.1.2")
 
     @property
     def data_set(self) -> BytesIO:

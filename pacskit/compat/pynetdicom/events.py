@@ -6,11 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from io import BytesIO
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from pacskit.compat.pydicom.dataset import Dataset, FileMetaDataset
+from pacskit.compat.pydicom.dataset import FileMetaDataset
 from pacskit.compat.pydicom.filewriter import write_file_meta_info
-from pacskit.compat.pynetdicom.datasets import create_file_meta, decoded
+from pacskit.compat.pynetdicom.datasets import file_meta_of
 from pacskit.compat.pynetdicom.errors import Unsupported
 
 __all__ = ["Event", "EventHandlerType", "EventType", "Handlers", "InterventionEvent", "NotificationEvent"]
@@ -94,7 +95,7 @@ class Event:
         self.assoc = assoc
         self.timestamp = datetime.now()
         self._event = event
-        self._decoded: Dataset | None = None
+        self._decoded: Any = None
         self._cancelled: Callable[[], bool] | None = None
         for name, value in (attributes or {}).items():
             setattr(self, name, value)
@@ -111,39 +112,40 @@ class Event:
         except AttributeError:
             raise AttributeError(f"{self._event.name} has no {name!r}") from None
 
-    def _data(self, name: str) -> Dataset:
+    def _data(self, name: str) -> Any:
         stream = self._of_request(name)
         if self._decoded is None:
-            self._decoded = Dataset() if stream is None else decoded(stream.getvalue(), self.context.transfer_syntax)
+            data = b"" if stream is None else stream.getvalue()
+            self._decoded = self.assoc.library.decoded(data, self.context.transfer_syntax)
         return self._decoded
 
     @property
-    def dataset(self) -> Dataset:
+    def dataset(self) -> Any:
         """The data set of a C-STORE."""
         return self._data("DataSet")
 
     @property
-    def identifier(self) -> Dataset:
+    def identifier(self) -> Any:
         """The identifier of a C-FIND, C-GET or C-MOVE."""
         return self._data("Identifier")
 
     @property
-    def attribute_list(self) -> Dataset:
+    def attribute_list(self) -> Any:
         """The attribute list of an N-CREATE."""
         return self._data("AttributeList")
 
     @property
-    def modification_list(self) -> Dataset:
+    def modification_list(self) -> Any:
         """The modification list of an N-SET."""
         return self._data("ModificationList")
 
     @property
-    def action_information(self) -> Dataset:
+    def action_information(self) -> Any:
         """The action information of an N-ACTION."""
         return self._data("ActionInformation")
 
     @property
-    def event_information(self) -> Dataset:
+    def event_information(self) -> Any:
         """The event information of an N-EVENT-REPORT."""
         return self._data("EventInformation")
 
@@ -178,10 +180,14 @@ class Event:
         return self._cancelled is not None and self._cancelled()
 
     @property
-    def file_meta(self) -> FileMetaDataset:
+    def file_meta(self) -> Any:
         """The File Meta Information for the data set of a C-STORE."""
+        return self._filled(self.assoc.library.file_meta())
+
+    def _filled(self, meta: Any) -> Any:
         self._of_request("DataSet")
-        return create_file_meta(
+        return file_meta_of(
+            meta,
             sop_class_uid=self.request.AffectedSOPClassUID,
             sop_instance_uid=self.request.AffectedSOPInstanceUID,
             transfer_syntax=self.context.transfer_syntax,
@@ -193,10 +199,8 @@ class Event:
         data = b"" if stream is None else bytes(stream.getvalue())
         if not include_meta:
             return data
-        from io import BytesIO
-
         head = BytesIO()
-        write_file_meta_info(head, self.file_meta)
+        write_file_meta_info(head, self._filled(FileMetaDataset()))
         return b"".join((bytes(128), b"DICM", head.getvalue(), data))
 
     @property

@@ -150,7 +150,7 @@ def _identified(
             evt.EVT_USER_ID,
             user_id_type=identity.user_identity_type,
             primary_field=identity.primary_field,
-            secondary_field=identity.secondary_field or None,
+            secondary_field=identity.secondary_field,
         )
     except Exception as error:  # what it says may hold a secret
         _log.error("the handler of EVT_USER_ID failed: %s", type(error).__name__)
@@ -168,13 +168,13 @@ def answer_to(
 ) -> tuple[AssociateAccept, AssociationInfo]:
     """Decide on each context and item, and answer."""
     supported = {str(one.abstract_syntax): one for one in assoc.acceptor.contexts}
+    extended = _extended(assoc)
     user = replace(
         request.user,
         roles=tuple(role for role in (_allowed(item, supported) for item in request.user.roles) if role),
         common_extended=_common(assoc),
         async_window=request.user.async_window if _wants_window(assoc, request) else None,
     )
-    extended = _extended(assoc)
 
     def serves(uid: str) -> list[str] | None:
         context = supported.get(uid)

@@ -155,7 +155,7 @@ class UserIdentityNegotiation(_Item):
     user_identity_type: int | None = None
     positive_response_requested: bool = False
     primary_field: bytes | None = field(default=None, repr=False)
-    secondary_field: bytes | None = field(default=None, repr=False)
+    secondary_field: bytes | None = field(default=b"", repr=False)
     server_response: bytes | None = field(default=None, repr=False)
 
     @staticmethod

@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pacskit.compat.pydicom.dataset import Dataset
-from pacskit.compat.pydicom.filereader import dcmread
 from pacskit.compat.pydicom.uid import UID
-from pacskit.compat.pynetdicom.datasets import decoded, encoded
+from pacskit.compat.pynetdicom.datasets import Ours, Pydicoms, encoded
 from pacskit.compat.pynetdicom.dimse_primitives import FIELDS
 from pacskit.compat.pynetdicom.presentation import PresentationContext
 from pacskit.compat.pynetdicom.status import code_to_category
@@ -67,9 +65,8 @@ _PROCESSING_FAILURE: Final = 0x0110
 _MORE_MATCHES: Final = 0xB001  # Repository Query (PS3.4 C.4.1.1.4): a warning after which responses follow
 
 
-def status_of(response: ResponseMessage) -> Dataset:
-    """The status of a response with what goes with it."""
-    status = Dataset()
+def status_of(status: Any, response: ResponseMessage) -> Any:
+    """Fill in the status of a response with what goes with it."""
     status.Status = int(response.status)
     reports = response.COMMAND_FIELD == 0x8100
     for keyword in _SAID:
@@ -79,7 +76,7 @@ def status_of(response: ResponseMessage) -> Dataset:
     return status
 
 
-class Responses(Iterator[tuple[Dataset, Dataset | None]]):
+class Responses(Iterator[tuple[Any, Any]]):
     """The responses to a C-FIND, C-GET or C-MOVE. What is left over is cancelled and taken in when it is given up."""
 
     def __init__(self, assoc: Sending, request: RequestMessage) -> None:
@@ -112,14 +109,14 @@ class Responses(Iterator[tuple[Dataset, Dataset | None]]):
             self._assoc.operations.remove(self)
         self._line.gate.release()
 
-    def __next__(self) -> tuple[Dataset, Dataset | None]:
+    def __next__(self) -> tuple[Any, Any]:
         if not self._live:
             raise StopIteration
         response = None if self._failed else self._response()
         if response is None:
             self._finish()
-            return Dataset(), None
-        status = status_of(response)
+            return self._assoc.library.dataset(), None
+        status = status_of(self._assoc.library.dataset(), response)
         category = code_to_category(int(status.Status))
         find = isinstance(self._request, CFindRequest)
         more = find and int(status.Status) == _MORE_MATCHES and self._is_repository_query()
@@ -138,12 +135,12 @@ class Responses(Iterator[tuple[Dataset, Dataset | None]]):
             self._assoc.failed(error)
             return None
 
-    def _identifier(self, response: ResponseMessage) -> Dataset | None:
+    def _identifier(self, response: ResponseMessage) -> Any:
         context = self._request.context
         if response.data is None or context is None:
             return None
         try:
-            return decoded(response.data, context.transfer_syntax)
+            return self._assoc.library.decoded(response.data, context.transfer_syntax)
         except PacsError as error:
             _log.error("the identifier of a response cannot be decoded: %s", error)
             return None
@@ -232,6 +229,15 @@ class Sending:
         _log.error(text)
         raise ValueError(text)
 
+    @property
+    def library(self) -> Ours | Pydicoms:
+        """Whose data sets are handed out."""
+        raise NotImplementedError
+
+    def _status(self, response: ResponseMessage | None) -> Any:
+        made = self.library.dataset()
+        return made if response is None else status_of(made, response)
+
     def _established(self) -> None:
         if not self.is_established:
             raise RuntimeError("The association with a peer must be established before a request is sent")
@@ -249,11 +255,11 @@ class Sending:
 
     # DIMSE-C
 
-    def send_c_echo(self, msg_id: int = 1) -> Dataset:
+    def send_c_echo(self, msg_id: int = 1) -> Any:
         """C-ECHO; returns its status, empty when there was no answer."""
         self._established()
         context = self.context_for(uids.Verification)
-        return _status(self._perform(CEchoRequest(message_id=msg_id), context))
+        return self._status(self._perform(CEchoRequest(message_id=msg_id), context))
 
     def send_c_store(
         self,
@@ -262,11 +268,11 @@ class Sending:
         priority: int = 2,
         originator_aet: str | None = None,
         originator_id: int | None = None,
-    ) -> Dataset:
+    ) -> Any:
         """C-STORE of a data set or a file; returns its status, empty when there was no answer."""
         self._established()
         if isinstance(dataset, (str, os.PathLike)):
-            dataset = dcmread(Path(dataset))
+            dataset = self.library.read(Path(dataset))
         missing = [keyword for keyword in ("SOPClassUID", "SOPInstanceUID") if keyword not in dataset]
         if missing:
             raise AttributeError(f"the data set has no {', '.join(missing)}, without which it cannot be sent")
@@ -286,7 +292,7 @@ class Sending:
             move_originator_message_id=originator_id,
             data=encoded(dataset, context.transfer_syntax[0], "C-STORE"),
         )
-        return _status(self._perform(request, context))
+        return self._status(self._perform(request, context))
 
     def _retrieve(self, request: RequestMessage, dataset: Any) -> Responses:
         self._established()
@@ -331,16 +337,16 @@ class Sending:
 
     def _normalized(
         self, request: RequestMessage, context: PresentationContext, dataset: Any, name: str
-    ) -> tuple[Dataset, Dataset | None]:
+    ) -> tuple[Any, Any]:
         syntax = context.transfer_syntax[0]
         if dataset is not None:
             request.data = encoded(dataset, syntax, name) or None
         response = self._perform(request, context)
-        status = _status(response)
+        status = self._status(response)
         if response is None or code_to_category(int(response.status)) not in _DONE:
             return status, None
         try:
-            return status, decoded(response.data, syntax)
+            return status, self.library.decoded(response.data, syntax)
         except PacsError as error:
             _log.error("the data set of a response cannot be decoded: %s", error)
             status.Status = _PROCESSING_FAILURE
@@ -358,7 +364,7 @@ class Sending:
         instance_uid: str,
         msg_id: int = 1,
         meta_uid: str | None = None,
-    ) -> tuple[Dataset, Dataset | None]:
+    ) -> tuple[Any, Any]:
         """N-EVENT-REPORT; returns the status and the event reply."""
         request = NEventReportRequest(
             message_id=msg_id,
@@ -370,7 +376,7 @@ class Sending:
 
     def send_n_get(
         self, identifier_list: Any, class_uid: str, instance_uid: str, msg_id: int = 1, meta_uid: str | None = None
-    ) -> tuple[Dataset, Dataset | None]:
+    ) -> tuple[Any, Any]:
         """N-GET; returns the status and the attribute list."""
         request = NGetRequest(
             message_id=msg_id,
@@ -382,7 +388,7 @@ class Sending:
 
     def send_n_set(
         self, dataset: Any, class_uid: str, instance_uid: str, msg_id: int = 1, meta_uid: str | None = None
-    ) -> tuple[Dataset, Dataset | None]:
+    ) -> tuple[Any, Any]:
         """N-SET; returns the status and the attribute list."""
         request = NSetRequest(
             message_id=msg_id, requested_sop_class_uid=str(class_uid), requested_sop_instance_uid=str(instance_uid)
@@ -397,7 +403,7 @@ class Sending:
         instance_uid: str,
         msg_id: int = 1,
         meta_uid: str | None = None,
-    ) -> tuple[Dataset, Dataset | None]:
+    ) -> tuple[Any, Any]:
         """N-ACTION; returns the status and the action reply."""
         request = NActionRequest(
             message_id=msg_id,
@@ -414,7 +420,7 @@ class Sending:
         instance_uid: str | None = None,
         msg_id: int = 1,
         meta_uid: str | None = None,
-    ) -> tuple[Dataset, Dataset | None]:
+    ) -> tuple[Any, Any]:
         """N-CREATE; returns the status and the attribute list."""
         request = NCreateRequest(
             message_id=msg_id,
@@ -423,16 +429,12 @@ class Sending:
         )
         return self._normalized(request, self._n_context(class_uid, meta_uid), dataset, "Attribute List")
 
-    def send_n_delete(self, class_uid: str, instance_uid: str, msg_id: int = 1, meta_uid: str | None = None) -> Dataset:
+    def send_n_delete(self, class_uid: str, instance_uid: str, msg_id: int = 1, meta_uid: str | None = None) -> Any:
         """N-DELETE; returns its status, empty when there was no answer."""
         request = NDeleteRequest(
             message_id=msg_id, requested_sop_class_uid=str(class_uid), requested_sop_instance_uid=str(instance_uid)
         )
-        return _status(self._perform(request, self._n_context(class_uid, meta_uid)))
-
-
-def _status(response: ResponseMessage | None) -> Dataset:
-    return Dataset() if response is None else status_of(response)
+        return self._status(self._perform(request, self._n_context(class_uid, meta_uid)))
 
 
 def _tags(identifiers: Any) -> list[int] | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, Final
 
-from pacskit.compat.pydicom.dataset import Dataset
 from pacskit.compat.pynetdicom import _globals
+from pacskit.compat.pynetdicom.datasets import library
 from pacskit.core._generated.statuses import MEANINGS
 
 __all__ = ["Status", "code_to_category", "code_to_status"]
@@ -34,9 +34,9 @@ def _checked(code: Any) -> int:
     return code
 
 
-def code_to_status(code: int) -> Dataset:
+def code_to_status(code: int) -> Any:
     """A data set with the status."""
-    status = Dataset()
+    status = library().dataset()
     status.Status = _checked(code)
     return status
 
