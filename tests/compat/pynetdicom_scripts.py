@@ -336,5 +336,6 @@ for name, destination in (("ALL^", "STORE_SCP"), ("ALL^", "NOWHERE"), ("NONE^", 
         told.append((name, hex(status.Status), counts))
 assoc.release()
 scp.shutdown()
+told.sort(key=str)  # the two servers tell in their own time
 """,
 )

@@ -17,6 +17,7 @@ from typing import Any
 
 from pacskit.security.certificates import make_test_ca
 from tests.compat import pynetdicom_scripts as c
+from tests.compat import pynetdicom_scripts_a as a
 from tests.compat import pynetdicom_scripts_n as n
 
 THEIRS, OURS = "pynetdicom", "pacskit.compat.pynetdicom"
@@ -31,10 +32,10 @@ SCRIPTS = {
     "print": n.PRINT,
     "commitment": n.COMMITMENT,
     "ups": n.UPS,
-    "association": n.ASSOCIATION,
-    "tls": n.TLS,
-    "negotiation": n.NEGOTIATION,
-    "events": n.EVENTS,
+    "association": a.ASSOCIATION,
+    "tls": a.TLS,
+    "negotiation": a.NEGOTIATION,
+    "events": a.EVENTS,
 }
 _IMPORT = re.compile(r"^(from|import) pynetdicom\b", re.MULTILINE)
 

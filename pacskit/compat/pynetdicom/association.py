@@ -207,14 +207,14 @@ class Association(Sending, threading.Thread):
             sock, transport, secured = connect(self, where, bind, tls)
             line = self._open(sock, transport, max_pdu)
         except OSError as error:
-            _log.error("no connection with %s:%d: %s", *where, error)
+            _log.info("no connection with %s:%d: %s", *where, error)
             self.ended(error)
             self._leave()
             return
         try:
             self._request(line, proposal, where, secured)
         except (PacsError, OSError, ValueError) as error:
-            _log.error("no association: %s", error)
+            _log.info("no association: %s", error)
             line.connection.abort()
             self.ended(error)
         if self.is_established:
@@ -244,7 +244,7 @@ class Association(Sending, threading.Thread):
         self._agree(info)
         self.notify(evt.EVT_ACCEPTED)
         if not self.accepted_contexts:
-            _log.error("no presentation context was accepted")
+            _log.info("no presentation context was accepted")
             line.connection.abort()
             self.ended(None)
         elif not self._over:
@@ -257,7 +257,7 @@ class Association(Sending, threading.Thread):
         self._contexts = {context.id: PresentationContext.of(context) for context in info.contexts}
 
     def _rejected(self, reject: AssociateReject) -> None:
-        _log.error("the association was rejected: %s", reject)
+        _log.info("the association was rejected: %s", reject)
         with self._state:
             self._over = self.is_rejected = True
         self.acceptor.said(reject)
@@ -277,7 +277,7 @@ class Association(Sending, threading.Thread):
             transport, secured = connected()
             line = self._open(sock, transport, self.ae.maximum_pdu_size)
         except (OSError, PacsError) as error:
-            _log.warning("no connection: %s", error)
+            _log.info("no connection: %s", error)
             sock.close()
             self.ended(error)
             return
@@ -373,7 +373,7 @@ class Association(Sending, threading.Thread):
             left = self._idle_left(line)
             if left is None or left > 0:
                 return
-            _log.error("the association was idle for too long")
+            _log.info("the association was idle for too long")
             if self.network_timeout_response == "A-RELEASE":
                 self.release()
             else:
@@ -462,7 +462,7 @@ class Association(Sending, threading.Thread):
             self.is_released, self.is_aborted = released, not released
             self.is_established = False
         if error is not None and not released:
-            _log.error("the association has ended: %s", error)
+            _log.info("the association has ended: %s", error)
         self.notify(evt.EVT_RELEASED if released else evt.EVT_ABORTED)
 
     def _leave(self) -> None:

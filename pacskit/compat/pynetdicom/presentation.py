@@ -205,12 +205,14 @@ def build_role(uid: str | UID, scu_role: bool = False, scp_role: bool = False) -
     return SCP_SCU_RoleSelectionNegotiation(checked_uid(uid, "uid"), scu_role, scp_role)
 
 
-# The SOP classes that are left out of the 120 which fit into one association beside eight others.
+# The 120 SOP classes that leave room for eight others in one association: the current ones without these...
 _NOT_SELECTED: Final = frozenset(
     (
         "AcquisitionContextSRStorage",
         "AdvancedBlendingPresentationStateStorage",
         "BodyPositionWaveformStorage",
+        "BreastProjectionXRayImageStorageForPresentation",
+        "BreastProjectionXRayImageStorageForProcessing",
         "CArmPhotonElectronRadiationRecordStorage",
         "CArmPhotonElectronRadiationStorage",
         "CTPerformedProcedureProtocolStorage",
@@ -274,6 +276,25 @@ _NOT_SELECTED: Final = frozenset(
 )
 
 
+# ... and these, which are retired and still met.
+_RETIRED: Final = (
+    "HardcopyColorImageStorage",
+    "HardcopyGrayscaleImageStorage",
+    "NuclearMedicineImageStorageRetired",
+    "StandaloneCurveStorage",
+    "StandaloneModalityLUTStorage",
+    "StandaloneOverlayStorage",
+    "StandalonePETCurveStorage",
+    "StandaloneVOILUTStorage",
+    "StoredPrintStorage",
+    "UltrasoundImageStorageRetired",
+    "UltrasoundMultiFrameImageStorageRetired",
+    "VLImageStorageTrial",
+    "VLMultiFrameImageStorageTrial",
+    "XRayAngiographicBiPlaneImageStorage",
+)
+
+
 def _contexts(sop_classes: Iterable[str]) -> list[PresentationContext]:
     return [build_context(uid) for uid in sorted(sop_classes)]
 
@@ -305,4 +326,9 @@ SubstanceAdministrationPresentationContexts = _group("SubstanceAdministration")
 UnifiedProcedurePresentationContexts = _group("UnifiedProcedure")
 VerificationPresentationContexts = _group("Verification")
 AllStoragePresentationContexts = _contexts(classes.STORAGE)
-StoragePresentationContexts = _contexts(uid for uid in classes.STORAGE if UID(uid).keyword not in _NOT_SELECTED)
+StoragePresentationContexts = _contexts(
+    [
+        *(uid for uid in classes.STORAGE if UID(uid).keyword not in _NOT_SELECTED),
+        *(str(getattr(uids, keyword)) for keyword in _RETIRED),
+    ]
+)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from pacskit.compat.pydicom.uid import UID
 from pacskit.compat.pynetdicom.datasets import Ours, Pydicoms, encoded
@@ -97,7 +98,7 @@ class Responses(Iterator[tuple[Any, Any]]):
             raise
         else:
             self._line.current = request
-            assoc.operations.append(self)
+            assoc.operations.add(self)
 
     def _finish(self, *, mine: bool = True) -> None:
         if not self._live:
@@ -105,8 +106,7 @@ class Responses(Iterator[tuple[Any, Any]]):
         self._live = False
         if mine and self._line.current is self._request:
             self._line.current = None
-        if self in self._assoc.operations:
-            self._assoc.operations.remove(self)
+        self._assoc.operations.discard(self)
         self._line.gate.release()
 
     def __next__(self) -> tuple[Any, Any]:
@@ -193,9 +193,9 @@ class Sending:
         raise NotImplementedError
 
     @property
-    def operations(self) -> list[Responses]:
-        """The iterators of responses that are not at their end."""
-        return self.__dict__.setdefault("_operations", [])  # type: ignore[no-any-return]
+    def operations(self) -> WeakSet[Responses]:
+        """The iterators of responses that are not at their end; who lets go of one ends it."""
+        return self.__dict__.setdefault("_operations", WeakSet())  # type: ignore[no-any-return]
 
     def end_operations(self) -> None:
         """Cancel what goes on."""
@@ -226,7 +226,6 @@ class Sending:
         if syntax:
             text += f" with '{UID(syntax).name}' transfer syntax"
         text += f" for the {(role or 'scu').upper()} role"
-        _log.error(text)
         raise ValueError(text)
 
     @property
@@ -237,6 +236,18 @@ class Sending:
     def _status(self, response: ResponseMessage | None) -> Any:
         made = self.library.dataset()
         return made if response is None else status_of(made, response)
+
+    def _get_valid_context(
+        self,
+        ab_syntax: str,
+        tr_syntax: str,
+        role: str | None = None,
+        context_id: int | None = None,
+        allow_conversion: bool = True,
+    ) -> PresentationContext:
+        """`context_for` by the name that pynetdicom's own applications use."""
+        del context_id
+        return self.context_for(str(ab_syntax), str(tr_syntax), role, convert=allow_conversion)
 
     def _established(self) -> None:
         if not self.is_established:
