@@ -43,12 +43,6 @@ def flags(assoc):
 
 ae = AE("FRIEND")
 ae.add_requested_context(Verification)
-told.append(flags(ae.associate(HOST, PORT, ae_title="OTHER")))
-ae.ae_title = "STRANGER"
-assoc = ae.associate(HOST, PORT, ae_title="STRICT")
-told.append((flags(assoc), assoc.acceptor.primitive.result, assoc.acceptor.primitive.result_source))
-ae.ae_title = "FRIEND"
-
 contexts = [
     build_context(Verification),
     build_context(CTImageStorage, "1.2.840.10008.1.2.4.50"),
@@ -182,7 +176,7 @@ ae = AE()
 ae.add_requested_context(Verification)
 ae.add_requested_context(PatientRootQueryRetrieveInformationModelFind)
 for kind, primary, secondary in (
-    (1, b"alice", None), (1, b"mallory", None), (2, b"bob", b"secret"), (2, b"bob", b"guess"), (3, b"kerberos", None)
+    (1, b"alice", None), (2, b"bob", b"secret"), (3, b"kerberos", None)
 ):
     user = UserIdentityNegotiation()
     user.user_identity_type = kind
@@ -276,5 +270,43 @@ told.append(assoc.send_c_echo().Status)
 assoc.release()
 SHARED["closed"].wait(60)
 told.extend((sorted(set(pdus)), messages, sorted(set(control))))
+""",
+)
+
+REJECTION = Scripts(
+    scp=ASSOCIATION.scp,
+    scu="""
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import Verification
+
+def rejected(event):
+    told.append(event.event.name)
+
+for title, called in (("FRIEND", "OTHER"), ("STRANGER", "STRICT"), ("STRANGER", "OTHER")):
+    ae = AE(title)
+    ae.add_requested_context(Verification)
+    assoc = ae.associate(HOST, PORT, ae_title=called, evt_handlers=[(evt.EVT_REJECTED, rejected)])
+    said = assoc.acceptor.primitive
+    told.append((said.result, said.result_source, said.diagnostic))
+    told.append((assoc.is_established, assoc.is_released, assoc.is_aborted, assoc.is_rejected))
+""",
+)
+
+REFUSED_USER = Scripts(
+    scp=NEGOTIATION.scp,
+    scu="""
+from pynetdicom import AE
+from pynetdicom.pdu_primitives import UserIdentityNegotiation
+from pynetdicom.sop_class import Verification
+
+ae = AE()
+ae.add_requested_context(Verification)
+for kind, primary, secondary in ((1, b"mallory", b""), (2, b"bob", b"guess")):
+    user = UserIdentityNegotiation()
+    user.user_identity_type = kind
+    user.primary_field = primary
+    user.secondary_field = secondary
+    assoc = ae.associate(HOST, PORT, ext_neg=[user])
+    told.append((assoc.is_established, assoc.is_rejected, assoc.acceptor.primitive.result))
 """,
 )

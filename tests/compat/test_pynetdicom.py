@@ -16,7 +16,7 @@ import pydicom
 import pydicom.data
 import pytest
 
-from tests.compat.run_pynetdicom_scripts import PAIRS, SCRIPTS, THEIRS
+from tests.compat.run_pynetdicom_scripts import PAIRS, SCRIPTS, THEIRS, pairs
 from tests.interop.conftest import answers, free_port
 
 pytestmark = pytest.mark.interop
@@ -44,7 +44,7 @@ def test_scripts_see_what_they_see_with_pynetdicom(name: str, told: dict[str, An
     wanted = told[name][REFERENCE]
     assert not wanted["error"], wanted["error"]
     assert wanted["said"] != "[]"
-    for client, server in PAIRS:
+    for client, server in pairs(name):
         assert told[name][f"{client} > {server}"] == wanted, f"client {client}, server {server}"
 
 

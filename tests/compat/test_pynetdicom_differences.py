@@ -24,7 +24,7 @@ from pynetdicom.association import Association as TheirAssociation
 
 import pacskit.compat.pynetdicom as ours
 from pacskit.compat.pydicom import Dataset
-from pacskit.compat.pynetdicom import evt, pdu_primitives, presentation, status, utils
+from pacskit.compat.pynetdicom import evt, negotiating, pdu_primitives, presentation, status, utils
 from pacskit.compat.pynetdicom.ae import ApplicationEntity
 from pacskit.compat.pynetdicom.association import Association
 from pacskit.core.errors import PacsError
@@ -39,6 +39,7 @@ ECHO = "1.2.840.10008.1.1"
 FIND = "1.2.840.10008.5.1.4.1.2.1.1"
 GET = "1.2.840.10008.5.1.4.1.2.1.3"
 CT = "1.2.840.10008.5.1.4.1.1.2"
+MR = "1.2.840.10008.5.1.4.1.1.4"
 LONG = 60
 
 
@@ -130,8 +131,8 @@ def test_statuses_have_the_same_categories() -> None:
     assert status.code_to_status(0xA700).Status == 0xA700
     tables: Any = status
     for name in ("GENERAL_STATUS", "STORAGE_SERVICE_CLASS_STATUS", "QR_MOVE_SERVICE_CLASS_STATUS"):
-        wanted = getattr(their_status, name)
-        assert {code: getattr(tables, name)[code][0] for code in wanted} == {code: wanted[code][0] for code in wanted}
+        wanted, got = getattr(their_status, name), getattr(tables, name)
+        assert {code: got[code][0] for code in wanted} == {code: wanted[code][0] for code in wanted}
 
 
 METHODS = [name for name in dir(TheirAssociation) if name.startswith("send_")]
@@ -513,6 +514,41 @@ def test_many_associations_of_one_entity_at_once() -> None:
         for thread in threads:
             thread.join(LONG)
         assert statuses == [0] * 150
+
+
+def test_what_is_too_big_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(negotiating, "_MAX_OBJECT", 30_000)
+    stored: list[Any] = []
+    with serving(CT, MR, handlers=[(evt.EVT_C_STORE, keep(stored))]) as server:
+        assoc = asking(server, CT, MR)
+        for name, wanted in (("CT_small.dcm", 0xA700), ("MR_small.dcm", 0)):
+            path = str(pydicom.data.get_testdata_file(name))
+            assert assoc.send_c_store(path).Status == wanted
+        assoc.release()
+    assert len(stored) == 1
+
+
+def test_what_comes_with_a_response_is_taken_in() -> None:
+    """A notification in the same segment as the response before it."""
+    uid, reported = "1.2.840.10008.1.20.1", threading.Event()
+    heard: list[int] = []
+
+    def act(event: Any) -> Any:
+        threading.Thread(target=report, args=(event.assoc,)).start()
+        return 0, None
+
+    def report(assoc: Any) -> None:
+        heard.append(assoc.send_n_event_report(None, 1, uid, "1.2.3")[0].Status)
+        reported.set()
+
+    with serving(uid, handlers=[(evt.EVT_N_ACTION, act)]) as server:
+        assoc = asking(server, uid, evt_handlers=[(evt.EVT_N_EVENT_REPORT, lambda event: (0, None))])
+        for number in range(50):
+            assert assoc.send_n_action(None, 1, uid, "1.2.3")[0].Status == 0
+            assert reported.wait(LONG), number
+            reported.clear()
+        assoc.release()
+    assert heard == [0] * 50
 
 
 def test_titles_are_checked() -> None:

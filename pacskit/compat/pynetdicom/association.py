@@ -441,7 +441,7 @@ class Association(Sending, threading.Thread):
 
     def _settle(self, line: Line) -> None:
         """Wait for the association's thread, where that cannot be waiting for us: nothing of it is left then."""
-        if self.is_alive() and threading.current_thread() is not self and not line.serving:
+        if self.is_alive() and threading.current_thread() is not self and not line.gate.is_mine:
             self.join(_SETTLE)
 
     def failed(self, error: Exception) -> None:

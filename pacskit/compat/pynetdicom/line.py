@@ -45,6 +45,11 @@ class Gate:
             self._depth += 1
             return True
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether this thread holds it."""
+        return self._holder == threading.get_ident()
+
     def release(self) -> None:
         """Give it up, as often as it was taken."""
         with self._free:
@@ -93,8 +98,11 @@ class Line:
         self._held: deque[SessionEvent] = deque()  # what the peer asked while it was being served
         # Of its own, so that whoever closes the connection does not take it from the thread that looks.
         self._watched = sock.dup()
+        self._bell, self._button = socket.socketpair()
         self._selector = getattr(selectors, "PollSelector", selectors.SelectSelector)()
-        self._selector.register(self._watched, selectors.EVENT_READ)
+        self._button.setblocking(False)
+        for one in (self._watched, self._bell):
+            self._selector.register(one, selectors.EVENT_READ)
 
     @property
     def is_open(self) -> bool:
@@ -104,8 +112,11 @@ class Line:
     # For the thread that looks
 
     def readable(self, seconds: float | None) -> bool:
-        """Wait until something arrives or the connection ends; False when the time is over."""
-        return bool(self._selector.select(seconds))
+        """Wait until something arrives, `wake` is called or the connection ends; False when the time is over."""
+        ready = self._selector.select(seconds)
+        if any(key.fileobj is self._bell for key, _ in ready):
+            self._bell.recv(4096)
+        return bool(ready)
 
     def next_arrived(self) -> SessionEvent | None:
         """Return what has arrived, waiting only for the rest of what has begun to; None when there is nothing."""
@@ -119,13 +130,20 @@ class Line:
 
     def wake(self) -> None:
         """Make `readable` return, from any thread."""
-        with contextlib.suppress(OSError):
-            self._watched.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # it has gone already, or been told so often that the bell is full
+            self._button.send(b"\0")
+
+    def hand_over(self) -> None:
+        """Leave what came with a response to the thread that looks: its socket does not tell of it any more."""
+        self.connection.poll()
+        if self._held or self.connection.await_message(0) or self.connection.session.receiving:
+            self.wake()
 
     def finish(self) -> None:
         """Give up what belongs to the thread that looks, which calls this."""
         self._selector.close()
-        self._watched.close()
+        for one in (self._watched, self._bell, self._button):
+            one.close()
 
     # Messages; the gate is the caller's
 
@@ -182,7 +200,10 @@ class Line:
         if self.current is not None:
             raise RuntimeError("another operation of this association is not finished: take in its responses first")
         self.send(request)
-        return self.response(request, answer)
+        response = self.response(request, answer)
+        if not self.serving:
+            self.hand_over()
+        return response
 
     def abort_elsewhere(self) -> None:
         """Abort while another thread uses the connection, and wake that thread."""

@@ -107,7 +107,11 @@ class Responses(Iterator[tuple[Any, Any]]):
         if mine and self._line.current is self._request:
             self._line.current = None
         self._assoc.operations.discard(self)
-        self._line.gate.release()
+        try:
+            if self._line.is_open and not self._line.serving:
+                self._line.hand_over()
+        finally:
+            self._line.gate.release()
 
     def __next__(self) -> tuple[Any, Any]:
         if not self._live:
