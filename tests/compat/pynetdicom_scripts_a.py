@@ -274,7 +274,16 @@ told.extend((sorted(set(pdus)), messages, sorted(set(control))))
 )
 
 REJECTION = Scripts(
-    scp=ASSOCIATION.scp,
+    scp="""
+from pynetdicom import AE
+from pynetdicom.sop_class import Verification
+
+ae = AE("STRICT")
+ae.require_called_aet = True
+ae.require_calling_aet = ["FRIEND"]
+ae.add_supported_context(Verification)
+server = ae.start_server(ADDRESS, block=False)
+""",
     scu="""
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification

@@ -16,14 +16,20 @@ from pacskit.compat.pydicom.filereader import dcmread
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset as CoreDataset
 from pacskit.core.errors import ConfigurationError, DecodeError, PacsError
+from pacskit.core.uid import UID
 from pacskit.encoding import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, decode, encode
 from pacskit.encoding.reader import inflate, rewrap
 from pacskit.encoding.transfer_syntax import grammar
-from pacskit.integration import from_pydicom
 
 __all__ = ["LIBRARIES", "Ours", "Pydicoms", "as_ours", "encoded", "file_meta_of", "is_dataset", "library"]
 
 _LIMITS: Final = ReadOptions()
+# By implicit VR and little endian.
+_LAYOUTS: Final = {
+    (True, True): "1.2.840.10008.1.2",
+    (False, True): "1.2.840.10008.1.2.1",
+    (False, False): "1.2.840.10008.1.2.2",
+}
 
 
 def _is_pydicom(value: Any) -> bool:
@@ -40,8 +46,26 @@ def as_ours(dataset: Any) -> CoreDataset:
     if isinstance(dataset, CoreDataset):
         return dataset
     if _is_pydicom(dataset):
-        return from_pydicom(dataset)
+        return _from_pydicom(dataset)
     raise TypeError(f"a Dataset is needed, not {type(dataset).__name__}")
+
+
+def _from_pydicom(dataset: Any) -> CoreDataset:
+    """A data set of pydicom's as ours: pydicom writes it once, in the encoding that it has, and it is not decoded."""
+    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
+    if syntax is not None and not syntax.is_private and syntax.is_transfer_syntax:
+        implicit, little = bool(syntax.is_implicit_VR), bool(syntax.is_little_endian)
+    else:
+        syntax = None
+        was_implicit, was_little = dataset.original_encoding
+        implicit, little = bool(was_implicit), was_little is not False
+    stream = Pydicoms.module("filebase").DicomBytesIO()
+    stream.is_implicit_VR, stream.is_little_endian = implicit, little
+    Pydicoms.module("filewriter").write_dataset(stream, dataset)
+    made = decode(bytes(stream.getvalue()), _LAYOUTS[implicit, little])
+    if syntax is not None:
+        made.transfer_syntax = UID(str(syntax))
+    return made
 
 
 def encoded(dataset: Any, syntax: str, name: str) -> bytes:
@@ -76,7 +100,7 @@ class Pydicoms:
     """Hands out pydicom's data sets, which pydicom makes of the bytes itself."""
 
     @staticmethod
-    def _module(name: str) -> Any:
+    def module(name: str) -> Any:
         try:
             return __import__(f"pydicom.{name}", fromlist=["*"])
         except ImportError as error:
@@ -84,7 +108,7 @@ class Pydicoms:
 
     def dataset(self) -> Any:
         """An empty data set."""
-        return self._module("dataset").Dataset()
+        return self.module("dataset").Dataset()
 
     def decoded(self, data: Any, syntax: str) -> Any:
         """The data set of bytes; an empty one for nothing."""
@@ -94,7 +118,7 @@ class Pydicoms:
         if layout.deflated:
             data = inflate(data, _LIMITS.max_inflated, ratio=_LIMITS.max_ratio)
         try:
-            made = self._module("filereader").read_dataset(io.BytesIO(data), layout.implicit, not layout.big)
+            made = self.module("filereader").read_dataset(io.BytesIO(data), layout.implicit, not layout.big)
         except Exception as error:
             raise DecodeError(f"pydicom cannot read the data set: {error}") from error
         made.set_original_encoding(layout.implicit, not layout.big)
@@ -102,7 +126,7 @@ class Pydicoms:
 
     def file_meta(self) -> Any:
         """Empty File Meta Information."""
-        return self._module("dataset").FileMetaDataset()
+        return self.module("dataset").FileMetaDataset()
 
     def read(self, path: str | os.PathLike[str]) -> Any:
         """The data set of a file; nothing of it is handed out."""
