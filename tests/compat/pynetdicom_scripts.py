@@ -118,6 +118,7 @@ except RuntimeError:
 
 FIND = Scripts(
     scp="""
+import time
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import PatientRootQueryRetrieveInformationModelFind, ModalityWorklistInformationFind
@@ -136,16 +137,19 @@ def handle_find(event):
         status.ErrorComment = "not today"
         yield status, None
         return
-    for number in range(200 if query.PatientName == "MANY^" else 3):
-        if event.is_cancelled:
-            told.append("cancelled")
-            yield 0xFE00, None
-            return
+    for number in range(3):
         match = Dataset()
         match.QueryRetrieveLevel = query.QueryRetrieveLevel
         match.PatientID = str(number)
         match.PatientName = f"Name{number}^{query.PatientName}"
         yield 0xFF00, match
+    if query.PatientName == "MANY^":
+        for _ in range(6000):
+            if event.is_cancelled:
+                told.append("cancelled")
+                yield 0xFE00, None
+                return
+            time.sleep(0.01)
 
 def handle_worklist(event):
     item = Dataset()
