@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -26,10 +26,14 @@ from tests.oracles.state_table import COLUMNS, LOCAL, Table
 
 IMPLICIT: Final = "1.2.840.10008.1.2"
 CT: Final = "1.2.840.10008.5.1.4.1.1.2"
-REQUEST: Final = AssociateRequest("CALLED", "CALLING", (ContextItem(1, CT, (IMPLICIT,)), ContextItem(3, CT, (IMPLICIT,))))
+REQUEST: Final = AssociateRequest(
+    "CALLED", "CALLING", (ContextItem(1, CT, (IMPLICIT,)), ContextItem(3, CT, (IMPLICIT,)))
+)
 ACCEPT: Final = AssociateAccept("CALLED", "CALLING", (ContextResult(1, 0, IMPLICIT),))
 REJECT: Final = AssociateReject(1, 1, 1)
 ACSE, LINGER = 30.0, 5.0
+PROFILE = settings()  # of the whole run
+SHORT = PROFILE.max_examples <= 100
 
 
 def _version_2() -> bytes:
@@ -242,9 +246,9 @@ class Association(RuleBasedStateMachine):
 
 TestAssociation = pytest.mark.filterwarnings("ignore")(Association.TestCase)
 TestAssociation.settings = settings(
-    settings.get_profile("default"),
-    derandomize=settings.default.max_examples <= 100,
-    max_examples=min(settings.default.max_examples, 2000),
+    PROFILE,
+    derandomize=SHORT,
+    max_examples=min(PROFILE.max_examples, 2000),
     stateful_step_count=50,
     deadline=None,
 )
@@ -314,10 +318,13 @@ STORE: Final = encode_message(CStoreRequest(affected_sop_class_uid=CT, affected_
 FIND: Final = encode_message(CFindResponse(message_id_being_responded_to=7, status=0xFF00, data=b""))  # type: ignore[arg-type]
 
 
+Fragment: TypeAlias = tuple[int, bool, bool, bytes]
+
+
 @st.composite
-def fragments(draw: st.DrawFn) -> list[tuple[int, bool, bool, bytes]]:
+def fragments(draw: st.DrawFn) -> list[Fragment]:
     """PDVs (context, command, last, content): whole messages in pieces, and now and then one that does not fit."""
-    found: list[tuple[int, bool, bool, bytes]] = []
+    found: list[Fragment] = []
     for _ in range(draw(st.integers(1, 4))):
         command = draw(st.sampled_from((ECHO, STORE, FIND)))
         context = draw(st.sampled_from((1, 3)))
@@ -329,14 +336,15 @@ def fragments(draw: st.DrawFn) -> list[tuple[int, bool, bool, bytes]]:
             cut = draw(st.integers(0, size))
             found += [(context, False, False, content[:cut]), (context, False, True, content[cut:])][cut == 0 :]
     if draw(st.booleans()):
-        wrong = (
-            draw(st.sampled_from((1, 3, 5))), draw(st.booleans()), draw(st.booleans()), draw(st.sampled_from((b"", b"xx", ECHO))),
-        )  # fmt: skip
+        content = draw(st.sampled_from((b"", b"xx", ECHO)))
+        wrong = draw(st.sampled_from((1, 3, 5))), draw(st.booleans()), draw(st.booleans()), content
         found.insert(draw(st.integers(0, len(found))), wrong)
     return found
 
 
-def assembled(pdvs: list[tuple[int, bool, bool, bytes]]) -> tuple[list[tuple[int, bytes | None]], tuple[int, int] | None]:
+def assembled(
+    pdvs: list[Fragment],
+) -> tuple[list[tuple[int, bytes | None]], tuple[int, int] | None]:
     """What comes of ``pdvs``, slowly: (command field, data set) of each message, and the A-ABORT at the end of it.
 
     PS3.7 6.3.1, PS3.8 annex E.
@@ -385,10 +393,8 @@ def _element(command: bytes, element: int) -> bytes | None:
 
 
 @given(fragments(), st.lists(st.integers(1, 60), min_size=1, max_size=4), st.booleans())
-@settings(derandomize=settings.default.max_examples <= 100)
-def test_messages_come_out_of_fragments(
-    pdvs: list[tuple[int, bool, bool, bytes]], sizes: list[int], together: bool
-) -> None:
+@settings(derandomize=SHORT)
+def test_messages_come_out_of_fragments(pdvs: list[Fragment], sizes: list[int], together: bool) -> None:
     """``together``: all PDVs in one P-DATA-TF PDU, where PS3.8 9.3.5 leaves the choice to the sender."""
     limits = Limits()
     machine = Machine(is_requestor=False, limits=limits, clock=lambda: 0.0)
@@ -439,7 +445,7 @@ def command(data: bytes) -> str:
 
 
 @given(st.data())
-@settings(derandomize=settings.default.max_examples <= 100)
+@settings(derandomize=SHORT)
 def test_a_command_set_is_a_message_or_an_error(data: st.DataObject) -> None:
     raw = bytearray(data.draw(st.sampled_from((ECHO, STORE, FIND)) | st.binary(max_size=60)))
     for _ in range(data.draw(st.integers(0, 4))):

@@ -1,4 +1,4 @@
-"""PS3.8 table 9-10 and tables 9-6 to 9-9 as data, read down the columns: a twin of the machine that is only a look-up."""
+"""PS3.8 table 9-10 and tables 9-6 to 9-9 as data, read down the columns: a twin of the machine, all look-up."""
 
 from __future__ import annotations
 

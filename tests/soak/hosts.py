@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pacskit.core.enums import Level
+from pacskit.core.errors import ConfigurationError
 from pacskit.facade.nodes import Nodes
 from pacskit.network.address import Address
 from pacskit.network.config import Limits, Timeouts
@@ -18,8 +18,7 @@ from pacskit.network.threads import Server
 from pacskit.security.certificates import CaForTests
 from pacskit.security.context import TlsContext, tls_context
 from pacskit.services.registry import archive_services
-from pacskit.storage import DuplicatePolicy, FindOptions, Model, Store
-from pacskit.facade.identifiers import query_identifier
+from pacskit.storage import DuplicatePolicy, Store
 from tests.network.drivers import AsyncioDriver, Driver, ThreadDriver
 
 __all__ = ["Host", "Site", "site"]
@@ -41,11 +40,11 @@ class Serving(Protocol):
 
 @dataclass(frozen=True)
 class Host:
-    """An archive and where it serves; ``secure`` is where it does so with TLS."""
+    """An archive and what serves it: a plain listener, and one with TLS where its driver has that."""
 
     name: str
     store: Store
-    servers: tuple[Serving, Serving]
+    servers: tuple[Serving, ...]
 
     def address(self, *, secure: bool) -> Address:
         return Address(self.name, *self.servers[secure].address)
@@ -53,10 +52,10 @@ class Host:
 
 @dataclass(frozen=True)
 class Client:
-    """A driver to call with, and what its TLS is given as."""
+    """A driver to call with, and the certificates that it has."""
 
     driver: Driver
-    tls: Any
+    tls: TlsContext | None
 
     @property
     def name(self) -> str:
@@ -71,25 +70,27 @@ class Site:
     clients: tuple[Client, ...]
     moved: list[int]
 
+    def ways(self) -> list[tuple[Host, Client, bool]]:
+        """Who calls whom, and whether with TLS."""
+        return [
+            (host, client, secure)
+            for secure in (False, True)
+            for host in self.hosts
+            for client in self.clients
+            if not secure or (client.tls is not None and len(host.servers) > 1)
+        ]
+
     def is_idle(self) -> bool:
         return not any(server.associations for host in self.hosts for server in host.servers)
 
-    def stop(self, grace: float) -> None:
-        """Stop all servers, one after the other."""
-        for host in self.hosts:
-            for server in host.servers:
-                server.stop(grace)
 
-
-def _mutual(ca: CaForTests, *, server: bool) -> ssl.SSLContext:
-    """TLS 1.2 or later with certificates on both sides, as asyncio takes it."""
-    context = ssl.create_default_context(
-        ssl.Purpose.CLIENT_AUTH if server else ssl.Purpose.SERVER_AUTH, cafile=str(ca.ca)
-    )
-    pair = ca.server if server else ca.client
-    context.load_cert_chain(pair.cert, pair.key)
-    context.verify_mode = ssl.CERT_REQUIRED
-    return context
+def _takes(server: Callable[..., Any], tls: TlsContext) -> bool:
+    """Whether a driver's TLS is what `tls_context` gives."""
+    try:
+        server([], ae="NOBODY", tls=tls)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _make_threads(server: Any) -> None:
@@ -98,21 +99,17 @@ def _make_threads(server: Any) -> None:
     together = threading.Barrier(WORKERS)
 
     async def all_at_once() -> None:
-        import asyncio
-
         await asyncio.gather(*(inner._calls.call(together.wait, 30) for _ in range(WORKERS)))
 
     server._driver.run(all_at_once())
 
 
 def _make_readers(store: Store) -> None:
-    """Let an index have all the connections that it keeps, each with its cache."""
-    identifier = query_identifier(Level.IMAGE, {}, None)
+    """Let an index have all the connections that it keeps."""
+    index: Any = store.index
     with ExitStack() as stack:
         for _ in range(_READERS):
-            matches = store.find(Level.IMAGE, Model.PATIENT_ROOT, identifier, FindOptions(relational=True))
-            stack.callback(matches.close)  # type: ignore[attr-defined]
-            next(matches, None)
+            stack.enter_context(index.reader()).execute("SELECT count(*) FROM instance").fetchone()
 
 
 @contextmanager
@@ -128,17 +125,16 @@ def site(directory: Path, ca: CaForTests, *, limits: Limits | None = None) -> It
         nodes = Nodes()
         nodes.add(_destination(stack, moved))
         hosts = []
-        for name, serve, tls in (
-            ("THREADS", Server, secure),
-            ("ASYNCIO", loop.server, _mutual(ca, server=True)),
-        ):
+        capable = _takes(loop.server, secure)
+        for name, serve, tls in (("THREADS", Server, secure), ("ASYNCIO", loop.server, secure if capable else None)):
             store = stack.enter_context(
                 Store(directory / name.lower(), duplicates=DuplicatePolicy.REPLACE, digest=True)
             )
             hosts.append(Host(name, store, _served(stack, serve, name, store, nodes, limits, tls)))
+        ours = tls_context(cert=ca.client.cert, key=ca.client.key, ca=ca.ca)
         clients = (
-            Client(threads, tls_context(cert=ca.client.cert, key=ca.client.key, ca=ca.ca)),
-            Client(loop, _mutual(ca, server=False)),
+            Client(threads, ours),
+            Client(loop, ours if capable else None),
         )
         yield Site(tuple(hosts), clients, moved)
 
@@ -150,12 +146,13 @@ def _served(
     store: Store,
     nodes: Nodes,
     limits: Limits,
-    tls: TlsContext | ssl.SSLContext,
-) -> tuple[Serving, Serving]:
-    """Serve ``store`` on two ports."""
+    tls: TlsContext | None,
+) -> tuple[Serving, ...]:
+    """Serve ``store`` on one port, and with TLS on another."""
     services = archive_services(store, ae=name, resolve=nodes.get)
     made = []
-    for option in ({}, {"tls": tls}):
+    for context in (None, tls) if tls is not None else (None,):
+        option: dict[str, Any] = {"tls": context}
         if serve is not Server:
             option["workers"] = WORKERS
         server = stack.enter_context(serve(services, ae=name, timeouts=TIMEOUTS, limits=limits, **option))
@@ -163,7 +160,7 @@ def _served(
             _make_threads(server)
         made.append(server)
     _make_readers(store)
-    return made[0], made[1]
+    return tuple(made)
 
 
 def _destination(stack: ExitStack, moved: list[int]) -> Address:

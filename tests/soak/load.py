@@ -55,9 +55,7 @@ class Load:
             self.enough.set()  # nobody waits for what does not come
 
     def _store(self, worker: int) -> None:
-        association = self._driver.request(
-            self._address, [(CT, [_EXPLICIT])], calling=f"LOAD{worker}", tls=self._tls
-        )
+        association = self._driver.request(self._address, [(CT, [_EXPLICIT])], calling=f"LOAD{worker}", tls=self._tls)
         number = 0
         while True:
             number += 1

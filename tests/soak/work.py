@@ -20,7 +20,7 @@ from pacskit.core.errors import PacsError
 from pacskit.testing import TO_CLIENT, TO_SERVER, Abort, Close, Delay, Fault, FaultProxy, Reset, Rewrite, Split, Stall
 from pacskit_ext._pdu import frame
 from tests.network.peers import RawPeer, associate_rq, echo_rq, store_rq
-from tests.soak.hosts import Client, Host, Site
+from tests.soak.hosts import Client, Host
 from tests.soak.objects import CT, Ledger, image
 
 __all__ = ["Tally", "Worker"]
@@ -28,7 +28,7 @@ __all__ = ["Tally", "Worker"]
 _STUDIES: Final = 4  # of a worker on each archive
 _INSTANCES: Final = 40  # of a study
 _VICTIMS: Final = range(900, 905)  # instances that only faulty associations send
-QUICK: Final = pacskit.Timeouts(connect=10, handshake=10, acse=5, dimse=1, release=0.5)
+QUICK: Final = pacskit.Timeouts(connect=5, handshake=1, acse=1, dimse=1, release=0.5)
 _DEADLINE: Final = 20.0  # seconds in which a verb over a bad line has to end: the longest of QUICK, on a busy machine
 _ABORT: Final = bytes.fromhex("0700 00000004 00000000")
 
@@ -72,7 +72,7 @@ def _some_fault(chance: Random, *, secure: bool) -> Fault:
     in_data = not secure and chance.random() < 0.8
     choices: list[Callable[[], Fault]] = [
         lambda: Delay(0.01),
-        lambda: Split(chance.choice((1, 7, 100)), where=TO_CLIENT),
+        lambda: Split(chance.choice((100, 1000)), where=where),
         lambda: Close(at, where, in_data),
         lambda: Reset(at, where, in_data),
         lambda: Abort(at, where, in_data),
@@ -88,10 +88,18 @@ class Worker:
     """Calls one archive with one driver, with TLS or without; studies of its own, so that it knows what is there."""
 
     def __init__(
-        self, site: Site, host: Host, client: Client, number: int, *, phase: int, secure: bool, ledger: Ledger, tally: Tally
+        self,
+        host: Host,
+        client: Client,
+        number: int,
+        *,
+        phase: int,
+        secure: bool,
+        ledger: Ledger,
+        tally: Tally,
     ) -> None:
         self.name = f"{host.name} {client.name}{' TLS' if secure else ''}"
-        self._site, self._host, self._client, self._secure = site, host, client, secure
+        self._host, self._client, self._secure = host, client, secure
         self._ledger, self._tally = ledger, tally
         self._chance = Random(number + 1000 * phase)
         self._root = f"1.2.826.0.1.3680043.9.7433.{number}"
