@@ -33,6 +33,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--most", type=int, default=sys.maxsize, help="operations of a worker at most")
     parser.add_argument("--tolerance", type=float, default=0.05, help="how much more memory there may be at the end")
+    parser.add_argument(
+        "--stop-within", type=float, default=2.0, metavar="SECONDS", help="how long stopping under load may take"
+    )
     options = parser.parse_args()
     os.nice(10)
     with tempfile.TemporaryDirectory(prefix="pacskit-soak-") as folder:
@@ -42,7 +45,7 @@ def main() -> int:
             report = soak(
                 options.minutes * 60, Path(folder), warm=options.warm, workers=options.workers, most=options.most
             )
-    failures = report.failures(options.tolerance)
+    failures = report.failures(options.tolerance, options.stop_within)
     print(*report.lines(failures), sep="\n")
     return 1 if failures else 0
 

@@ -24,7 +24,6 @@ from tests.soak.work import Tally, Worker
 
 __all__ = ["Report", "churn", "soak"]
 
-STOP_WITHIN: Final = 2.0
 _EVERY: Final = 10.0  # seconds between two lines of progress
 _VERIFICATION: Final = "1.2.840.10008.1.1"
 
@@ -44,11 +43,12 @@ class Report:
     problems: list[str] = field(default_factory=list)
     stops: dict[str, float] = field(default_factory=dict)  # what stopping under load took
 
-    def failures(self, tolerance: float) -> list[str]:
+    def failures(self, tolerance: float, stop_within: float) -> list[str]:
         """What speaks against it."""
         return [
             *self.tally.errors,
             *self.problems,
+            *(f"{name}: stopping took {took:.2f} s" for name, took in self.stops.items() if took >= stop_within),
             *(f"while up: {one}" for one in self.end.excess(self.warm, tolerance)),
             *(f"stopped: {one}" for one in self.after.excess(self.cold, float("inf"))),
         ]
@@ -216,7 +216,6 @@ def soak(seconds: float, directory: Path, *, warm: float = 30.0, workers: int = 
             for secure in range(len(host.servers))
         }
         problems = [f"{host.name}: {one}" for host in made.hosts for one in ledgers[host.name].missing(host.store)]
-        problems += [f"{name}: stopping took {took:.2f} s" for name, took in stops.items() if took >= STOP_WITHIN]
     acknowledged = sum(len(ledger.acknowledged) for ledger in ledgers.values())
     after = settled(lambda: True)
     return Report("soak", cold, before, end, after, lasted, tally, acknowledged, problems, stops)

@@ -29,7 +29,7 @@ _STUDIES: Final = 4  # of a worker on each archive
 _INSTANCES: Final = 40  # of a study
 _VICTIMS: Final = range(900, 905)  # instances that only faulty associations send
 QUICK: Final = pacskit.Timeouts(connect=5, handshake=1, acse=1, dimse=1, release=0.5)
-_DEADLINE: Final = 20.0  # seconds in which a verb over a bad line has to end: the longest of QUICK, on a busy machine
+_DEADLINE: Final = 60.0  # seconds in which a verb over a bad line has to end: the longest of QUICK, on a busy machine
 _ABORT: Final = bytes.fromhex("0700 00000004 00000000")
 
 
