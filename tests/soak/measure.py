@@ -7,8 +7,10 @@ import gc
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +29,7 @@ class Held:
     descriptors: int
     rss: int
     anonymous: int
+    opened: tuple[str, ...] = field(default=(), repr=False)  # what the descriptors are of
 
     def __str__(self) -> str:
         return (
@@ -44,6 +47,8 @@ class Held:
             )
             if self_count > count
         ]
+        if self.descriptors > before.descriptors:
+            found += sorted((Counter(self.opened) - Counter(before.opened)).elements())[:20]
         if self.rss > before.rss * (1 + tolerance):
             found.append(f"{(self.rss / before.rss - 1):.1%} more memory")
         return found
@@ -54,6 +59,15 @@ def _status() -> dict[str, str]:
     return dict(line.split(":\t", 1) for line in lines)
 
 
+def _opened() -> tuple[str, ...]:
+    """What each descriptor is of: a path or a kind."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the one of listdir itself
+            found.append(os.readlink(f"/proc/self/fd/{name}").partition(":[")[0])
+    return tuple(found)
+
+
 def held(*, trim: bool = True) -> Held:
     """What this process holds now; with ``trim`` after it has given back what nobody needs."""
     if trim:
@@ -61,10 +75,11 @@ def held(*, trim: bool = True) -> Held:
             continue
         if _TRIM is not None:
             _TRIM(0)
-    status = _status()
+    status, opened = _status(), _opened()
     return Held(
         threads=int(status["Threads"]),
-        descriptors=len(os.listdir("/proc/self/fd")) - 1,  # without the one of listdir
+        descriptors=len(opened),
+        opened=opened,
         rss=int(status["VmRSS"].split()[0]) * 1024,
         anonymous=int(status["RssAnon"].split()[0]) * 1024,
     )
