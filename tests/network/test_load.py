@@ -17,11 +17,13 @@ from pacskit.network.dimse import CEchoRequest
 from pacskit.services.registry import archive_services
 from pacskit.storage import Store
 from pacskit_ext._pdu import frame
-from tests.network.drivers import Driver
+from tests.network.drivers import DRIVERS, Driver
 from tests.network.peers import CT, RELEASE_RQ, VERIFICATION, RawPeer, associate_rq, echo_rq, settle, store_rq
 from tests.network.test_bad_peers import FAULTS
 from tests.soak.load import Load
 from tests.soak.objects import Ledger
+
+pytestmark = pytest.mark.parametrize("driver", DRIVERS, indirect=True)
 
 Serve = Callable[..., Any]
 Archive = Callable[..., Any]
