@@ -93,6 +93,15 @@ class Connection(asyncio.BufferedProtocol):
         self._last_id = self._last_id % 0xFFFF + 1
         return self._last_id
 
+    def forget(self) -> None:
+        """Give up what was read ahead and is not answered, and what has arrived in part."""
+        self.session.discard()
+        while self._events:
+            data = getattr(self._events.popleft(), "data", None)
+            give_up = getattr(data, "abort", None) or getattr(data, "close", None)
+            if give_up is not None:
+                give_up()
+
     # What the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -359,7 +368,7 @@ class Connection(asyncio.BufferedProtocol):
         self.machine.abort("the peer does not read")
         self.machine.take_output()
         self.machine.closed()
-        self.session.discard()
+        self.forget()
         self.closed = True
         if self._transport is not None:
             self._transport.abort()
@@ -428,21 +437,20 @@ class Connection(asyncio.BufferedProtocol):
 
     async def close(self) -> None:
         """Close the connection whatever the state."""
-        self.session.discard()
+        self.forget()
         self.hang_up()
         self.machine.closed()
         await self._gone
 
     def _wind_up(self) -> None:
         """In Sta13, read on until the peer closes or ARTIM expires, so that our last PDU is not lost to a reset."""
-        self.session.discard()
+        self.forget()
         if self._writer is None or not self.machine.is_in(State.STA13):
             self.hang_up()
             self.machine.closed()
             return
         if not self._finished and not self.closed:
             self._finished = True
-            self._events.clear()
             self._writer.finish()
             self._pump()
             self._go_on()
