@@ -17,7 +17,9 @@ from pacskit.security.settings import TlsSettings
 from pacskit.services.outgoing import Transcode
 from pacskit.storage import DuplicatePolicy
 
-__all__ = ["ArchiveSettings"]
+__all__ = ["MAX_PROCESSES", "ArchiveSettings"]
+
+MAX_PROCESSES: Final = 256
 
 _PREFIX: Final = "PACSKIT_"
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -51,6 +53,8 @@ class ArchiveSettings:
         Certificates, and where to listen with them beside the plain port; without ``tls_port`` there is no plain port.
     admission
         Which networks may connect, and how many associations, and how often.
+    processes
+        How many processes serve, with one port and one directory (Linux). Limits and admission count in each of them.
     """
 
     ae: str = "PACSKIT"
@@ -67,6 +71,7 @@ class ArchiveSettings:
     tls: TlsSettings | None = None
     tls_port: int | None = None
     admission: Admission = field(default_factory=Admission)
+    processes: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ae", check_ae_title(self.ae))
@@ -75,6 +80,8 @@ class ArchiveSettings:
         for node in self.nodes:
             if Address.parse(node).tls and self.tls is None:
                 raise ConfigurationError(f"{node} is reached by TLS, and there are no settings for that (tls)")
+        if not isinstance(self.processes, int) or not 1 <= self.processes <= MAX_PROCESSES:
+            raise ConfigurationError(f"processes is 1 to {MAX_PROCESSES}, not {self.processes!r}")
         if self.tls_port is not None and self.tls is None:
             raise ConfigurationError("tls_port needs certificates (tls)")
         try:
@@ -149,7 +156,7 @@ def _parsed(name: str, text: str) -> Any:
         if text.lower() not in _TRUE | _FALSE:
             raise ConfigurationError(f"{_PREFIX}{name.upper()} is yes or no, not {text!r}")
         return text.lower() in _TRUE
-    return _number(name, text) if name == "tls_port" else text
+    return _number(name, text) if name in {"tls_port", "processes"} else text
 
 
 def _grouped(name: str, text: str) -> Any:

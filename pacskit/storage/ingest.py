@@ -122,7 +122,7 @@ class Ingest:
             outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
             if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
                 filed.writer.abort()
-                return Stored(outcome, store.get(new.sop_instance_uid))
+                return Stored(outcome, store.known(new.sop_instance_uid))
         except BaseException:
             filed.writer.abort()
             raise
@@ -143,7 +143,11 @@ class Ingest:
         filed = self._file()
         if isinstance(filed, Stored):
             return filed
-        self._store.backlog.add(filed)
+        try:
+            self._store.backlog.add(filed)
+        except BaseException:
+            filed.writer.abort()
+            raise
         return None
 
     def _file(self) -> Stored | Pending:
@@ -175,7 +179,7 @@ class Ingest:
     def _name(self, writer: FileWriter, facts: Facts) -> Stored | Pending:
         if self._is_there if self._is_there is not None else self._taken(facts):
             # most likely this instance, for which nothing need be written; the index has the last word
-            known = self._store.get(self.sop_instance_uid)
+            known = self._store.known(self.sop_instance_uid)
             if known is not None:
                 ignored = self._policy == DuplicatePolicy.IGNORE
                 return Stored(Outcome.IGNORED if ignored else Outcome.REJECTED, known)

@@ -2,8 +2,9 @@
 
 With ``commit="os"`` the final name of a file is the point of no return: an instance is acknowledged then, and its row
 follows within moments, together with those of its neighbours. Whoever asks the index something in between has the rows
-written first, so that no query of this process misses what was acknowledged. Should the process end in between, the
-staging names are still there, and the next start writes the rows.
+written first, so that no query misses what was acknowledged; those of other processes wait for them (see
+`pacskit.storage.turns`). Should the process end in between, the staging names are still there, and who asks next, or
+the next start, writes the rows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pacskit.core.errors import StorageError
 from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, StoredInstance
+from pacskit.storage.turns import Turn
 
 if TYPE_CHECKING:
     from pacskit.storage.filesystem import FileWriter
@@ -48,15 +50,18 @@ class Indexing(Protocol):
 class Backlog:
     """The pending instances of a store, and the thread that indexes them; it is started with the first one.
 
-    ``stuck`` is set while the index cannot be written: the next instance has to wait for those before it then.
+    ``announce`` tells other processes that there are rows to come. ``stuck`` is set while the index cannot be written: the next instance has to wait for those before it then.
     """
 
-    __slots__ = ("_changed", "_closing", "_pending", "_store", "_thread", "_writing", "stuck")
+    __slots__ = ("_announce", "_changed", "_closing", "_pending", "_store", "_thread", "_turn", "_turns", "_writing", "stuck")
 
-    def __init__(self, store: Indexing) -> None:
+    def __init__(self, store: Indexing, announce: Callable[[], Turn | None] = lambda: None) -> None:
         self.stuck = False
         self._store = store
+        self._announce = announce
         self._pending: list[Pending] = []
+        self._turns: list[Turn] = []  # of what is pending
+        self._turn: Turn | None = None  # of what is added
         self._changed = threading.Condition()
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -66,8 +71,11 @@ class Backlog:
         return len(self._pending)
 
     def add(self, pending: Pending) -> None:
-        """Take an instance that may be acknowledged from now on."""
+        """Take an instance that may be acknowledged from now on. Raises StorageError where it may not."""
         with self._changed:
+            if self._turn is None:
+                self._turn = self._announce()
+                self._turns += [] if self._turn is None else [self._turn]
             self._pending.append(pending)
             count = len(self._pending)
             if self._thread is None:
@@ -89,25 +97,31 @@ class Backlog:
         if not self._pending:
             return
         with self._writing:
-            batch = list(self._pending)
+            with self._changed:
+                batch, turns, self._turn = list(self._pending), list(self._turns), None
             if batch:
-                self._write(batch)
+                self._write(batch, turns)
         for one in batch:
             one.writer.settle()
 
-    def _write(self, batch: list[Pending]) -> None:
+    def _write(self, batch: list[Pending], turns: list[Turn]) -> None:
         try:
             outcomes = self._index(batch)
         except StorageError:
             self.stuck = True
+            for turn in turns:
+                turn.fail()
             raise
         for one, outcome in zip(batch, outcomes, strict=True):
             if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
                 one.writer.abort()
         with self._changed:
             del self._pending[: len(batch)]
+            del self._turns[: len(turns)]
             self.stuck = False
             self._changed.notify_all()
+        for turn in turns:
+            turn.done()
 
     def _index(self, batch: list[Pending]) -> list[Outcome | None]:
         try:
