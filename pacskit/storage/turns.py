@@ -117,21 +117,23 @@ class Turns:
 
     def _await(self, name: str) -> None:
         path = f"{self._staging}/{name}"
+        if self._is_over(path):
+            return
+        if os.path.exists(path):
+            self._recover(name.partition(".")[0], name.endswith(_TURN))
+        if os.path.exists(path) or os.path.exists(path.removesuffix(_TURN) + _STUCK):
+            raise StorageError("another process has acknowledged what it cannot index")
+
+    @staticmethod
+    def _is_over(path: str) -> bool:
+        """Wait until a turn is free; say whether its rows are there."""
         try:
             descriptor = os.open(path, os.O_RDWR)
-        except FileNotFoundError:
-            if name.endswith(_TURN) and os.path.exists(path.removesuffix(_TURN) + _STUCK):
-                self._await(name.removesuffix(_TURN) + _STUCK)
-            return
+        except FileNotFoundError:  # between the two looks: it is done, or it has got its other name
+            return not os.path.exists(path.removesuffix(_TURN) + _STUCK)
         try:
             _lock(descriptor, exclusive=False)
             status = os.fstat(descriptor)
-            if not status.st_nlink or status.st_size:
-                return
+            return not status.st_nlink or status.st_size > 0
         finally:
             os.close(descriptor)
-        if os.path.exists(path):
-            self._recover(name.partition(".")[0], name.endswith(_TURN))
-            if not os.path.exists(path):
-                return
-        raise StorageError("another process has acknowledged what it cannot index")
