@@ -6,7 +6,9 @@ a process whose supervisor is gone does not stay behind.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import inspect
 import json
 import logging
 import os
@@ -63,11 +65,28 @@ def _load(target: str) -> Any:
     return found
 
 
-def _started(job: Job) -> Any:
+def _serve(job: Job, report: int, told: list[float]) -> None:
     made = _load(job.target)(**job.options)
+    if inspect.iscoroutinefunction(getattr(made, "start", None)):
+        asyncio.run(_serve_async(made, report, told))
+        return
     if hasattr(made, "start"):
         made.start()
-    return made
+    _say(report, serves=True)
+    signal.sigwait({signal.SIGTERM})
+    made.stop(told[0] if told else _GRACE)
+    if hasattr(made, "close"):
+        made.close()
+
+
+async def _serve_async(made: Any, report: int, told: list[float]) -> None:
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    await made.start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    _say(report, serves=True)
+    await ended.wait()
+    await made.stop(told[0] if told else _GRACE)
 
 
 def main() -> int:
@@ -83,18 +102,13 @@ def main() -> int:
     logging.basicConfig(
         level=job.level, format="%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s", stream=sys.stderr
     )
+    told: list[float] = []
+    threading.Thread(target=_await_end, args=(stdin, told), name="pacskit-supervised", daemon=True).start()
     try:
-        served = _started(job)
+        _serve(job, report, told)
     except Exception as error:
         _say(report, error=f"{type(error).__name__}: {error}")
         return 1
-    _say(report, serves=True)
-    told: list[float] = []
-    threading.Thread(target=_await_end, args=(stdin, told), name="pacskit-supervised", daemon=True).start()
-    signal.sigwait({signal.SIGTERM})
-    served.stop(told[0] if told else _GRACE)
-    if hasattr(served, "close"):
-        served.close()
     return 0
 
 

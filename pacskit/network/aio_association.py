@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Container, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Container, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -207,6 +207,25 @@ class Association:
         except NetworkError:
             await self.abort()
 
+    async def start(self, request: RequestMessage) -> int:
+        """Send ``request`` with its data, without waiting; return its message ID, for `outcome`."""
+        try:
+            await self._begin(request, None, None)
+        except asyncio.CancelledError:
+            self._connection.abort_now()
+            raise
+        return request.message_id
+
+    async def outcome(self, ids: Collection[int]) -> ResponseMessage:
+        """Return the next response to one of the requests that were started; a task that is cancelled aborts."""
+        try:
+            response = await self._response_of(ids, "one of several requests")
+        except asyncio.CancelledError:
+            self._connection.abort_now()
+            raise
+        self._waiting = len(ids) > 1
+        return response
+
     async def perform_iter(
         self,
         request: RequestMessage,
@@ -315,6 +334,7 @@ class Association:
             effect.contexts,
             calling=effect.calling,
             roles=effect.roles,
+            window=effect.window,
             timeouts=connection.timeouts,
             limits=connection.limits,
             calls=self._calls,

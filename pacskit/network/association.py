@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Container, Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -198,6 +198,15 @@ class Association:
                     del under_way[response.message_id_being_responded_to]
         except NetworkError:
             self.abort()
+
+    def start(self, request: RequestMessage) -> int:
+        """Send ``request`` with its data, without waiting; return its message ID, for `outcome`."""
+        self._begin(request, None, None)
+        return request.message_id
+
+    def outcome(self, ids: Collection[int]) -> ResponseMessage:
+        """Return the next response to one of the requests that were started; they come in any order."""
+        return self._response_of(ids, "one of several requests")
 
     def perform_iter(
         self,
@@ -419,4 +428,6 @@ def _establish(
 
 def open_peer(effect: Open) -> Association:
     """Interpret `Open` for the thread driver, with default deadlines."""
-    return Association.request(effect.address, effect.contexts, calling=effect.calling, roles=effect.roles)
+    return Association.request(
+        effect.address, effect.contexts, calling=effect.calling, roles=effect.roles, window=effect.window
+    )

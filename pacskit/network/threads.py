@@ -296,6 +296,7 @@ class _Worker(threading.Thread):
             effect.contexts,
             calling=effect.calling,
             roles=effect.roles,
+            window=effect.window,
             timeouts=self._server.timeouts,
             limits=self._server.limits,
             tls=self._server.node_tls if effect.address.tls else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +20,7 @@ from pacskit.core.uid import UID
 from pacskit.encoding import encode
 from pacskit.network.address import Address
 from pacskit.network.dimse import CGetRequest, CMoveRequest, CStoreRequest, ResponseMessage
-from pacskit.network.flow import Call, Cancelled, Close, Effect, Flow, Open, Peer, Perform, PerformOn, Request, Send
+from pacskit.network.flow import Call, Cancelled, Close, Effect, Flow, Open, Outcome, Peer, Request, Send, Start
 from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
 from pacskit.services.extended import ARCHIVE_RETRIEVE, RetrieveNegotiation
 from pacskit.services.outgoing import SpooledSource, Transcode, batches, choose, payload
@@ -34,6 +34,9 @@ __all__ = ["GetService", "MoveService"]
 
 _log = logging.getLogger("pacskit.services")
 
+WINDOW: Final = 8  # sub-operations that are under way at most; each may hold a megabyte
+# What is wrong with one instance and does not end the others.
+_ITS_OWN: Final = (PacsError, OSError, ValueError, EOFError, MemoryError)
 _COMMENT: Final = 64  # characters of Error Comment, an LO
 _MAX_LIST: Final = 65_000  # bytes: an explicit UI has a length of 16 bits
 _KEYS: Final = {
@@ -136,55 +139,176 @@ class _RetrieveService(IdentifierService):
         except Exception as error:
             raise failure(error) from error
 
-    def _send(
+    def _perform(
         self,
         retrieval: _Retrieval,
-        instance: StoredInstance,
+        instances: Sequence[StoredInstance],
         info: AssociationInfo,
-        perform: Callable[[CStoreRequest], Effect],
         originator: dict[str, Any],
-    ) -> Generator[Effect, Any, int]:
-        """Send one instance; return the status of its sub-operation. What is wrong with one does not end the others."""
-        data: Any = None
-        try:
-            opened: Opened = yield Call(self._store.open, instance)
-            with opened:
-                instance = opened.instance  # a newer one, where it has been replaced since it was located
-                context = choose(info, instance.sop_class_uid, instance.transfer_syntax_uid, self._policy)
-                data = yield Call(
-                    payload, opened.file, instance.offset, instance.length, instance.transfer_syntax_uid, context
-                )
-                request = CStoreRequest(
-                    affected_sop_class_uid=instance.sop_class_uid,
-                    affected_sop_instance_uid=_uid_of(data) or instance.sop_instance_uid,
-                    priority=retrieval.request.command.priority,
-                    context=context,
-                    data=data,
-                    **originator,
-                )
-                response: ResponseMessage = yield perform(request)
-                return response.status
-        except NoPresentationContext as error:
-            _log.info("SOP instance %s: %s", instance.sop_instance_uid, error)
-            name = UID(instance.transfer_syntax_uid).name[:28].rstrip()
-            retrieval.why = f"{name} not accepted; transcode={self._policy}"
-            return Status.DOES_NOT_MATCH_CLASS
-        except NetworkError:
-            raise
-        except (PacsError, OSError, ValueError, EOFError, MemoryError) as error:
-            _log.error("SOP instance %s cannot be sent: %s", instance.sop_instance_uid, type(error).__name__)
-            retrieval.why = f"an instance cannot be sent: {type(error).__name__}"
-            return Status.UNABLE_TO_PROCESS
-        finally:
-            if isinstance(data, SpooledSource):
-                data.close()
+        peer: Peer | None = None,
+    ) -> Generator[Effect, Any, bool]:
+        """Send instances on an association; return whether that was cancelled, which is answered then.
 
-    def _is_cancelled(self, retrieval: _Retrieval) -> Generator[Effect, Any, bool]:
-        """Look for a C-CANCEL, and give the final answer if there was one."""
-        cancelled: bool = yield Cancelled(retrieval.request.command.message_id)
+        As many are under way as its other end has granted, and the next one is read meanwhile.
+        """
+        work = _SubOperations(self, retrieval, info, originator, peer)
+        cancelled = yield from work.perform(instances)
         if cancelled:
             yield Send(retrieval.response(Status.CANCEL))
         return cancelled
+
+    def read(
+        self, instance: StoredInstance, info: AssociationInfo, priority: int, originator: dict[str, Any]
+    ) -> _Ready:
+        """Make the request that sends an instance; what it needs is open until `_Ready.close`."""
+        opened: Opened = self._store.open(instance)
+        try:
+            instance = opened.instance  # a newer one, where it has been replaced since it was located
+            syntax = instance.transfer_syntax_uid
+            context = choose(info, instance.sop_class_uid, syntax, self._policy)
+            data = payload(opened.file, instance.offset, instance.length, syntax, context)
+            request = CStoreRequest(
+                affected_sop_class_uid=instance.sop_class_uid,
+                affected_sop_instance_uid=_uid_of(data) or instance.sop_instance_uid,
+                priority=priority,
+                context=context,
+                data=data,
+                **originator,
+            )
+        except BaseException:
+            opened.file.close()
+            raise
+        return _Ready(instance, request, opened)
+
+    def why(self, instance: StoredInstance, error: Exception) -> tuple[int, str]:
+        """Return the status of an instance that cannot be sent, and the reason in words."""
+        if isinstance(error, NoPresentationContext):
+            _log.info("SOP instance %s: %s", instance.sop_instance_uid, error)
+            name = UID(instance.transfer_syntax_uid).name[:28].rstrip()
+            return Status.DOES_NOT_MATCH_CLASS, f"{name} not accepted; transcode={self._policy}"
+        _log.error("SOP instance %s cannot be sent: %s", instance.sop_instance_uid, type(error).__name__)
+        return Status.UNABLE_TO_PROCESS, f"an instance cannot be sent: {type(error).__name__}"
+
+
+@dataclass(slots=True)
+class _Ready:
+    """An instance that can be sent at once."""
+
+    instance: StoredInstance
+    request: CStoreRequest
+    opened: Opened
+
+    def close(self) -> None:
+        """Let its files go; it has been sent, or will not be."""
+        self.opened.file.close()
+        if isinstance(self.request.data, SpooledSource):
+            self.request.data.close()
+        self.request.data = None
+
+
+class _Gone(Exception):  # noqa: N818 - it leaves nobody but _SubOperations
+    """The association to a destination has ended."""
+
+
+class _SubOperations:
+    """The C-STOREs of a retrieval on one association; without ``peer`` it is the one that the retrieval came by."""
+
+    __slots__ = ("_info", "_originator", "_peer", "_retrieval", "_service", "_under_way", "_waiting")
+
+    def __init__(
+        self,
+        service: _RetrieveService,
+        retrieval: _Retrieval,
+        info: AssociationInfo,
+        originator: dict[str, Any],
+        peer: Peer | None,
+    ) -> None:
+        self._service = service
+        self._retrieval = retrieval
+        self._info = info
+        self._originator = originator
+        self._peer = peer
+        self._under_way: dict[int, StoredInstance] = {}
+        self._waiting: Iterator[StoredInstance] = iter(())
+
+    def perform(self, instances: Sequence[StoredInstance]) -> Generator[Effect, Any, bool]:
+        """Send them; return whether there was a C-CANCEL. What is under way then is waited for, and counts."""
+        self._waiting = iter(instances)
+        window = min(self._info.max_invoked or WINDOW, WINDOW)
+        ready: _Ready | None = None
+        cancelled = False
+        try:
+            ready = yield from self._next()
+            while ready is not None or self._under_way:
+                if not cancelled and (yield Cancelled(self._retrieval.request.command.message_id)):
+                    cancelled = True
+                    if ready is not None:
+                        ready.close()
+                        ready = None
+                elif ready is not None and len(self._under_way) < window:
+                    yield from self._start(ready)
+                    ready = None if cancelled else (yield from self._next())
+                elif self._under_way:
+                    yield from self._finish(last=cancelled)
+        except _Gone as gone:
+            _log.warning("C-MOVE: the association with %s ended: %s", self._info.peer_name, gone)
+            yield from self._give_up([] if ready is None else [ready.instance])
+        finally:
+            if ready is not None:
+                ready.close()
+        return cancelled and self._retrieval.remaining > 0
+
+    def _next(self) -> Generator[Effect, Any, _Ready | None]:
+        """Read the next instance that can be sent; those before it are done with."""
+        priority = self._retrieval.request.command.priority
+        for instance in self._waiting:
+            try:
+                ready: _Ready = yield Call(self._service.read, instance, self._info, priority, self._originator)
+            except _ITS_OWN as error:
+                yield from self._count(instance, *self._service.why(instance, error))
+            else:
+                return ready
+        return None
+
+    def _start(self, ready: _Ready) -> Generator[Effect, Any, None]:
+        try:
+            self._under_way[(yield Start(ready.request, self._peer))] = ready.instance
+        except NetworkError as error:
+            raise self._gone(error) from error
+        except _ITS_OWN as error:
+            yield from self._count(ready.instance, *self._service.why(ready.instance, error))
+        finally:
+            ready.close()
+
+    def _finish(self, *, last: bool) -> Generator[Effect, Any, None]:
+        """Wait for one of those under way; the last ones of a retrieval that was cancelled are not reported singly."""
+        try:
+            response: ResponseMessage = yield Outcome(self._under_way.keys(), self._peer)
+        except NetworkError as error:
+            raise self._gone(error) from error
+        if response.is_pending:
+            return  # which C-STORE does not have
+        instance = self._under_way.pop(response.message_id_being_responded_to)
+        if last:
+            self._retrieval.count(instance, response.status)
+        else:
+            yield from self._count(instance, response.status)
+
+    def _gone(self, error: NetworkError) -> Exception:
+        """The end of the association to a destination is not the end of the one that the retrieval came by."""
+        return error if self._peer is None else _Gone(str(error))
+
+    def _count(self, instance: StoredInstance, status: int, why: str | None = None) -> Generator[Effect, Any, None]:
+        self._retrieval.count(instance, status)
+        self._retrieval.why = why or self._retrieval.why
+        if self._retrieval.remaining:
+            yield Send(self._retrieval.response(Status.PENDING))
+
+    def _give_up(self, others: list[StoredInstance]) -> Generator[Effect, Any, None]:
+        """Count what the end of the association leaves unsent or unanswered."""
+        for instance in (*self._under_way.values(), *others, *self._waiting):
+            yield from self._count(instance, Status.OUT_OF_RESOURCES)
+        self._under_way.clear()
 
 
 def _uid_of(data: Any) -> str | None:
@@ -199,7 +323,10 @@ def _values(identifier: Dataset, keyword: str) -> list[str]:
 
 
 class MoveService(_RetrieveService):
-    """Answers C-MOVE: sends instances to the AE that ``resolve`` finds for the move destination."""
+    """Answers C-MOVE: sends instances to the AE that ``resolve`` finds for the move destination.
+
+    ``window`` is how many it may be asked to take before it has answered the first one (PS3.7 D.3.3.3).
+    """
 
     sop_classes = tuple(str(model.move) for model in MODELS)
     operations = (CMoveRequest,)
@@ -211,10 +338,12 @@ class MoveService(_RetrieveService):
         ae: str,
         resolve: Callable[[str], Address | None],
         transcode: Transcode = Transcode.LOSSLESS,
+        window: int = WINDOW,
     ) -> None:
         super().__init__(store, transcode=transcode)
         self._ae = ae
         self._resolve = resolve
+        self._window = min(window, WINDOW)
 
     def serve(self, request: Request, association: AssociationInfo) -> Flow:
         command = request.command
@@ -223,46 +352,22 @@ class MoveService(_RetrieveService):
             raise DimseError(Status.MOVE_DESTINATION_UNKNOWN, "the move destination is not known here")
         instances = yield Call(self._locate, request)
         retrieval = _Retrieval(request, association, instances)
+        originator = {"move_originator_ae": association.calling, "move_originator_message_id": command.message_id}
         for batch in batches(instances, _kind, self._policy):
             try:
-                peer: Peer = yield Open(address, batch.contexts, self._ae)
+                peer: Peer = yield Open(address, batch.contexts, self._ae, window=self._window)
             except NetworkError as error:
                 _log.warning("C-MOVE to %s: %s", address, error)
                 for instance in batch.items:
                     retrieval.count(instance, Status.OUT_OF_RESOURCES)
                 continue
             try:
-                cancelled = yield from self._move(retrieval, peer, batch.items)
+                cancelled = yield from self._perform(retrieval, batch.items, peer.info, originator, peer)
             finally:
                 yield Close(peer)
             if cancelled:
                 return
         yield Send(retrieval.final())
-
-    def _move(self, retrieval: _Retrieval, peer: Peer, instances: list[StoredInstance]) -> Generator[Effect, Any, bool]:
-        """Send what one association carries; return whether the move was cancelled."""
-        command = retrieval.request.command
-        originator = {
-            "move_originator_ae": retrieval.association.calling,
-            "move_originator_message_id": command.message_id,
-        }
-        gone = False
-        for instance in instances:
-            if (yield from self._is_cancelled(retrieval)):
-                return True
-            status: int = Status.OUT_OF_RESOURCES
-            if not gone:
-                try:
-                    status = yield from self._send(
-                        retrieval, instance, peer.info, lambda message: PerformOn(peer, message), originator
-                    )
-                except NetworkError as error:
-                    gone = True
-                    _log.warning("C-MOVE: the association with %s ended: %s", peer.info.peer_name, error)
-            retrieval.count(instance, status)
-            if retrieval.remaining:
-                yield Send(retrieval.response(Status.PENDING))
-        return False
 
 
 class GetService(_RetrieveService):
@@ -280,14 +385,8 @@ class GetService(_RetrieveService):
     def serve(self, request: Request, association: AssociationInfo) -> Flow:
         instances = yield Call(self._locate, request)
         retrieval = _Retrieval(request, association, instances)
-        for instance in instances:
-            if (yield from self._is_cancelled(retrieval)):
-                return
-            status = yield from self._send(retrieval, instance, association, Perform, {})
-            retrieval.count(instance, status)
-            if retrieval.remaining:
-                yield Send(retrieval.response(Status.PENDING))
-        yield Send(retrieval.final())
+        if not (yield from self._perform(retrieval, instances, association, {})):
+            yield Send(retrieval.final())
 
 
 def _kind(instance: StoredInstance) -> tuple[str, str]:

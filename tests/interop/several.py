@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pacskit
+from pacskit import aio
 
 
 def make(directory: str, host: str, port: int) -> pacskit.SCP:
@@ -13,6 +14,17 @@ def make(directory: str, host: str, port: int) -> pacskit.SCP:
 
     @scp.on_store
     def keep(event: pacskit.StoreEvent) -> None:
+        event.save_into(Path(directory))
+
+    return scp
+
+
+def make_async(directory: str, host: str, port: int) -> aio.SCP:
+    """Return the same on asyncio."""
+    scp = aio.SCP("SEVERAL", host=host, port=port, reuse_port=True)
+
+    @scp.on_store
+    async def keep(event: pacskit.StoreEvent) -> None:
         event.save_into(Path(directory))
 
     return scp

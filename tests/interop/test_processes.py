@@ -256,10 +256,11 @@ def test_tls_beside_it(serve: Serve, tmp_path: Path) -> None:
             raise AssertionError("one process has all the associations")
 
 
-def test_a_server_of_handlers_in_several_processes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("factory", ["make", "make_async"])
+def test_a_server_of_handlers_in_several_processes(factory: str, tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
     options = {"directory": str(tmp_path / "inbox")}
-    with Supervisor("tests.interop.several:make", options, processes=2) as several:
+    with Supervisor(f"tests.interop.several:{factory}", options, processes=2) as several:
         host, port = several.address
         assert len(several.pids) == 2
         with pacskit.connect(f"SEVERAL@{host}:{port}") as peer:
