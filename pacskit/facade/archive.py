@@ -113,6 +113,8 @@ class Archive:
             resolve=self.nodes.get,
             accept_unknown=settings.accept_unknown,
             transcode=settings.transcode,
+            move_window=settings.move_window,
+            moves_per_node=settings.moves_per_node,
         )
         if tls is None and settings.tls is not None:
             from pacskit.security.context import TlsContext
@@ -137,9 +139,7 @@ class Archive:
         self._server = server.start()
         return self.address
 
-    def _several(
-        self, host: str, port: int, tls_port: int | None, authenticator: Authenticator | None
-    ) -> Supervisor:
+    def _several(self, host: str, port: int, tls_port: int | None, authenticator: Authenticator | None) -> Supervisor:
         from pacskit.facade.processes import Supervisor
         from pacskit.facade.worker import ARCHIVE
 

@@ -27,6 +27,7 @@ from pacskit.network.flow import (
     PerformOn,
     Send,
     Start,
+    Wait,
     Watch,
 )
 from pacskit.network.session import SessionEvent
@@ -84,6 +85,7 @@ class FlowDriver:
             Next: self._next,
             Finish: self._finish,
             Watch: self._watch,
+            Wait: self._wait,
             Perform: self._perform,
             Open: self._open_peer,
             PerformOn: _perform_on,
@@ -187,6 +189,9 @@ class FlowDriver:
     async def _watch(self, effect: Watch) -> Callable[[], bool]:
         connection, message_id = self._connection, effect.message_id
         return lambda: connection.is_cancelled(message_id) or not connection.is_open
+
+    async def _wait(self, effect: Wait) -> Any:
+        return await asyncio.wait_for(asyncio.wrap_future(effect.future), self._connection.timeouts.dimse)
 
     async def _perform(self, effect: Perform) -> ResponseMessage:
         return await self._outcome(Outcome((await self._start(Start(effect.request)),)))

@@ -28,6 +28,7 @@ from pacskit.network.flow import (
     Send,
     Service,
     Start,
+    Wait,
     Watch,
 )
 from pacskit.network.session import SessionEvent
@@ -73,6 +74,7 @@ class FlowDriver:
             Finish: _finish,
             Cancelled: self._cancelled,
             Watch: self._watch,
+            Wait: self._wait,
             Perform: self._perform,
             Open: self._open_peer,
             PerformOn: _perform_on,
@@ -129,6 +131,9 @@ class FlowDriver:
     def _watch(self, effect: Watch) -> Callable[[], bool]:
         connection, message_id = self._connection, effect.message_id
         return lambda: connection.is_cancelled(message_id) or not connection.is_open
+
+    def _wait(self, effect: Wait) -> Any:
+        return effect.future.result(self._connection.timeouts.dimse)
 
     def _perform(self, effect: Perform) -> ResponseMessage:
         return self._outcome(Outcome((self._start(Start(effect.request)),)))

@@ -8,6 +8,7 @@ with its status, any other exception with 0x0110 (processing failure).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final, runtime_checkable
 
@@ -37,6 +38,7 @@ __all__ = [
     "Service",
     "ServiceRegistry",
     "Start",
+    "Wait",
     "Watch",
 ]
 
@@ -115,6 +117,17 @@ class Watch:
 
 @final
 @dataclass(slots=True)
+class Wait:
+    """Wait for what somebody else completes, no longer than for a message (`Timeouts.dimse`). Gives its result.
+
+    Raises TimeoutError.
+    """
+
+    future: Future[Any]
+
+
+@final
+@dataclass(slots=True)
 class Perform:
     """Send a request on this same association (C-GET's C-STORE). Gives its response."""
 
@@ -182,7 +195,7 @@ class Close:
 
 
 Effect: TypeAlias = (
-    Send | Call | Next | Finish | Cancelled | Watch | Perform | Open | PerformOn | Start | Outcome | Close
+    Send | Call | Next | Finish | Cancelled | Watch | Wait | Perform | Open | PerformOn | Start | Outcome | Close
 )
 Flow: TypeAlias = Generator[Effect, Any, None]
 

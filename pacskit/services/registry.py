@@ -8,7 +8,7 @@ from pacskit.network.address import Address
 from pacskit.network.flow import Service, ServiceRegistry
 from pacskit.services.outgoing import Transcode
 from pacskit.services.query import QueryService
-from pacskit.services.retrieve import GetService, MoveService
+from pacskit.services.retrieve import WINDOW, GetService, MoveService
 from pacskit.services.sop_classes import is_unknown
 from pacskit.services.storage import StorageService
 from pacskit.services.verification import VerificationService
@@ -38,13 +38,22 @@ def archive_services(
     resolve: Callable[[str], Address | None],
     accept_unknown: bool = False,
     transcode: Transcode = Transcode.LOSSLESS,
+    move_window: int = WINDOW,
+    moves_per_node: int | None = None,
 ) -> ServiceRegistry:
     """Return what an archive answers: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET over one store."""
     return registry_for(
         [
             VerificationService(),
             QueryService(store, ae=ae),
-            MoveService(store, ae=ae, resolve=resolve, transcode=transcode),
+            MoveService(
+                store,
+                ae=ae,
+                resolve=resolve,
+                transcode=transcode,
+                window=move_window,
+                per_destination=moves_per_node,
+            ),
             GetService(store, transcode=transcode),
         ],
         storage=StorageService(store),

@@ -20,17 +20,18 @@ from pacskit.core.uid import UID
 from pacskit.encoding import encode
 from pacskit.network.address import Address
 from pacskit.network.dimse import CGetRequest, CMoveRequest, CStoreRequest, ResponseMessage
-from pacskit.network.flow import Call, Cancelled, Close, Effect, Flow, Open, Outcome, Peer, Request, Send, Start
+from pacskit.network.flow import Call, Cancelled, Close, Effect, Flow, Open, Outcome, Peer, Request, Send, Start, Wait
 from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
 from pacskit.services.extended import ARCHIVE_RETRIEVE, RetrieveNegotiation
-from pacskit.services.outgoing import SpooledSource, Transcode, batches, choose, payload
+from pacskit.services.outgoing import Batch, SpooledSource, Transcode, batches, choose, payload
+from pacskit.services.slots import Slots
 from pacskit.services.sop_classes import MODEL_OF, MODELS, STORAGE
 from pacskit.storage import Model, Opened, Store, StoredInstance
 
 if TYPE_CHECKING:
     from pacskit.network.negotiation import AssociationInfo
 
-__all__ = ["GetService", "MoveService"]
+__all__ = ["WINDOW", "GetService", "MoveService"]
 
 _log = logging.getLogger("pacskit.services")
 
@@ -73,6 +74,12 @@ class _Retrieval:
             self.warning += 1
         else:
             self.failed.append(instance.sop_instance_uid)
+
+    def fail(self, instances: Sequence[StoredInstance], why: str | None = None) -> None:
+        """Count what cannot be sent at all."""
+        self.why = why or self.why
+        for instance in instances:
+            self.count(instance, Status.OUT_OF_RESOURCES)
 
     def response(self, status: int, comment: str | None = None) -> ResponseMessage:
         """Return a response with the counts; those that are final list what failed (PS3.4 C.4.2.1.8, C.4.2.3.1)."""
@@ -206,7 +213,7 @@ class _Ready:
         self.request.data = None
 
 
-class _Gone(Exception):  # noqa: N818 - it leaves nobody but _SubOperations
+class _Gone(Exception):
     """The association to a destination has ended."""
 
 
@@ -325,7 +332,9 @@ def _values(identifier: Dataset, keyword: str) -> list[str]:
 class MoveService(_RetrieveService):
     """Answers C-MOVE: sends instances to the AE that ``resolve`` finds for the move destination.
 
-    ``window`` is how many it may be asked to take before it has answered the first one (PS3.7 D.3.3.3).
+    ``window`` is how many it may be asked to take before it has answered the first one (PS3.7 D.3.3.3),
+    ``per_destination`` how many associations it gets at a time: other retrievals wait then, those of high priority
+    before those of low priority.
     """
 
     sop_classes = tuple(str(model.move) for model in MODELS)
@@ -339,8 +348,10 @@ class MoveService(_RetrieveService):
         resolve: Callable[[str], Address | None],
         transcode: Transcode = Transcode.LOSSLESS,
         window: int = WINDOW,
+        per_destination: int | None = None,
     ) -> None:
         super().__init__(store, transcode=transcode)
+        self._slots = None if per_destination is None else Slots(per_destination)
         self._ae = ae
         self._resolve = resolve
         self._window = min(window, WINDOW)
@@ -354,20 +365,40 @@ class MoveService(_RetrieveService):
         retrieval = _Retrieval(request, association, instances)
         originator = {"move_originator_ae": association.calling, "move_originator_message_id": command.message_id}
         for batch in batches(instances, _kind, self._policy):
-            try:
-                peer: Peer = yield Open(address, batch.contexts, self._ae, window=self._window)
-            except NetworkError as error:
-                _log.warning("C-MOVE to %s: %s", address, error)
-                for instance in batch.items:
-                    retrieval.count(instance, Status.OUT_OF_RESOURCES)
-                continue
-            try:
-                cancelled = yield from self._perform(retrieval, batch.items, peer.info, originator, peer)
-            finally:
-                yield Close(peer)
-            if cancelled:
+            if (yield from self._deliver(retrieval, batch, address, originator)):
                 return
         yield Send(retrieval.final())
+
+    def _deliver(
+        self, retrieval: _Retrieval, batch: Batch[StoredInstance], address: Address, originator: dict[str, Any]
+    ) -> Generator[Effect, Any, bool]:
+        """Send what one association carries, when its turn has come; return whether the move was cancelled."""
+        if self._slots is None:
+            return (yield from self._send(retrieval, batch, address, originator))
+        turn = self._slots.take(str(address), retrieval.request.command.priority)
+        try:
+            yield Wait(turn.ready)
+            return (yield from self._send(retrieval, batch, address, originator))
+        except TimeoutError:
+            _log.warning("C-MOVE to %s: it is busy with others", address)
+            retrieval.fail(batch.items, "the move destination is busy with others")
+            return False
+        finally:
+            self._slots.give(turn)
+
+    def _send(
+        self, retrieval: _Retrieval, batch: Batch[StoredInstance], address: Address, originator: dict[str, Any]
+    ) -> Generator[Effect, Any, bool]:
+        try:
+            peer: Peer = yield Open(address, batch.contexts, self._ae, window=self._window)
+        except NetworkError as error:
+            _log.warning("C-MOVE to %s: %s", address, error)
+            retrieval.fail(batch.items)
+            return False
+        try:
+            return (yield from self._perform(retrieval, batch.items, peer.info, originator, peer))
+        finally:
+            yield Close(peer)
 
 
 class GetService(_RetrieveService):

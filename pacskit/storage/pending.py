@@ -50,10 +50,22 @@ class Indexing(Protocol):
 class Backlog:
     """The pending instances of a store, and the thread that indexes them; it is started with the first one.
 
-    ``announce`` tells other processes that there are rows to come. ``stuck`` is set while the index cannot be written: the next instance has to wait for those before it then.
+    ``announce`` tells other processes that there are rows to come. ``stuck`` is set while the index cannot be written:
+    the next instance has to wait for those before it then.
     """
 
-    __slots__ = ("_announce", "_changed", "_closing", "_pending", "_store", "_thread", "_turn", "_turns", "_writing", "stuck")
+    __slots__ = (
+        "_announce",
+        "_changed",
+        "_closing",
+        "_pending",
+        "_store",
+        "_thread",
+        "_turn",
+        "_turns",
+        "_writing",
+        "stuck",
+    )
 
     def __init__(self, store: Indexing, announce: Callable[[], Turn | None] = lambda: None) -> None:
         self.stuck = False

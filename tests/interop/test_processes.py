@@ -128,7 +128,14 @@ def test_dcmtk_stores_queries_and_retrieves(
     studies = [str(pydicom.dcmread(file).StudyInstanceUID) for file in files]
     for _ in range(3):
         done = run(
-            dcmtk.tool("findscu"), "-v", "-S", *archive.dcmtk, "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID"
+            dcmtk.tool("findscu"),
+            "-v",
+            "-S",
+            *archive.dcmtk,
+            "-k",
+            "QueryRetrieveLevel=STUDY",
+            "-k",
+            "StudyInstanceUID",
         )
         assert set(re.findall(r"\(0020,000d\) UI \[([\d.]+)", done.stdout)) >= set(studies)
     for study in studies:
@@ -246,9 +253,7 @@ def test_tls_beside_it(serve: Serve, tmp_path: Path) -> None:
     with pacskit.connect(f"PACSKIT@{LOOPBACK}:{plain}") as one, ExitStack() as stack:
         assert [sent.status for sent in one.store(wheel_file("CT_small.dcm"))] == [0]
         for number in range(400):
-            peer = stack.enter_context(
-                pacskit.connect(f"PACSKIT@{LOOPBACK}:{secure}", calling=f"T{number}", tls=tls)
-            )
+            peer = stack.enter_context(pacskit.connect(f"PACSKIT@{LOOPBACK}:{secure}", calling=f"T{number}", tls=tls))
             assert len(list(peer.find("PATIENT"))) == 1
             if len({server_of(archive, f"T{n}") for n in range(number + 1)}) == 2:
                 break

@@ -70,7 +70,7 @@ def test_another_process_waits_for_what_is_acknowledged(tmp_path: Path, name: st
             with pytest.raises(TimeoutError):
                 answer.result(0.1)  # it cannot come, however long this is
         assert answer.result(60) == 1
-    assert [path for path in one.blobs.staging.rglob("*")] == []
+    assert list(one.blobs.staging.rglob("*")) == []
 
 
 def test_a_question_is_not_put_off_by_what_comes_after_it(tmp_path: Path) -> None:
@@ -135,9 +135,7 @@ def test_the_next_start_sees_to_it_too(tmp_path: Path) -> None:
         assert [path.name for path in store.blobs.staging.iterdir() if store.blobs.session not in path.name] == []
 
 
-def test_who_cannot_index_makes_the_answer_of_others_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_cannot_index_makes_the_answer_of_others_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Store(tmp_path) as one, Store(tmp_path) as other:
         put(one, instance(uid="1.2.1.1.1"))
 
