@@ -76,7 +76,7 @@ def statement() -> str:
                     f"{limits.max_async_ops} performed (setting); C-STORE invokes several",
                 ),
                 ("Association, message, idle deadline", f"{timeouts.acse:g}, {timeouts.dimse:g}, {timeouts.idle:g} s"),
-                ("Extended negotiation, C-FIND", "relational, combined date and time; not fuzzy, no time zones"),
+                ("Extended negotiation, C-FIND", "relational, combined date and time, fuzzy names; no time zones"),
                 ("Extended negotiation, C-MOVE and C-GET", "relational; no conversion of enhanced multi-frame images"),
                 ("Extended negotiation, C-STORE", "level 2, nothing coerced; related general classes are accepted"),
                 ("User identity", f"types {_identities()}; checked by the authenticator, where there is one"),

@@ -12,11 +12,12 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from pacskit.storage.errors import InvalidIdentifier
+from pacskit.storage.fuzzy import beginnings, words
 from pacskit.storage.index.keys import BY_TAG, LEVELS, Attribute, Kind
 from pacskit.storage.matching import MAX_PATTERN, Key, is_wild, key_of, moment_bounds
 from pacskit.storage.text import datetime_bounds, integer, name_patterns, prefix_end, split_range
 
-__all__ = ["FindOptions", "Model", "Plan", "plan"]
+__all__ = ["FUZZY", "FindOptions", "Model", "Plan", "plan"]
 
 
 class Model(StrEnum):
@@ -35,6 +36,7 @@ class FindOptions:
     relational: bool = False
     retrieve_ae_title: str | None = None
     instance_availability: str | None = "ONLINE"
+    fuzzy_names: bool = False
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ _NOTHING: Final = _Condition("(1 = 0)", (), "", 100)
 MAX_ALTERNATIVES: Final = 200
 
 _ALIASES: Final = {"PATIENT": "p", "STUDY": "s", "SERIES": "e", "IMAGE": "i"}
+_TABLES: Final = {"p": "patient", "s": "study"}  # those that have names
 _FROM: Final = {
     "PATIENT": " FROM patient p",
     "STUDY": " FROM study s JOIN patient p ON p.pk = s.patient",
@@ -92,7 +95,7 @@ def _levels_of(model: str, level: str) -> list[str]:
 def plan(level: str, model: str, identifier: Iterable[Any], options: FindOptions) -> Plan:
     """Read an identifier and make its statement."""
     levels = _levels_of(model, level)
-    keys = {key.tag: key for key in map(key_of, identifier)}
+    keys = {key.tag: _as_agreed(key, options) for key in map(key_of, identifier)}
     own = {level, "PATIENT"} if model == Model.STUDY_ROOT and level == "STUDY" else {level}
     unique = [_UNIQUE[one] for one in levels[:-1]]
     if not options.relational:
@@ -110,7 +113,8 @@ def plan(level: str, model: str, identifier: Iterable[Any], options: FindOptions
             made.ignored.append(tag)
             continue
         if key.vr != attribute.vr:
-            key = Key(tag, attribute.vr, key.values if attribute.vr != "SQ" and key.item is None else (), None)
+            values = key.values if attribute.vr != "SQ" and key.item is None else ()
+            key = _as_agreed(Key(tag, attribute.vr, values, None), options)
         made.returned.append((attribute, key))
         matched = attribute.level in own or tag in unique or options.relational
         if key.is_universal:
@@ -125,6 +129,14 @@ def plan(level: str, model: str, identifier: Iterable[Any], options: FindOptions
         _combine(conditions, keys)
     _compose(made, conditions)
     return made
+
+
+def _as_agreed(key: Key, options: FindOptions) -> Key:
+    """Mark the names that are matched fuzzily, in items too."""
+    if not options.fuzzy_names:
+        return key
+    item = None if key.item is None else tuple(_as_agreed(one, options) for one in key.item)
+    return key._replace(item=item, fuzzy=key.vr == "PN")
 
 
 def _require_single(key: Key | None, attribute: Attribute) -> None:
@@ -177,6 +189,8 @@ def _condition(attribute: Attribute, key: Key) -> _Condition:
     if len(key.values) > MAX_ALTERNATIVES:
         raise InvalidIdentifier(f"{attribute.keyword} has {len(key.values)} values", keyword=attribute.keyword)
     parts = [_one(kind, column, value) for value in key.values]
+    if key.fuzzy:
+        parts += [_fuzzy_name(column, value) for value in key.values if words(value)]
     sql = " OR ".join(one.sql for one in parts)
     strength = min(one.strength for one in parts)
     return _Condition(f"({sql})", tuple(value for one in parts for value in one.parameters), table, strength)
@@ -229,6 +243,7 @@ def _like(column: str, value: str) -> _Condition:
     return _Condition(f"({' AND '.join(sql)})", tuple(parameters), "", 30 + min(len(prefix), 9) if prefix else 0)
 
 
+FUZZY: Final = "pacskit_fuzzy"  # the SQL function; connections that read have it
 _GROUPS: Final = ("alphabetic", "ideographic", "phonetic")
 
 
@@ -252,6 +267,23 @@ def _name(column: str, value: str) -> _Condition:
     sql = " AND ".join([f"{column} <> ''", *(one.sql for one in required)])
     parameters = tuple(each for one in required for each in one.parameters)
     return _Condition(f"({sql})", parameters, "", max(one.strength for one in required))
+
+
+def _fuzzy_name(column: str, value: str) -> _Condition:
+    """Match a name fuzzily: of those that begin with a word that is asked for, which indexes find."""
+    alias, _, name = column.partition(".")
+    table = _TABLES[alias]
+    selects: list[str] = []
+    parameters: list[Any] = []
+    for low, high in beginnings(value):
+        for group in _GROUPS:
+            one = f"{name}_{group}"
+            bound = "" if high is None else f" AND {one} < ?"
+            selects.append(f"SELECT pk FROM {table} WHERE {one} >= ?{bound}")
+            parameters += [low] if high is None else [low, high]
+    groups = ", ".join(f"{column}_{group}" for group in _GROUPS)
+    sql = f"({alias}.pk IN ({' UNION '.join(selects)}) AND {FUZZY}(?, {groups}))"
+    return _Condition(sql, (*parameters, value), "", 30)
 
 
 def _filled(condition: _Condition) -> _Condition:

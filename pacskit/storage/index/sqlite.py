@@ -21,9 +21,10 @@ from typing import Any
 from pacskit.core.errors import PacsError
 from pacskit.storage.attributes import decode_attributes, encode_attributes
 from pacskit.storage.errors import storage_error
+from pacskit.storage.fuzzy import matches_fuzzily
 from pacskit.storage.index.find import Match, find_matches
 from pacskit.storage.index.locate import locate_pages
-from pacskit.storage.index.query import FindOptions, plan
+from pacskit.storage.index.query import FUZZY, FindOptions, plan
 from pacskit.storage.index.rows import (
     COUNTS,
     FILL_PATIENT,
@@ -143,6 +144,7 @@ class SQLiteIndex:
         )
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -8000")
+        connection.create_function(FUZZY, -1, matches_fuzzily, deterministic=True)
         return connection
 
     # reading
