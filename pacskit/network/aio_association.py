@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Container, Iterable, Mapping
+from math import inf
 from types import TracebackType
 from typing import Any, Self
 
@@ -59,6 +60,7 @@ class Association:
         self._owns_calls = owns_calls
         self._driver = FlowDriver(connection, self._service_for, self._open_peer, calls)
         self._waiting = False
+        self._until = inf
         self.info = info
 
     @classmethod
@@ -347,6 +349,8 @@ class Association:
             request.data = data
         if context is not None:
             request.context = context
+        operation = self._connection.timeouts.operation
+        self._until = inf if operation is None else time.monotonic() + operation
         await self._connection.send(request)
         self._waiting = True
 
@@ -354,7 +358,7 @@ class Association:
         """Wait for the next response to one of the requests ``ids``, or for what the peer asks before it."""
         connection = self._connection
         while True:
-            event = await connection.wait(connection.timeouts.dimse, f"the response to {kind}")
+            event = await connection.wait(await self._left(kind), f"the response to {kind}")
             if isinstance(event, ResponseMessage) and event.message_id_being_responded_to in ids:
                 if event.error is not None:
                     raise event.error
@@ -363,6 +367,15 @@ class Association:
                 return event
             if not isinstance(event, CCancelRequest):
                 await connection.fail(event)
+
+    async def _left(self, kind: str) -> float:
+        """Return how long to wait for the next message; give the peer up when the operation has had its time."""
+        timeouts = self._connection.timeouts
+        left = self._until - time.monotonic()
+        if left <= 0 and timeouts.operation is not None:
+            await self.abort()
+            raise DeadlineExceeded(f"the whole of {kind}", timeouts.operation, peer=self.info.peer_name)
+        return min(left, timeouts.dimse)
 
     async def _response(self, request: RequestMessage) -> ResponseMessage:
         """Wait for the next response to ``request``, serving what comes before it."""

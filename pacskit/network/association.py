@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Collection, Container, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -56,6 +57,7 @@ class Association:
         self._service: Service | None = None
         self._listener: Service | None = None
         self._driver = FlowDriver(connection, self._service_for, open_peer)
+        self._until = inf
         self.info = info
 
     @classmethod
@@ -314,13 +316,15 @@ class Association:
             request.data = data
         if context is not None:
             request.context = context
+        operation = self._connection.timeouts.operation
+        self._until = inf if operation is None else time.monotonic() + operation
         self._connection.send(request)
 
     def _receive(self, ids: Container[int], kind: str) -> RequestMessage | ResponseMessage:
         """Wait for the next response to one of the requests ``ids``, or for what the peer asks before it."""
         connection = self._connection
         while True:
-            event = connection.wait(connection.timeouts.dimse, f"the response to {kind}")
+            event = connection.wait(self._left(kind), f"the response to {kind}")
             if isinstance(event, ResponseMessage) and event.message_id_being_responded_to in ids:
                 if event.error is not None:
                     raise event.error
@@ -329,6 +333,15 @@ class Association:
                 return event
             if not isinstance(event, CCancelRequest):
                 connection.fail(event)
+
+    def _left(self, kind: str) -> float:
+        """Return how long to wait for the next message; give the peer up when the operation has had its time."""
+        timeouts = self._connection.timeouts
+        left = self._until - time.monotonic()
+        if left <= 0 and timeouts.operation is not None:
+            self.abort()
+            raise DeadlineExceeded(f"the whole of {kind}", timeouts.operation, peer=self.info.peer_name)
+        return min(left, timeouts.dimse)
 
     def _response(self, request: RequestMessage) -> ResponseMessage:
         """Wait for the next response to ``request``, serving what comes before it."""

@@ -45,9 +45,7 @@ class QueryService(IdentifierService):
     def _matches(self, model: QueryModel, identifier: Dataset, agreed: bytes) -> Iterator[Match]:
         level = level_of(identifier, model.levels)
         wanted = QueryNegotiation.decode(agreed)
-        options = FindOptions(
-            wanted.combined_datetime, wanted.relational, self._ae, fuzzy_names=wanted.fuzzy_names
-        )
+        options = FindOptions(wanted.combined_datetime, wanted.relational, self._ae, fuzzy_names=wanted.fuzzy_names)
         try:
             return self._store.find(level, model.name, identifier, options)
         except Exception as error:

@@ -5,8 +5,9 @@ asked for is a word of the name, whichever component or group that stands in, an
 is among those. Two words are the same when one of these holds:
 
 - the word of the name begins with the one asked for, or is its initial;
-- they sound alike: ``ae oe ue`` as ``a o u``, ``ph`` as ``f``, ``th dt`` as ``t``, ``c ck q`` as ``k``, ``z`` as ``s``,
-  ``j y`` as ``i``, ``w`` as ``v``, a doubled letter as one, ``h`` not at all unless it begins the word;
+- they sound alike: ``ph`` as ``f``, ``th dt`` as ``t``, ``c ck q`` as ``k``, ``z`` as ``s``, ``j y`` as ``i``, ``w`` as
+  ``v``, a doubled letter as one, not at all an ``e`` after ``a``, ``o`` or ``u``, and an ``h`` that does not begin the
+  word;
 - what they sound like begins with the same letter and differs by one letter that is missing, wrong or exchanged with
   its neighbour, where the shorter one has at least four, by two where it has at least eight.
 

@@ -200,7 +200,8 @@ def test_a_turn_that_does_not_come_is_a_refusal(archive: Archive, driver: Driver
         slots.give(held)
         *_, final = peer.move("STUDY", "1.2.3", to="DEST")
         assert final.completed == COUNT
-    assert slots._taken == slots._waiting == {}
+    assert slots._taken == {}
+    assert slots._waiting == {}
 
 
 def test_settings_that_make_no_sense() -> None:
