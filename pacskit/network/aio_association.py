@@ -38,8 +38,16 @@ from pacskit.network.dimse import (
 from pacskit.network.flow import Open, Service
 from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
 from pacskit.network.machine import State
-from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
-from pacskit.network.pdu import AssociateRequest, AsyncWindow, CommonExtendedItem, ExtendedItem, UserIdentity
+from pacskit.network.negotiation import (
+    AssociationInfo,
+    PresentationContext,
+    Proposals,
+    Role,
+    confirm,
+    propose,
+    window_for,
+)
+from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
 from pacskit.network.session import SessionEvent
 
 __all__ = ["Association"]
@@ -100,7 +108,7 @@ class Association:
             extended=extended,
             common_extended=common_extended,
             identity=identity,
-            window=None if window == 1 else AsyncWindow(window, 1),
+            window=window_for(window, roles, limits),
         )
         threads = calls or Calls()
         connection = Connection(is_requestor=True, timeouts=timeouts, limits=limits, call=threads.call)

@@ -31,9 +31,17 @@ from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service
 from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
 from pacskit.network.machine import State
-from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
+from pacskit.network.negotiation import (
+    AssociationInfo,
+    PresentationContext,
+    Proposals,
+    Role,
+    confirm,
+    propose,
+    window_for,
+)
 from pacskit.network.observe import connection_for
-from pacskit.network.pdu import AssociateRequest, AsyncWindow, CommonExtendedItem, ExtendedItem, UserIdentity
+from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
 from pacskit.network.secure import AnyTransport, SecureTransport
 from pacskit.network.transport import Transport
 
@@ -98,7 +106,7 @@ class Association:
             extended=extended,
             common_extended=common_extended,
             identity=identity,
-            window=None if window == 1 else AsyncWindow(window, 1),
+            window=window_for(window, roles, limits),
         )
         transport, secured = _connect(address, timeouts, tls)
         try:

@@ -12,17 +12,29 @@ from typing import Any
 import pytest
 
 import pacskit
+from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Priority
 from pacskit.core.errors import AssociationRejected, ConfigurationError
-from pacskit.network.dimse import CMoveRequest
+from pacskit.core.status import Status
+from pacskit.encoding import encode
+from pacskit.network.dimse import CGetRequest, CMoveRequest, CStoreResponse, encode_message
 from pacskit.network.flow import Call, Flow, Request, Send
 from pacskit.network.negotiation import AssociationInfo
-from pacskit.network.pdu import AsyncWindow
+from pacskit.network.pdu import (
+    AssociateRequest,
+    AsyncWindow,
+    ContextItem,
+    RoleItem,
+    UserInformation,
+    decode_associate,
+)
 from pacskit.network.sink import MemorySink, Sink
 from pacskit.services.slots import Slots
 from pacskit.services.sop_classes import MODELS, STORAGE
+from pacskit_ext._pdu import frame
 from tests.network.drivers import Driver
-from tests.network.test_services import COUNT, associate, instance, study_identifier
+from tests.network.peers import IMPLICIT, RawPeer
+from tests.network.test_services import COUNT, CT, EXPLICIT, associate, instance, study_identifier
 from tests.network.test_window import twin
 
 __all__ = ["associate"]
@@ -228,3 +240,55 @@ def test_threads_are_limited_and_who_is_too_many_may_come_again(archive: Archive
             return
         except AssociationRejected:
             assert time.monotonic() < end
+
+
+def test_get_sends_as_many_as_the_peer_takes(archive: Archive) -> None:
+    """C-GET: the C-STOREs of a retrieval, before the first of them is answered; then in an order of their own."""
+    made = archive()
+    contexts = (ContextItem(1, MODELS[0].get, (IMPLICIT,)), ContextItem(3, CT, (EXPLICIT,)))
+    roles = (RoleItem(CT, False, True),)
+    user = UserInformation(max_length=16384, async_window=AsyncWindow(1, 4), roles=roles)
+    with RawPeer((made.address.host, made.address.port)) as peer:
+        peer.send(AssociateRequest("ARCHIVE", "RAW", contexts, user).encode())
+        accepted = decode_associate(2, peer.pdu()[1])
+        assert accepted.user.async_window == AsyncWindow(1, 4)
+        identifier = Dataset(QueryRetrieveLevel="STUDY", StudyInstanceUID="1.2.3")
+        data = encode(identifier, IMPLICIT)
+        command = CGetRequest(message_id=9, affected_sop_class_uid=MODELS[0].get, data=data)
+        peer.send(*map(bytes, frame(1, encode_message(command), 16378, command=True)))
+        peer.send(*map(bytes, frame(1, data, 16378)))
+        stores: list[int] = []
+        pending: list[tuple[int, int]] = []
+        while (pdu := peer.pdu())[0] == 4:
+            if not pdu[1][5] & 1:
+                continue
+            field = int.from_bytes(_element(pdu[1], 0x0100), "little")
+            if field == 0x8010:
+                pending.append((_number(pdu[1], 0x0900), _number(pdu[1], 0x1021)))
+                if pending[-1][0] != 0xFF00:
+                    break
+                continue
+            assert field == 0x0001
+            stores.append(_number(pdu[1], 0x0110))
+            if len(stores) == 4:
+                for number in (stores[2], stores[0], stores[3], stores[1]):
+                    answer = CStoreResponse(message_id_being_responded_to=number, status=Status(0))
+                    peer.send(*map(bytes, frame(3, encode_message(answer), 16378, command=True)))
+                stores = []
+    assert pending == [(0xFF00, number) for number in range(1, COUNT)] + [(0, COUNT)]
+
+
+def _element(pdu: bytes, element: int) -> bytes:
+    at = pdu.index(b"\0\0" + element.to_bytes(2, "little") + b"\x02\0\0\0") + 8
+    return pdu[at : at + 2]
+
+
+def _number(pdu: bytes, element: int) -> int:
+    return int.from_bytes(_element(pdu, element), "little")
+
+
+def test_our_get_asks_for_it_too(archive: Archive, driver: Driver) -> None:
+    made = archive()
+    with driver.peer(made.address) as peer:
+        got = [event.sop_instance_uid for event in peer.get("STUDY", "1.2.3", sop_classes=[CT])]
+    assert got == [f"1.2.3.4.{number}" for number in range(1, COUNT + 1)]
