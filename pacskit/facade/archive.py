@@ -22,6 +22,7 @@ from pacskit.network.identity import Authenticator
 from pacskit.network.threads import Server
 from pacskit.services.registry import archive_services
 from pacskit.storage import Counts, FindOptions, Model, Store, Stored
+from pacskit.storage.pending import LINGER, SHARED_LINGER
 
 if TYPE_CHECKING:
     from pacskit.facade.processes import Supervisor
@@ -73,6 +74,7 @@ class Archive:
             commit="object" if self.settings.durable else "os",
             duplicates=self.settings.duplicates,
             digest=self.settings.digest,
+            linger=LINGER if self.settings.processes == 1 else SHARED_LINGER,
         )
 
     @property
@@ -96,13 +98,14 @@ class Archive:
 
         With TLS, given here or by the settings, it listens on ``tls_port`` too, or where there is none speaks TLS on
         ``port``. ``authenticator`` decides who may come in, by user identity and certificate. With ``reuse_port``
-        other processes may listen on the same port. Where the settings say several processes, this one starts and
-        looks after them, and serves nobody itself; nodes that are added later are unknown to them.
+        other processes may listen on the same port, and this one serves. Without it, where the settings say several
+        processes, this one starts them and looks after them, and serves nobody itself; nodes that are added later are
+        unknown to them.
         """
         if self._server is not None and not self._server.is_stopping:
             raise ConfigurationError("the archive is serving already")
         settings = self.settings
-        if settings.processes > 1:
+        if settings.processes > 1 and not reuse_port:
             if tls is not None or self._events is not None:
                 raise ConfigurationError("several processes take TLS from the settings, and have no events here")
             self._server = self._workers = self._several(host, port, tls_port, authenticator)

@@ -16,7 +16,7 @@ import pickle
 import signal
 import sys
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pacskit.core.errors import ConfigurationError
@@ -45,7 +45,7 @@ def archive(*, directory: str, settings: ArchiveSettings, host: str, port: int, 
     """Serve an archive beside others."""
     from pacskit.facade.archive import Archive
 
-    made = Archive(directory, settings=replace(settings, processes=1))
+    made = Archive(directory, settings=settings)
     try:
         made.serve(port, host, reuse_port=True, **options)
     except BaseException:

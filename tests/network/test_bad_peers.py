@@ -194,7 +194,8 @@ def test_an_abort_in_the_middle_of_a_pdv_leaves_nothing(serve: Serve) -> None:
 
 
 def test_a_flood_of_associations_is_refused_and_served_again(serve: Serve, driver: Driver) -> None:
-    server = serve(limits=Limits(max_associations=2), timeouts=FAST)
+    # a silent one that comes in after the two have left has acse seconds, and the others all the time they need
+    server = serve(limits=Limits(max_associations=2), timeouts=Timeouts(acse=3))
     threads = threading.active_count()
     peers = [RawPeer(server) for _ in range(2)]
     for peer in peers:
