@@ -160,8 +160,6 @@ class Backlog:
                 batch, turns, self._turn = list(self._pending), list(self._turns), None
             if batch:
                 self._write(batch, turns)
-        for one in batch:
-            one.writer.settle()
 
     def _write(self, batch: list[Pending], turns: list[Turn]) -> None:
         try:
@@ -174,6 +172,8 @@ class Backlog:
         for one, outcome in zip(batch, outcomes, strict=True):
             if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
                 one.writer.abort()
+            else:  # before anybody may delete it: a staging name that is left would bring it back
+                one.writer.settle()
         with self._changed:
             del self._pending[: len(batch)]
             del self._turns[: len(turns)]

@@ -17,6 +17,7 @@ import pytest
 from pacskit.core.errors import StorageError
 from pacskit.encoding import encode
 from pacskit.storage import Store
+from pacskit.storage.pending import SHARED_LINGER
 from tests.unit.storage.objects import CT, EXPLICIT, found, instance, put
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -77,7 +78,7 @@ def test_a_question_is_not_put_off_by_what_comes_after_it(tmp_path: Path) -> Non
     """A process that goes on storing holds nobody up: each answer has all that was there when it was asked for."""
     stop = threading.Event()
     acknowledged: list[int] = []
-    with Store(tmp_path) as one, Store(tmp_path) as other:
+    with Store(tmp_path, linger=SHARED_LINGER) as one, Store(tmp_path) as other:
 
         def work() -> None:
             for number in range(1, 5000):
@@ -102,6 +103,7 @@ CHILD = """
 import os, sqlite3, sys
 from pathlib import Path
 from pacskit.storage import Store
+from pacskit.storage.pending import SHARED_LINGER
 from tests.unit.storage.test_turns import secure, unwritable
 with unwritable(Path(sys.argv[1])):
     secure(Store(sys.argv[1]), "1.2.1.1.7")
