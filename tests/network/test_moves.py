@@ -31,7 +31,7 @@ from pacskit.network.pdu import (
 from pacskit.network.sink import MemorySink, Sink
 from pacskit.services.slots import Slots
 from pacskit.services.sop_classes import MODELS, STORAGE
-from pacskit_ext._pdu import frame
+from pacskit_ext._fragments import frame
 from tests.network.drivers import Driver
 from tests.network.peers import IMPLICIT, RawPeer
 from tests.network.test_services import COUNT, CT, EXPLICIT, associate, instance, study_identifier
