@@ -84,6 +84,7 @@ def test_duplicates(pynetdicom: ModuleType, serve: Serve, policy: str, status: i
         assert once_more(lambda: association.send_c_store(ds)).Status == 0
         ds.PatientName = "Second^One"
         assert once_more(lambda: association.send_c_store(ds)).Status == status
+    assert archive.stop() == 0  # what is replaced goes when the row is written
     (stored,) = archive.directory.joinpath("objects").rglob("*.dcm")
     assert (pydicom.dcmread(stored).PatientName == "Second^One") == (policy == "replace")
 
