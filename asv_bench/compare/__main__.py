@@ -25,6 +25,7 @@ from asv_bench.compare import (
     parse,
     pixels,
     scan,
+    stores,
     textforms,
     tls,
     transcoding,
@@ -49,6 +50,7 @@ ROWS = [
     *display.ROWS,
     *transcoding.ROWS,
     *footprint.ROWS,
+    *stores.ROWS,
 ]
 
 

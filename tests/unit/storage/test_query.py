@@ -15,7 +15,7 @@ import pytest
 import pacskit_ext
 from pacskit.core.dataset import Dataset
 from pacskit.storage import FindOptions, InvalidIdentifier, Store
-from pacskit.storage.base import BlobStore, Index
+from pacskit.storage.base import Index, ObjectFiles
 from pacskit.storage.index.keys import ATTRIBUTES, BY_TAG
 from pacskit.storage.index.query import plan
 from tests.unit.storage.objects import CT, MR, found, identifier, instance, put
@@ -271,6 +271,6 @@ def test_keys_of_any_size_are_answered_or_refused(store: Store) -> None:
 
 def test_the_index_and_the_files_fulfil_their_protocols(store: Store) -> None:
     index: Index = store.index
-    blobs: BlobStore = store.blobs
+    blobs: ObjectFiles = store.blobs
     assert index.counts().instances == 3
     assert len(list(blobs.iter_keys())) == 3
