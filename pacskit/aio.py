@@ -218,6 +218,7 @@ class SCP(Handlers):
 
     ``async def`` handlers are awaited in the loop; plain ones are called in one of ``workers`` threads, so they may
     block. Port 0 lets the system choose; ``port`` says which one it was. Listens on loopback unless told otherwise.
+    With ``reuse_port`` several processes may serve on one port; see `pacskit.facade.processes.Supervisor`.
 
     >>> scp = SCP("VENDOR", port=0)
     >>> @scp.on_store
@@ -239,6 +240,7 @@ class SCP(Handlers):
         tls: ssl.SSLContext | None = None,
         admission: Admission | None = None,
         workers: int = WORKERS,
+        reuse_port: bool = False,
     ) -> None:
         options: dict[str, Any] = {
             "timeouts": timeouts,
@@ -246,6 +248,7 @@ class SCP(Handlers):
             "tls": tls,
             "admission": admission,
             "workers": workers,
+            "reuse_port": reuse_port,
         }
         super().__init__(
             ae,

@@ -120,6 +120,9 @@ def _serve(commands: Commands) -> None:
     )
     command.add_argument("--max-per-peer", type=int, metavar="N", help="associations of one address (default: any)")
     command.add_argument("--max-associations", type=int, metavar="N", help="(default: 100)")
+    command.add_argument(
+        "--processes", type=int, metavar="N", help="how many serve, on one port and one directory (Linux; default: 1)"
+    )
     command.add_argument("--config", metavar="FILE", help="settings in TOML; options win over it")
     command.add_argument("-v", "--verbose", action="store_true", help="log to standard error")
 

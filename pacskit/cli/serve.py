@@ -32,6 +32,7 @@ def _settings(options: argparse.Namespace) -> ArchiveSettings:
         "durable": options.durable or None,
         "accept_unknown": options.accept_unknown or None,
         "transcode": options.transcode,
+        "processes": options.processes,
     }
     if options.max_associations is not None:
         given["limits"] = replace(settings.limits, max_associations=options.max_associations)

@@ -22,8 +22,10 @@ from pacskit.network.identity import Authenticator
 from pacskit.network.threads import Server
 from pacskit.services.registry import archive_services
 from pacskit.storage import Counts, FindOptions, Model, Store, Stored
+from pacskit.storage.pending import LINGER, SHARED_LINGER
 
 if TYPE_CHECKING:
+    from pacskit.facade.processes import Supervisor
     from pacskit.security.context import TlsContext
     from pacskit.storage.index.repository import SqlIndex
 
@@ -65,13 +67,16 @@ class Archive:
         for node in self.settings.nodes:
             self.nodes.add(node)
         self._events = events
-        self._server: Server | None = None
+        self._server: Server | Supervisor | None = None
+        self._workers: Supervisor | None = None
+        self._directory = os.fspath(directory)
         self._store = Store(
             directory,
             commit="object" if self.settings.durable else "os",
             duplicates=self.settings.duplicates,
             digest=self.settings.digest,
             index=self.settings.index,
+            linger=LINGER if self.settings.processes == 1 else SHARED_LINGER,
         )
 
     @property
@@ -94,15 +99,24 @@ class Archive:
         tls: TlsContext | None = None,
         tls_port: int | None = None,
         authenticator: Authenticator | None = None,
+        reuse_port: bool = False,
     ) -> Address:
         """Serve in the background; return where. Port 0 lets the system choose.
 
         With TLS, given here or by the settings, it listens on ``tls_port`` too, or where there is none speaks TLS on
-        ``port``. ``authenticator`` decides who may come in, by user identity and certificate.
+        ``port``. ``authenticator`` decides who may come in, by user identity and certificate. With ``reuse_port``
+        other processes may listen on the same port, and this one serves. Without it, where the settings say several
+        processes, this one starts them and looks after them, and serves nobody itself; nodes that are added later are
+        unknown to them.
         """
         if self._server is not None and not self._server.is_stopping:
             raise ConfigurationError("the archive is serving already")
         settings = self.settings
+        if settings.processes > 1 and not reuse_port:
+            if tls is not None or self._events is not None:
+                raise ConfigurationError("several processes take TLS from the settings, and have no events here")
+            self._server = self._workers = self._several(host, port, tls_port, authenticator)
+            return self.address
         services = archive_services(
             self._store,
             ae=self.ae,
@@ -110,6 +124,8 @@ class Archive:
             accept_unknown=settings.accept_unknown,
             transcode=settings.transcode,
             events=self._events,
+            move_window=settings.move_window,
+            moves_per_node=settings.moves_per_node,
         )
         if tls is None and settings.tls is not None:
             from pacskit.security.context import TlsContext
@@ -129,9 +145,36 @@ class Archive:
             admission=settings.admission,
             authenticator=authenticator,
             events=self._events,
+            reuse_port=reuse_port,
         )
         self._server = server.start()
         return self.address
+
+    def _several(self, host: str, port: int, tls_port: int | None, authenticator: Authenticator | None) -> Supervisor:
+        from pacskit.facade.processes import Supervisor
+        from pacskit.facade.worker import ARCHIVE
+
+        options: dict[str, Any] = {
+            "directory": os.path.abspath(self._directory),
+            "settings": replace(self.settings, nodes=tuple(map(str, self.nodes))),
+            "authenticator": authenticator,
+        }
+        supervisor = Supervisor(
+            ARCHIVE,
+            options,
+            processes=self.settings.processes,
+            host=host,
+            port=port,
+            tls_port=self.settings.tls_port if tls_port is None else tls_port,
+        )
+        return supervisor.start()
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """The IDs of the processes that serve."""
+        if self._server is None or self._server.is_stopping:
+            return ()
+        return (os.getpid(),) if self._workers is None else self._workers.pids
 
     @property
     def address(self) -> Address:

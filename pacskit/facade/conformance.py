@@ -78,7 +78,7 @@ def _implementation() -> Iterator[str]:
 
 def _associations() -> Iterator[str]:
     limits = Limits()
-    query = "relational, combined date and time; not fuzzy, no time zones"
+    query = "relational, combined date and time, fuzzy names; no time zones"
     yield from ("## Associations", "")
     yield from table(
         "what|value",
@@ -96,9 +96,12 @@ def _associations() -> Iterator[str]:
             ("PDU sent", f"what the peer receives; {limits.max_pdu} bytes where it sets no limit"),
             (
                 "Asynchronous operations, accepted",
-                f"up to {limits.max_async_ops} performed (setting), in their order; one invoked",
+                f"up to {limits.max_async_ops} performed (setting), in their order; up to 8 invoked (C-GET)",
             ),
-            ("Asynchronous operations, initiated", "C-STORE by `Peer.store(window=)`"),
+            (
+                "Asynchronous operations, initiated",
+                "C-STORE by `Peer.store(window=)`, and of a C-MOVE up to 8 (setting)",
+            ),
             (
                 "Presentation contexts",
                 "each is judged by itself; of its transfer syntaxes the first in the order of this statement is taken",

@@ -23,7 +23,8 @@ class SCP(Handlers):
     """A server whose answers come from your functions, each called in the thread of its association.
 
     Port 0 lets the system choose; ``port`` says which one it was. Listens on loopback unless told otherwise. With
-    ``tls`` (from `tls_context`) it speaks TLS on ``port``, or with ``tls_port`` on that one and plain on ``port``.
+    ``tls`` (from `tls_context`) it speaks TLS on ``port``, or with ``tls_port`` on that one and plain on ``port``. With
+    ``reuse_port`` several processes may serve on one port; see `pacskit.facade.processes.Supervisor`.
 
     >>> scp = SCP("VENDOR", port=0)
     >>> @scp.on_store
@@ -46,6 +47,7 @@ class SCP(Handlers):
         tls_port: int | None = None,
         admission: Admission | None = None,
         events: EventBus | None = None,
+        reuse_port: bool = False,
     ) -> None:
         options: dict[str, Any] = {
             "timeouts": timeouts,
@@ -54,6 +56,7 @@ class SCP(Handlers):
             "tls_port": tls_port,
             "admission": admission,
             "events": events,
+            "reuse_port": reuse_port,
         }
         super().__init__(
             ae,

@@ -15,10 +15,13 @@ from pacskit.network.admission import Admission
 from pacskit.network.config import Limits, Timeouts
 from pacskit.security.settings import TlsSettings
 from pacskit.services.outgoing import Transcode
+from pacskit.services.retrieve import WINDOW
 from pacskit.storage import DuplicatePolicy
 from pacskit.storage.index import check_index
 
-__all__ = ["ArchiveSettings"]
+__all__ = ["MAX_PROCESSES", "ArchiveSettings"]
+
+MAX_PROCESSES: Final = 256
 
 _PREFIX: Final = "PACSKIT_"
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -55,6 +58,14 @@ class ArchiveSettings:
         Certificates, and where to listen with them beside the plain port; without ``tls_port`` there is no plain port.
     admission
         Which networks may connect, and how many associations, and how often.
+    move_window
+        How many instances a move destination that agrees to it may be sent before it has answered the first one, at
+        most 8; with 1 it is not asked.
+    moves_per_node
+        How many associations each process opens to a move destination at a time; other C-MOVEs wait then, those of
+        high priority before those of low priority, for `Timeouts.dimse` at most. None: any number.
+    processes
+        How many processes serve, with one port and one directory (Linux). Limits and admission count in each of them.
     """
 
     ae: str = "PACSKIT"
@@ -72,6 +83,9 @@ class ArchiveSettings:
     tls: TlsSettings | None = None
     tls_port: int | None = None
     admission: Admission = field(default_factory=Admission)
+    move_window: int = WINDOW
+    moves_per_node: int | None = None
+    processes: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ae", check_ae_title(self.ae))
@@ -82,6 +96,12 @@ class ArchiveSettings:
                 raise ConfigurationError(f"{node} is reached by TLS, and there are no settings for that (tls)")
         if self.index is not None:
             check_index(self.index)
+        if not 1 <= self.move_window <= WINDOW:
+            raise ConfigurationError(f"move_window is 1 to {WINDOW}, not {self.move_window!r}")
+        if self.moves_per_node is not None and self.moves_per_node < 1:
+            raise ConfigurationError(f"moves_per_node is at least 1, not {self.moves_per_node!r}")
+        if not 1 <= self.processes <= MAX_PROCESSES:
+            raise ConfigurationError(f"processes is 1 to {MAX_PROCESSES}, not {self.processes!r}")
         if self.tls_port is not None and self.tls is None:
             raise ConfigurationError("tls_port needs certificates (tls)")
         try:
@@ -141,6 +161,7 @@ _GROUPS: Final[dict[str, Any]] = {
     "admission": Admission,
 }
 _TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
+_NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes"})
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
 _FLAGS: Final = frozenset({"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname"})
 
@@ -156,7 +177,7 @@ def _parsed(name: str, text: str) -> Any:
         if text.lower() not in _TRUE | _FALSE:
             raise ConfigurationError(f"{_PREFIX}{name.upper()} is yes or no, not {text!r}")
         return text.lower() in _TRUE
-    return _number(name, text) if name == "tls_port" else text
+    return _number(name, text) if name in _NUMBERS else text
 
 
 def _grouped(name: str, text: str) -> Any:

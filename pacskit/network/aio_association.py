@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Container, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Container, Iterable, Mapping
+from math import inf
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,8 +38,16 @@ from pacskit.network.dimse import (
 from pacskit.network.flow import Open, Service
 from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
 from pacskit.network.machine import State
-from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
-from pacskit.network.pdu import AssociateRequest, AsyncWindow, CommonExtendedItem, ExtendedItem, UserIdentity
+from pacskit.network.negotiation import (
+    AssociationInfo,
+    PresentationContext,
+    Proposals,
+    Role,
+    confirm,
+    propose,
+    window_for,
+)
+from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
 from pacskit.network.session import SessionEvent
 
 __all__ = ["Association"]
@@ -59,6 +68,7 @@ class Association:
         self._owns_calls = owns_calls
         self._driver = FlowDriver(connection, self._service_for, self._open_peer, calls)
         self._waiting = False
+        self._until = inf
         self.info = info
 
     @classmethod
@@ -98,7 +108,7 @@ class Association:
             extended=extended,
             common_extended=common_extended,
             identity=identity,
-            window=None if window == 1 else AsyncWindow(window, 1),
+            window=window_for(window, roles, limits),
         )
         threads = calls or Calls()
         connection = Connection(is_requestor=True, timeouts=timeouts, limits=limits, call=threads.call)
@@ -206,6 +216,25 @@ class Association:
                     del under_way[response.message_id_being_responded_to]
         except NetworkError:
             await self.abort()
+
+    async def start(self, request: RequestMessage) -> int:
+        """Send ``request`` with its data, without waiting; return its message ID, for `outcome`."""
+        try:
+            await self._begin(request, None, None)
+        except asyncio.CancelledError:
+            self._connection.abort_now()
+            raise
+        return request.message_id
+
+    async def outcome(self, ids: Collection[int]) -> ResponseMessage:
+        """Return the next response to one of the requests that were started; a task that is cancelled aborts."""
+        try:
+            response = await self._response_of(ids, "one of several requests")
+        except asyncio.CancelledError:
+            self._connection.abort_now()
+            raise
+        self._waiting = len(ids) > 1
+        return response
 
     async def perform_iter(
         self,
@@ -315,6 +344,7 @@ class Association:
             effect.contexts,
             calling=effect.calling,
             roles=effect.roles,
+            window=effect.window,
             timeouts=connection.timeouts,
             limits=connection.limits,
             calls=self._calls,
@@ -327,6 +357,8 @@ class Association:
             request.data = data
         if context is not None:
             request.context = context
+        operation = self._connection.timeouts.operation
+        self._until = inf if operation is None else time.monotonic() + operation
         await self._connection.send(request)
         self._waiting = True
 
@@ -334,7 +366,7 @@ class Association:
         """Wait for the next response to one of the requests ``ids``, or for what the peer asks before it."""
         connection = self._connection
         while True:
-            event = await connection.wait(connection.timeouts.dimse, f"the response to {kind}")
+            event = await connection.wait(await self._left(kind), f"the response to {kind}")
             if isinstance(event, ResponseMessage) and event.message_id_being_responded_to in ids:
                 if event.error is not None:
                     raise event.error
@@ -343,6 +375,15 @@ class Association:
                 return event
             if not isinstance(event, CCancelRequest):
                 await connection.fail(event)
+
+    async def _left(self, kind: str) -> float:
+        """Return how long to wait for the next message; give the peer up when the operation has had its time."""
+        timeouts = self._connection.timeouts
+        left = self._until - time.monotonic()
+        if left <= 0 and timeouts.operation is not None:
+            await self.abort()
+            raise DeadlineExceeded(f"the whole of {kind}", timeouts.operation, peer=self.info.peer_name)
+        return min(left, timeouts.dimse)
 
     async def _response(self, request: RequestMessage) -> ResponseMessage:
         """Wait for the next response to ``request``, serving what comes before it."""

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pacskit.network.aio_calls import Calls
@@ -22,9 +22,12 @@ from pacskit.network.flow import (
     Flow,
     Next,
     Open,
+    Outcome,
     Perform,
     PerformOn,
     Send,
+    Start,
+    Wait,
     Watch,
 )
 from pacskit.network.session import SessionEvent
@@ -47,6 +50,8 @@ class PeerHandle(Protocol):
     @property
     def info(self) -> AssociationInfo: ...
     async def perform(self, request: RequestMessage) -> ResponseMessage: ...
+    async def start(self, request: RequestMessage) -> int: ...
+    async def outcome(self, ids: Collection[int]) -> ResponseMessage: ...
     async def release(self) -> None: ...
 
 
@@ -80,9 +85,12 @@ class FlowDriver:
             Next: self._next,
             Finish: self._finish,
             Watch: self._watch,
+            Wait: self._wait,
             Perform: self._perform,
             Open: self._open_peer,
             PerformOn: _perform_on,
+            Start: self._start,
+            Outcome: self._outcome,
             Close: _close,
         }
 
@@ -182,16 +190,30 @@ class FlowDriver:
         connection, message_id = self._connection, effect.message_id
         return lambda: connection.is_cancelled(message_id) or not connection.is_open
 
+    async def _wait(self, effect: Wait) -> Any:
+        return await asyncio.wait_for(asyncio.wrap_future(effect.future), self._connection.timeouts.dimse)
+
     async def _perform(self, effect: Perform) -> ResponseMessage:
+        return await self._outcome(Outcome((await self._start(Start(effect.request)),)))
+
+    async def _start(self, effect: Start) -> int:
         connection, request = self._connection, effect.request
+        if effect.peer is not None:
+            return await effect.peer.start(request)  # type: ignore[attr-defined,no-any-return]
         if not request.message_id:
             request.message_id = connection.next_message_id()
         await connection.send(request)
+        return request.message_id
+
+    async def _outcome(self, effect: Outcome) -> ResponseMessage:
+        connection, ids = self._connection, effect.ids
+        if effect.peer is not None:
+            return await effect.peer.outcome(ids)  # type: ignore[attr-defined,no-any-return]
         held: list[SessionEvent] = []
         try:
             while True:
                 event = await connection.wait(connection.timeouts.dimse, "the response to a sub-operation")
-                if isinstance(event, ResponseMessage) and event.message_id_being_responded_to == request.message_id:
+                if isinstance(event, ResponseMessage) and event.message_id_being_responded_to in ids:
                     return event
                 if isinstance(event, RequestMessage) and len(held) < connection.ahead:
                     held.append(event)  # the peer may go on asking: its window is not ours (PS3.7 D.3.3.3)

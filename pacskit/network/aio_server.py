@@ -42,7 +42,7 @@ class Server:
     titles that may call (empty: anybody), ``transfer_syntaxes`` what it accepts, best first, where a service has no
     list of its own. ``tls`` is the context of a TLS listener. ``admission`` says who may connect,
     ``authenticator`` who the user has to be. ``workers`` threads do what blocks. Port 0 lets the
-    system choose; see ``address``.
+    system choose; see ``address``. With ``reuse_port`` other processes may listen on the same port (Linux).
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only options
@@ -61,6 +61,7 @@ class Server:
         admission: Admission | None = None,
         authenticator: Authenticator | None = None,
         workers: int = WORKERS,
+        reuse_port: bool = False,
     ) -> None:
         self.ae = check_ae_title(ae)
         self.timeouts = timeouts or Timeouts()
@@ -84,6 +85,7 @@ class Server:
         self.authenticator = authenticator
         self._gate = Gate(admission or Admission())
         self._where = (host, port)
+        self._reuse_port = reuse_port
         self._tls = tls
         self._calls = Calls(workers, name=f"pacskit-call-{self.ae}")
         self._listener: asyncio.Server | None = None
@@ -114,9 +116,9 @@ class Server:
         if self._listener is not None:
             raise ConfigurationError("a server is started once")
         family = socket.AF_INET6 if ":" in self._where[0] else socket.AF_INET
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"reuse_port": True} if self._reuse_port else {}
         if self._tls is not None:
-            options = {
+            options |= {
                 "ssl": self._tls,
                 "ssl_handshake_timeout": self.timeouts.acse,
                 "ssl_shutdown_timeout": self.timeouts.release,
@@ -241,6 +243,7 @@ class Server:
             effect.contexts,
             calling=effect.calling,
             roles=effect.roles,
+            window=effect.window,
             timeouts=self.timeouts,
             limits=self.limits,
             calls=self._calls,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Container, Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,9 +31,17 @@ from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service
 from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
 from pacskit.network.machine import State
-from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, confirm, propose
+from pacskit.network.negotiation import (
+    AssociationInfo,
+    PresentationContext,
+    Proposals,
+    Role,
+    confirm,
+    propose,
+    window_for,
+)
 from pacskit.network.observe import connection_for
-from pacskit.network.pdu import AssociateRequest, AsyncWindow, CommonExtendedItem, ExtendedItem, UserIdentity
+from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
 from pacskit.network.secure import AnyTransport, SecureTransport
 from pacskit.network.transport import Transport
 
@@ -56,6 +65,7 @@ class Association:
         self._service: Service | None = None
         self._listener: Service | None = None
         self._driver = FlowDriver(connection, self._service_for, open_peer)
+        self._until = inf
         self.info = info
 
     @classmethod
@@ -96,7 +106,7 @@ class Association:
             extended=extended,
             common_extended=common_extended,
             identity=identity,
-            window=None if window == 1 else AsyncWindow(window, 1),
+            window=window_for(window, roles, limits),
         )
         transport, secured = _connect(address, timeouts, tls)
         try:
@@ -198,6 +208,15 @@ class Association:
                     del under_way[response.message_id_being_responded_to]
         except NetworkError:
             self.abort()
+
+    def start(self, request: RequestMessage) -> int:
+        """Send ``request`` with its data, without waiting; return its message ID, for `outcome`."""
+        self._begin(request, None, None)
+        return request.message_id
+
+    def outcome(self, ids: Collection[int]) -> ResponseMessage:
+        """Return the next response to one of the requests that were started; they come in any order."""
+        return self._response_of(ids, "one of several requests")
 
     def perform_iter(
         self,
@@ -305,13 +324,15 @@ class Association:
             request.data = data
         if context is not None:
             request.context = context
+        operation = self._connection.timeouts.operation
+        self._until = inf if operation is None else time.monotonic() + operation
         self._connection.send(request)
 
     def _receive(self, ids: Container[int], kind: str) -> RequestMessage | ResponseMessage:
         """Wait for the next response to one of the requests ``ids``, or for what the peer asks before it."""
         connection = self._connection
         while True:
-            event = connection.wait(connection.timeouts.dimse, f"the response to {kind}")
+            event = connection.wait(self._left(kind), f"the response to {kind}")
             if isinstance(event, ResponseMessage) and event.message_id_being_responded_to in ids:
                 if event.error is not None:
                     raise event.error
@@ -320,6 +341,15 @@ class Association:
                 return event
             if not isinstance(event, CCancelRequest):
                 connection.fail(event)
+
+    def _left(self, kind: str) -> float:
+        """Return how long to wait for the next message; give the peer up when the operation has had its time."""
+        timeouts = self._connection.timeouts
+        left = self._until - time.monotonic()
+        if left <= 0 and timeouts.operation is not None:
+            self.abort()
+            raise DeadlineExceeded(f"the whole of {kind}", timeouts.operation, peer=self.info.peer_name)
+        return min(left, timeouts.dimse)
 
     def _response(self, request: RequestMessage) -> ResponseMessage:
         """Wait for the next response to ``request``, serving what comes before it."""
@@ -419,4 +449,6 @@ def _establish(
 
 def open_peer(effect: Open) -> Association:
     """Interpret `Open` for the thread driver, with default deadlines."""
-    return Association.request(effect.address, effect.contexts, calling=effect.calling, roles=effect.roles)
+    return Association.request(
+        effect.address, effect.contexts, calling=effect.calling, roles=effect.roles, window=effect.window
+    )

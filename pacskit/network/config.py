@@ -11,13 +11,13 @@ __all__ = ["Limits", "Timeouts"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long to wait, in seconds; None waits for ever (only ``idle`` may be None).
+    """How long to wait, in seconds; None waits for ever (only ``idle`` and ``operation`` may be None).
 
     ``connect`` is for the TCP connection, ``handshake`` for the agreement on TLS over it, ``acse`` for the whole
     association establishment after that (and the ARTIM timer of PS3.8 9.1.5 on the acceptor's side), ``dimse`` for a
     message to come in or go out (one that takes longer must keep moving, see `Limits.min_rate`), ``idle`` for the next
     request of a peer that is doing nothing, ``release`` for the peer to answer a release and for it to close the
-    connection afterwards.
+    connection afterwards, ``operation`` for all the responses to a request of ours, however many they are.
     """
 
     connect: float = 10.0
@@ -26,11 +26,12 @@ class Timeouts:
     dimse: float = 60.0
     idle: float | None = 600.0
     release: float = 5.0
+    operation: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("connect", "handshake", "acse", "dimse", "idle", "release"):
+        for name in ("connect", "handshake", "acse", "dimse", "idle", "release", "operation"):
             value = getattr(self, name)
-            if value is None and name == "idle":
+            if value is None and name in {"idle", "operation"}:
                 continue
             if value is None or not value > 0:
                 raise ConfigurationError(f"timeout {name!r} must be a positive number of seconds, not {value!r}")

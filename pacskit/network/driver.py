@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pacskit.network.answering import answering, sink_for
@@ -22,10 +22,13 @@ from pacskit.network.flow import (
     Flow,
     Next,
     Open,
+    Outcome,
     Perform,
     PerformOn,
     Send,
     Service,
+    Start,
+    Wait,
     Watch,
 )
 from pacskit.network.session import SessionEvent
@@ -43,6 +46,8 @@ class PeerHandle(Protocol):
     @property
     def info(self) -> AssociationInfo: ...
     def perform(self, request: RequestMessage) -> ResponseMessage: ...
+    def start(self, request: RequestMessage) -> int: ...
+    def outcome(self, ids: Collection[int]) -> ResponseMessage: ...
     def release(self) -> None: ...
 
 
@@ -69,9 +74,12 @@ class FlowDriver:
             Finish: _finish,
             Cancelled: self._cancelled,
             Watch: self._watch,
+            Wait: self._wait,
             Perform: self._perform,
             Open: self._open_peer,
             PerformOn: _perform_on,
+            Start: self._start,
+            Outcome: self._outcome,
             Close: _close,
         }
 
@@ -124,16 +132,30 @@ class FlowDriver:
         connection, message_id = self._connection, effect.message_id
         return lambda: connection.is_cancelled(message_id) or not connection.is_open
 
+    def _wait(self, effect: Wait) -> Any:
+        return effect.future.result(self._connection.timeouts.dimse)
+
     def _perform(self, effect: Perform) -> ResponseMessage:
+        return self._outcome(Outcome((self._start(Start(effect.request)),)))
+
+    def _start(self, effect: Start) -> int:
         connection, request = self._connection, effect.request
+        if effect.peer is not None:
+            return effect.peer.start(request)  # type: ignore[attr-defined,no-any-return]
         if not request.message_id:
             request.message_id = connection.next_message_id()
         connection.send(request)
+        return request.message_id
+
+    def _outcome(self, effect: Outcome) -> ResponseMessage:
+        connection, ids = self._connection, effect.ids
+        if effect.peer is not None:
+            return effect.peer.outcome(ids)  # type: ignore[attr-defined,no-any-return]
         held: list[SessionEvent] = []
         try:
             while True:
                 event = connection.wait(connection.timeouts.dimse, "the response to a sub-operation")
-                if isinstance(event, ResponseMessage) and event.message_id_being_responded_to == request.message_id:
+                if isinstance(event, ResponseMessage) and event.message_id_being_responded_to in ids:
                     return event
                 if isinstance(event, CCancelRequest):
                     connection.sort(event)

@@ -7,7 +7,8 @@ with its status, any other exception with 0x0110 (processing failure).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final, runtime_checkable
 
@@ -28,6 +29,7 @@ __all__ = [
     "Flow",
     "Next",
     "Open",
+    "Outcome",
     "Peer",
     "Perform",
     "PerformOn",
@@ -35,6 +37,8 @@ __all__ = [
     "Send",
     "Service",
     "ServiceRegistry",
+    "Start",
+    "Wait",
     "Watch",
 ]
 
@@ -113,6 +117,17 @@ class Watch:
 
 @final
 @dataclass(slots=True)
+class Wait:
+    """Wait for what somebody else completes, no longer than for a message (`Timeouts.dimse`). Gives its result.
+
+    Raises TimeoutError.
+    """
+
+    future: Future[Any]
+
+
+@final
+@dataclass(slots=True)
 class Perform:
     """Send a request on this same association (C-GET's C-STORE). Gives its response."""
 
@@ -129,12 +144,16 @@ class Peer(Protocol):
 @final
 @dataclass(slots=True)
 class Open:
-    """Open an association to another peer (C-MOVE). Gives a `Peer`; raises AssociationRejected, ConnectError …"""
+    """Open an association to another peer (C-MOVE). Gives a `Peer`; raises AssociationRejected, ConnectError …
+
+    ``window`` is how many requests we would like to send on it before the first one is answered.
+    """
 
     address: Address
     contexts: Sequence[ContextProposal]
     calling: str
     roles: Mapping[str, Role] = field(default_factory=dict)
+    window: int = 1
 
 
 @final
@@ -148,13 +167,36 @@ class PerformOn:
 
 @final
 @dataclass(slots=True)
+class Start:
+    """Send a request on an association got from `Open`, or on this same one, without waiting. Gives its message ID.
+
+    Its outcome is asked for by `Outcome`. The association must allow so many at a time (``info.max_invoked``).
+    """
+
+    request: RequestMessage
+    peer: Peer | None = None
+
+
+@final
+@dataclass(slots=True)
+class Outcome:
+    """Wait for the next response to any of the requests with these message IDs. Gives it."""
+
+    ids: Collection[int]
+    peer: Peer | None = None
+
+
+@final
+@dataclass(slots=True)
 class Close:
     """Release an association got from `Open`. Gives None, also when the peer is gone already."""
 
     peer: Peer
 
 
-Effect: TypeAlias = Send | Call | Next | Finish | Cancelled | Watch | Perform | Open | PerformOn | Close
+Effect: TypeAlias = (
+    Send | Call | Next | Finish | Cancelled | Watch | Wait | Perform | Open | PerformOn | Start | Outcome | Close
+)
 Flow: TypeAlias = Generator[Effect, Any, None]
 
 

@@ -46,6 +46,7 @@ __all__ = [
     "accept",
     "confirm",
     "propose",
+    "window_for",
 ]
 
 # A UUID-derived root (PS3.5 B.2), generated once for this project.
@@ -324,8 +325,12 @@ def accept(
         if any(c.abstract_syntax == uid for c in contexts)
     )
     asked = request.user.async_window
-    # We invoke one operation at a time, and perform them in the order of arrival.
-    window = None if asked is None else AsyncWindow(_lesser(asked.invoked, limits.max_async_ops), 1)
+    # We perform operations in the order of arrival, and invoke some where we are SCU too (C-GET's C-STOREs).
+    invokes = any(context.as_scu for context in contexts)
+    window = None
+    if asked is not None:
+        most = limits.max_async_ops
+        window = AsyncWindow(_lesser(asked.invoked, most), _lesser(asked.performed, most) if invokes else 1)
     user = UserInformation(
         max_length=limits.max_pdu,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
@@ -439,6 +444,16 @@ def confirm(
 def _lesser(asked: int, allowed: int) -> int:
     """Return the smaller window; 0 is unlimited (PS3.7 D.3.3.3.1)."""
     return min(asked, allowed) if asked and allowed else asked or allowed
+
+
+def window_for(window: int, roles: Mapping[str, Role] | None, limits: Limits) -> AsyncWindow | None:
+    """Return what a requestor asks for that would like to invoke so many operations; None for one at a time.
+
+    One that is SCP too (C-GET) may be sent as many as it reads ahead.
+    """
+    is_scp = any(role.scp for role in (roles or {}).values())
+    asked = AsyncWindow(window, limits.max_async_ops if is_scp else 1)
+    return None if asked == AsyncWindow(1, 1) else asked
 
 
 def _agreed(asked: AsyncWindow | None, given: AsyncWindow | None) -> AsyncWindow:

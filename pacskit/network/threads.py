@@ -49,7 +49,8 @@ class Server:
 
     With ``tls`` it speaks TLS on ``port``; with ``tls_port`` too it listens on both, with TLS on that one only. The
     same ``tls`` serves for associations to peers whose address says ``tls:``, unless ``node_tls`` is given.
-    ``admission`` says who may connect, ``authenticator`` who the user has to be.
+    ``admission`` says who may connect, ``authenticator`` who the user has to be. With ``reuse_port`` other processes
+    of the same user may listen on the same port, and the system divides the associations among them (Linux).
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only options
@@ -70,14 +71,18 @@ class Server:
         admission: Admission | None = None,
         authenticator: Authenticator | None = None,
         events: EventBus | None = None,
+        reuse_port: bool = False,
     ) -> None:
         self.ae = check_ae_title(ae)
         self.events = events
+        self._reuse_port = reuse_port
         self.timeouts = timeouts or Timeouts()
         self.limits = limits or Limits()
         self.services = services if isinstance(services, ServiceRegistry) else ServiceRegistry(services)
         if not transfer_syntaxes:
             raise ConfigurationError("a server needs at least one transfer syntax")
+        if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
+            raise ConfigurationError("ports cannot be shared on this system")
         self._syntaxes = tuple(map(str, transfer_syntaxes))
         self.policy = AcceptorPolicy(
             serves=self._syntaxes_for,
@@ -142,7 +147,9 @@ class Server:
         try:
             for host, port, _ in self._where:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
-                opened.append(socket.create_server((host, port), family=family, backlog=128))
+                opened.append(
+                    socket.create_server((host, port), family=family, backlog=128, reuse_port=self._reuse_port)
+                )
         except OSError:
             for listener in opened:
                 listener.close()
@@ -289,6 +296,7 @@ class _Worker(threading.Thread):
             effect.contexts,
             calling=effect.calling,
             roles=effect.roles,
+            window=effect.window,
             timeouts=self._server.timeouts,
             limits=self._server.limits,
             tls=self._server.node_tls if effect.address.tls else None,

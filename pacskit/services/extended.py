@@ -37,6 +37,7 @@ class QueryNegotiation(_Flags):
     combined_datetime: bool = False
     """A range of dates and one of times are one range of moments."""
     fuzzy_names: bool = False
+    """Person names match by their words, in any order, spelt about so; see `pacskit.storage.fuzzy`."""
     timezone: bool = False
     enhanced_conversion: bool = False
 
@@ -74,5 +75,5 @@ class StorageNegotiation:
 
 
 ARCHIVE_STORAGE: Final = StorageNegotiation(level=2, signatures=0, coercion=0)
-ARCHIVE_QUERY: Final = QueryNegotiation(relational=True, combined_datetime=True)
+ARCHIVE_QUERY: Final = QueryNegotiation(relational=True, combined_datetime=True, fuzzy_names=True)
 ARCHIVE_RETRIEVE: Final = RetrieveNegotiation(relational=True)

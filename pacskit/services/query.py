@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pacskit.core.dataset import Dataset
@@ -40,12 +41,13 @@ class QueryService(IdentifierService):
 
     def extended(self, sop_class: str, information: bytes) -> bytes:
         """Agree to what the index does (PS3.4 C.5.1.1)."""
-        return QueryNegotiation.decode(information).agreed(ARCHIVE_QUERY).encode()
+        ours = replace(ARCHIVE_QUERY, fuzzy_names=self._store.index.matches_fuzzily)
+        return QueryNegotiation.decode(information).agreed(ours).encode()
 
     def _matches(self, model: QueryModel, identifier: Dataset, agreed: bytes) -> Iterator[Match]:
         level = level_of(identifier, model.levels)
         wanted = QueryNegotiation.decode(agreed)
-        options = FindOptions(wanted.combined_datetime, wanted.relational, self._ae)
+        options = FindOptions(wanted.combined_datetime, wanted.relational, self._ae, fuzzy_names=wanted.fuzzy_names)
         try:
             return self._store.find(level, model.name, identifier, options)
         except Exception as error:

@@ -9,7 +9,7 @@ from pacskit.network.address import Address
 from pacskit.network.flow import Service, ServiceRegistry
 from pacskit.services.outgoing import Transcode
 from pacskit.services.query import QueryService
-from pacskit.services.retrieve import GetService, MoveService
+from pacskit.services.retrieve import WINDOW, GetService, MoveService
 from pacskit.services.sop_classes import is_unknown
 from pacskit.services.storage import StorageService
 from pacskit.services.verification import VerificationService
@@ -40,6 +40,8 @@ def archive_services(
     accept_unknown: bool = False,
     transcode: Transcode = Transcode.LOSSLESS,
     events: EventBus | None = None,
+    move_window: int = WINDOW,
+    moves_per_node: int | None = None,
 ) -> ServiceRegistry:
     """Return what an archive answers: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET over one store.
 
@@ -49,7 +51,15 @@ def archive_services(
         [
             VerificationService(),
             QueryService(store, ae=ae),
-            MoveService(store, ae=ae, resolve=resolve, transcode=transcode, events=events),
+            MoveService(
+                store,
+                ae=ae,
+                resolve=resolve,
+                transcode=transcode,
+                events=events,
+                window=move_window,
+                per_destination=moves_per_node,
+            ),
             GetService(store, transcode=transcode, events=events),
         ],
         storage=StorageService(store),

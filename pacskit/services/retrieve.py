@@ -3,146 +3,39 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections import Counter
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
-from pacskit.core.errors import AssociationRejected, DimseError, NetworkError, PacsError
-from pacskit.core.events import EventBus, Link, SubOperation
+from pacskit.core.errors import AssociationRejected, DimseError, NetworkError
+from pacskit.core.events import EventBus
 from pacskit.core.status import Status
 from pacskit.core.uid import UID
-from pacskit.encoding import encode
 from pacskit.network.address import Address
-from pacskit.network.dimse import CGetRequest, CMoveRequest, CStoreRequest, ResponseMessage
-from pacskit.network.flow import Call, Cancelled, Close, Effect, Flow, Open, Peer, Perform, PerformOn, Request, Send
+from pacskit.network.dimse import CGetRequest, CMoveRequest, CStoreRequest
+from pacskit.network.flow import Call, Close, Effect, Flow, Open, Peer, Request, Send, Wait
 from pacskit.services.base import IdentifierService, failure, level_of, read_identifier
 from pacskit.services.extended import ARCHIVE_RETRIEVE, RetrieveNegotiation
-from pacskit.services.outgoing import Action, Decision, SpooledSource, Transcode, batches, decide, payload
+from pacskit.services.outgoing import Batch, Decision, SpooledSource, Transcode, batches, decide, payload
+from pacskit.services.slots import Slots
 from pacskit.services.sop_classes import MODEL_OF, MODELS, STORAGE
+from pacskit.services.suboperations import ITS_OWN, WINDOW, Gone, Ready, Result, Retrieval, SubOperations, unable
 from pacskit.storage import Model, Opened, Store, StoredInstance
 
 if TYPE_CHECKING:
-    from pacskit.network.negotiation import AssociationInfo
+    from pacskit.network.negotiation import AssociationInfo, PresentationContext
 
-__all__ = ["GetService", "MoveService"]
+__all__ = ["WINDOW", "GetService", "MoveService"]
 
 _log = logging.getLogger("pacskit.services")
 
-_COMMENT: Final = 64  # characters of Error Comment, an LO
-_MAX_LIST: Final = 65_000  # bytes: an explicit UI has a length of 16 bits
 _KEYS: Final = {
     Level.PATIENT: ("PatientID", "patient_id"),
     Level.STUDY: ("StudyInstanceUID", "study_uid"),
     Level.SERIES: ("SeriesInstanceUID", "series_uid"),
     Level.IMAGE: ("SOPInstanceUID", "instance_uid"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What became of one instance: its status, what was decided of it, and in a few words why it failed."""
-
-    status: int
-    decision: Decision | None = None
-    why: str = ""
-    reason: str = ""  # the same at length, where the decision does not have it
-
-
-@dataclass(slots=True)
-class _Retrieval:
-    """A retrieval under way: what is to be sent, and what has become of it."""
-
-    request: Request
-    association: AssociationInfo
-    instances: list[StoredInstance]
-    events: EventBus | None = None
-    remaining: int = 0
-    completed: int = 0
-    warning: int = 0
-    failed: list[str] = field(default_factory=list)
-    why: Counter[str] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self.remaining = len(self.instances)
-
-    def count(self, instance: StoredInstance, outcome: _Outcome, receiver: str) -> None:
-        """Count the outcome of one sub-operation, and tell who listens."""
-        self.remaining -= 1
-        result = Status(outcome.status)
-        if self.events is not None and self.events.wants(SubOperation):
-            self.events.emit(self._event(instance, outcome, receiver))
-        if result.is_success:
-            self.completed += 1
-        elif result.is_warning:
-            self.warning += 1
-        else:
-            self.failed.append(instance.sop_instance_uid)
-            self.why[outcome.why or f"the receiver answered 0x{outcome.status:04X}"] += 1
-
-    def _event(self, instance: StoredInstance, outcome: _Outcome, receiver: str) -> SubOperation:
-        decision, command = outcome.decision, self.request.command
-        unsent = decision is None or decision.target is None or outcome.reason
-        return SubOperation(
-            link=self.association.link or Link(0, ("", 0), self.association.peer, False),
-            at=time.time(),
-            operation="C-MOVE" if isinstance(command, CMoveRequest) else "C-GET",
-            message_id=command.message_id,
-            peer=receiver,
-            sop_class_uid=instance.sop_class_uid,
-            sop_instance_uid=instance.sop_instance_uid,
-            stored_as=instance.transfer_syntax_uid,
-            sent_as=None if unsent or decision is None else decision.target,
-            action=str(Action.REFUSE if unsent or decision is None else decision.action),
-            reason=outcome.reason or ("" if decision is None else decision.reason),
-            status=outcome.status,
-        )
-
-    def _comment(self) -> str | None:
-        """Say in the room of an LO why instances were not sent: the reason of most, and whether there are others."""
-        if not self.why:
-            return None
-        (reason, count), *others = self.why.most_common()
-        if others:
-            reason = f"{count} of {self.why.total()}: {reason}"
-        return reason[:_COMMENT].rstrip()
-
-    def response(self, status: int, comment: str | None = None) -> ResponseMessage:
-        """Return a response with the counts; those that are final list what failed (PS3.4 C.4.2.1.8, C.4.2.3.1)."""
-        listed = self.failed and status != Status.PENDING
-        counts = {
-            "number_of_completed_suboperations": self.completed,
-            "number_of_failed_suboperations": len(self.failed),
-            "number_of_warning_suboperations": self.warning,
-        }
-        if status in (Status.PENDING, Status.CANCEL):
-            counts["number_of_remaining_suboperations"] = self.remaining
-        message: ResponseMessage = self.request.command.response(
-            status, data=self._failed_list() if listed else None, error_comment=comment, **counts
-        )
-        return message
-
-    def _failed_list(self) -> bytes:
-        room, listed = _MAX_LIST, []
-        for uid in self.failed:
-            room -= len(uid) + 1
-            if room < 0:
-                break
-            listed.append(uid)
-        answer = Dataset()
-        answer.FailedSOPInstanceUIDList = listed
-        return encode(answer, self.request.context.transfer_syntax)
-
-    def final(self) -> ResponseMessage:
-        """Return the last response."""
-        if not self.failed:
-            return self.response(Status.SUB_OPERATIONS_WARNING if self.warning else Status.SUCCESS)
-        if self.completed or self.warning:
-            return self.response(Status.SUB_OPERATIONS_WARNING, self._comment())
-        return self.response(Status.OUT_OF_RESOURCES_SUB_OPERATIONS, self._comment())
 
 
 class _RetrieveService(IdentifierService):
@@ -176,59 +69,63 @@ class _RetrieveService(IdentifierService):
         except Exception as error:
             raise failure(error) from error
 
-    def _send(
+    def _perform(
         self,
-        retrieval: _Retrieval,
-        instance: StoredInstance,
+        retrieval: Retrieval,
+        instances: Sequence[StoredInstance],
         info: AssociationInfo,
-        perform: Callable[[CStoreRequest], Effect],
         originator: dict[str, Any],
-    ) -> Generator[Effect, Any, _Outcome]:
-        """Send one instance; return what became of it. What is wrong with one does not end the others."""
-        data: Any = None
-        decision: Decision | None = None
-        try:
-            opened: Opened = yield Call(self._store.open, instance)
-            with opened:
-                instance = opened.instance  # a newer one, where it has been replaced since it was located
-                decision = decide(info, instance.sop_class_uid, instance.transfer_syntax_uid, self._policy)
-                context = decision.context
-                if context is None:
-                    _log.info("SOP instance %s: %s", instance.sop_instance_uid, decision)
-                    return _Outcome(Status.DOES_NOT_MATCH_CLASS, decision, _refused(decision))
-                data = yield Call(
-                    payload, opened.file, instance.offset, instance.length, instance.transfer_syntax_uid, context
-                )
-                request = CStoreRequest(
-                    affected_sop_class_uid=instance.sop_class_uid,
-                    affected_sop_instance_uid=_uid_of(data) or instance.sop_instance_uid,
-                    priority=retrieval.request.command.priority,
-                    context=context,
-                    data=data,
-                    **originator,
-                )
-                response: ResponseMessage = yield perform(request)
-                return _Outcome(response.status, decision)
-        except NetworkError:
-            raise
-        except (PacsError, OSError, ValueError, EOFError, MemoryError) as error:
-            _log.error("SOP instance %s cannot be sent: %s", instance.sop_instance_uid, type(error).__name__)
-            return _Outcome(
-                Status.UNABLE_TO_PROCESS,
-                decision,
-                f"an instance cannot be sent: {type(error).__name__}",
-                f"it could not be read or converted: {type(error).__name__}",
-            )
-        finally:
-            if isinstance(data, SpooledSource):
-                data.close()
+        peer: Peer | None = None,
+    ) -> Generator[Effect, Any, bool]:
+        """Send instances on an association; return whether that was cancelled, which is answered then.
 
-    def _is_cancelled(self, retrieval: _Retrieval) -> Generator[Effect, Any, bool]:
-        """Look for a C-CANCEL, and give the final answer if there was one."""
-        cancelled: bool = yield Cancelled(retrieval.request.command.message_id)
+        As many are under way as its other end has granted, and the next one is read meanwhile.
+        """
+        try:
+            cancelled = yield from SubOperations(self._read, retrieval, info, originator, peer).perform(instances)
+        except Gone as gone:
+            _log.warning("C-MOVE: the association with %s ended: %s", info.peer_name, gone)
+            return False
         if cancelled:
             yield Send(retrieval.response(Status.CANCEL))
         return cancelled
+
+    def _read(
+        self, instance: StoredInstance, info: AssociationInfo, priority: int, originator: dict[str, Any]
+    ) -> Ready | Result:
+        """Make the request that sends an instance; what it needs is open until `Ready.close`."""
+        decision: Decision | None = None
+        try:
+            opened: Opened = self._store.open(instance)
+            try:
+                instance = opened.instance  # a newer one, where it has been replaced since it was located
+                decision = decide(info, instance.sop_class_uid, instance.transfer_syntax_uid, self._policy)
+                if decision.context is None:
+                    _log.info("SOP instance %s: %s", instance.sop_instance_uid, decision)
+                    opened.file.close()
+                    return Result(Status.DOES_NOT_MATCH_CLASS, decision, _refused(decision))
+                request = _request(opened, decision.context, priority, originator)
+            except BaseException:
+                opened.file.close()
+                raise
+        except ITS_OWN as error:
+            _log.error("SOP instance %s cannot be sent: %s", instance.sop_instance_uid, type(error).__name__)
+            return unable(error, decision)
+        return Ready(instance, request, opened, decision)
+
+
+def _request(opened: Opened, context: PresentationContext, priority: int, originator: dict[str, Any]) -> CStoreRequest:
+    instance = opened.instance
+    data = payload(opened.file, instance.offset, instance.length, instance.transfer_syntax_uid, context)
+    converted = data.sop_instance_uid if isinstance(data, SpooledSource) else None
+    return CStoreRequest(
+        affected_sop_class_uid=instance.sop_class_uid,
+        affected_sop_instance_uid=converted or instance.sop_instance_uid,
+        priority=priority,
+        context=context,
+        data=data,
+        **originator,
+    )
 
 
 def _refused(decision: Decision) -> str:
@@ -241,11 +138,6 @@ def _refused(decision: Decision) -> str:
     )
 
 
-def _uid_of(data: Any) -> str | None:
-    """The SOP Instance UID of what was converted."""
-    return data.sop_instance_uid if isinstance(data, SpooledSource) else None
-
-
 def _values(identifier: Dataset, keyword: str) -> list[str]:
     value = identifier.get(keyword)
     values = [value] if isinstance(value, str) else list(value or ())
@@ -253,7 +145,12 @@ def _values(identifier: Dataset, keyword: str) -> list[str]:
 
 
 class MoveService(_RetrieveService):
-    """Answers C-MOVE: sends instances to the AE that ``resolve`` finds for the move destination."""
+    """Answers C-MOVE: sends instances to the AE that ``resolve`` finds for the move destination.
+
+    ``window`` is how many it may be asked to take before it has answered the first one (PS3.7 D.3.3.3),
+    ``per_destination`` how many associations it gets at a time: other retrievals wait then, those of high priority
+    before those of low priority.
+    """
 
     sop_classes = tuple(str(model.move) for model in MODELS)
     operations = (CMoveRequest,)
@@ -266,10 +163,14 @@ class MoveService(_RetrieveService):
         resolve: Callable[[str], Address | None],
         transcode: Transcode = Transcode.LOSSLESS,
         events: EventBus | None = None,
+        window: int = WINDOW,
+        per_destination: int | None = None,
     ) -> None:
         super().__init__(store, transcode=transcode, events=events)
+        self._slots = None if per_destination is None else Slots(per_destination)
         self._ae = ae
         self._resolve = resolve
+        self._window = min(window, WINDOW)
 
     def serve(self, request: Request, association: AssociationInfo) -> Flow:
         command = request.command
@@ -277,50 +178,45 @@ class MoveService(_RetrieveService):
         if address is None:
             raise DimseError(Status.MOVE_DESTINATION_UNKNOWN, "the move destination is not known here")
         instances = yield Call(self._locate, request)
-        retrieval = _Retrieval(request, association, instances, self._events)
+        retrieval = Retrieval(request, association, instances, self._events)
+        originator = {"move_originator_ae": association.calling, "move_originator_message_id": command.message_id}
         for batch in batches(instances, _kind, self._policy):
-            try:
-                peer: Peer = yield Open(address, batch.contexts, self._ae)
-            except NetworkError as error:
-                _log.warning("C-MOVE to %s: %s", address, error)
-                rejected = isinstance(error, AssociationRejected)
-                why = f"{address.ae}: association {'rejected' if rejected else 'not possible'}"
-                for instance in batch.items:
-                    retrieval.count(instance, _Outcome(Status.OUT_OF_RESOURCES, None, why, why), str(address))
-                continue
-            try:
-                cancelled = yield from self._move(retrieval, peer, batch.items)
-            finally:
-                yield Close(peer)
-            if cancelled:
+            if (yield from self._deliver(retrieval, batch, address, originator)):
                 return
         yield Send(retrieval.final())
 
-    def _move(self, retrieval: _Retrieval, peer: Peer, instances: list[StoredInstance]) -> Generator[Effect, Any, bool]:
-        """Send what one association carries; return whether the move was cancelled."""
-        command = retrieval.request.command
-        originator = {
-            "move_originator_ae": retrieval.association.calling,
-            "move_originator_message_id": command.message_id,
-        }
-        gone = False
-        for instance in instances:
-            if (yield from self._is_cancelled(retrieval)):
-                return True
-            lost = "the association with the destination ended"
-            outcome = _Outcome(Status.OUT_OF_RESOURCES, None, lost, lost)
-            if not gone:
-                try:
-                    outcome = yield from self._send(
-                        retrieval, instance, peer.info, lambda message: PerformOn(peer, message), originator
-                    )
-                except NetworkError as error:
-                    gone = True
-                    _log.warning("C-MOVE: the association with %s ended: %s", peer.info.peer_name, error)
-            retrieval.count(instance, outcome, peer.info.peer_name)
-            if retrieval.remaining:
-                yield Send(retrieval.response(Status.PENDING))
-        return False
+    def _deliver(
+        self, retrieval: Retrieval, batch: Batch[StoredInstance], address: Address, originator: dict[str, Any]
+    ) -> Generator[Effect, Any, bool]:
+        """Send what one association carries, when its turn has come; return whether the move was cancelled."""
+        if self._slots is None:
+            return (yield from self._send(retrieval, batch, address, originator))
+        turn = self._slots.take(str(address), retrieval.request.command.priority)
+        try:
+            yield Wait(turn.ready)
+            return (yield from self._send(retrieval, batch, address, originator))
+        except TimeoutError:
+            _log.warning("C-MOVE to %s: it is busy with others", address)
+            retrieval.fail(batch.items, "the move destination is busy with others", str(address))
+            return False
+        finally:
+            self._slots.give(turn)
+
+    def _send(
+        self, retrieval: Retrieval, batch: Batch[StoredInstance], address: Address, originator: dict[str, Any]
+    ) -> Generator[Effect, Any, bool]:
+        try:
+            peer: Peer = yield Open(address, batch.contexts, self._ae, window=self._window)
+        except NetworkError as error:
+            _log.warning("C-MOVE to %s: %s", address, error)
+            rejected = isinstance(error, AssociationRejected)
+            why = f"{address.ae}: association {'rejected' if rejected else 'not possible'}"
+            retrieval.fail(batch.items, why, str(address))
+            return False
+        try:
+            return (yield from self._perform(retrieval, batch.items, peer.info, originator, peer))
+        finally:
+            yield Close(peer)
 
 
 class GetService(_RetrieveService):
@@ -342,15 +238,9 @@ class GetService(_RetrieveService):
 
     def serve(self, request: Request, association: AssociationInfo) -> Flow:
         instances = yield Call(self._locate, request)
-        retrieval = _Retrieval(request, association, instances, self._events)
-        for instance in instances:
-            if (yield from self._is_cancelled(retrieval)):
-                return
-            outcome = yield from self._send(retrieval, instance, association, Perform, {})
-            retrieval.count(instance, outcome, association.peer_name)
-            if retrieval.remaining:
-                yield Send(retrieval.response(Status.PENDING))
-        yield Send(retrieval.final())
+        retrieval = Retrieval(request, association, instances, self._events)
+        if not (yield from self._perform(retrieval, instances, association, {})):
+            yield Send(retrieval.final())
 
 
 def _kind(instance: StoredInstance) -> tuple[str, str]:

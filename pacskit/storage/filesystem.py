@@ -17,7 +17,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -32,13 +32,13 @@ from pacskit.storage.records import Commit, DuplicatePolicy
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    def _lock(descriptor: int, *, wait: bool = False) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock(descriptor: int, *, wait: bool = False) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 __all__ = ["FileStore", "FileWriter"]
@@ -199,23 +199,23 @@ class FileStore:
             for name in names:
                 yield (below / name).as_posix()
 
-    def dead_sessions(self) -> Iterator[tuple[str, int]]:
-        """Iterate over sessions whose process is gone, each with its lock, held until the next one is asked for."""
-        for path in sorted(self.staging.glob("*.lock")):
-            if path.stem == self.session:
-                continue
+    @contextmanager
+    def dead(self, session: str, *, wait: bool = False) -> Iterator[bool]:
+        """Hold the lock of a session whose process is gone; False where it is not, or others see to it already.
+
+        With ``wait`` it is known to be gone, and whoever else sees to it is waited for.
+        """
+        descriptor = -1
+        try:
             try:
-                descriptor = os.open(path, os.O_RDWR)
-            except FileNotFoundError:
-                continue
-            try:
-                _lock(descriptor)
+                descriptor = os.open(self.staging / f"{session}.lock", os.O_RDWR)
+                _lock(descriptor, wait=wait)
             except OSError:
-                os.close(descriptor)
-                continue
-            try:
-                yield path.stem, descriptor
-            finally:
+                yield False
+            else:
+                yield True
+        finally:
+            if descriptor >= 0:
                 os.close(descriptor)
 
     def recover(self, index: Index, adopt: Adopt) -> int:
@@ -223,9 +223,16 @@ class FileStore:
 
         ``adopt`` indexes an object that may have been acknowledged, and says whether it stays: None for not known yet.
         """
+        sessions = sorted(path.stem for path in self.staging.glob("*.lock"))
+        return sum(self.recover_session(one, index, adopt) for one in sessions if one != self.session)
+
+    def recover_session(self, session: str, index: Index, adopt: Adopt, *, wait: bool = False) -> int:
+        """Settle what one session has left behind, as `recover` does; nothing while its process lives."""
         found = 0
         try:
-            for session, _ in self.dead_sessions():
+            with self.dead(session, wait=wait) as is_dead:
+                if not is_dead:
+                    return 0
                 directory = self.staging / session
                 for path in sorted(directory.glob("*"), key=_age):
                     found += path.stat().st_size > 0  # those made ahead are empty
@@ -233,10 +240,12 @@ class FileStore:
                 gone = index.retired(session)
                 self.remove([key for key in gone if self._alone(key) and not index.has_key(key)])
                 index.forget_retired(gone)
+                for turn in self.staging.glob(f"{session}.*.*"):  # see `pacskit.storage.turns`
+                    turn.unlink()
                 with suppress(OSError):  # not empty: the next start has another look
                     directory.rmdir()
                 if not directory.exists():
-                    (self.staging / f"{session}.lock").unlink()
+                    (self.staging / f"{session}.lock").unlink(missing_ok=True)
         except OSError as error:
             raise storage_error(error, "recovering the staging area") from error
         return found

@@ -142,7 +142,7 @@ class Ingest:
         """Drop what is there already."""
         writer.abort()
         outcome = Outcome.IGNORED if self._policy == DuplicatePolicy.IGNORE else Outcome.REJECTED
-        return Stored(outcome, self._store.get(self.sop_instance_uid))
+        return Stored(outcome, self._store.known(self.sop_instance_uid))
 
     def secure(self) -> Stored | None:
         """Check and file the instance: from now on it can be acknowledged.
@@ -155,7 +155,11 @@ class Ingest:
         filed = self._file()
         if isinstance(filed, Stored):
             return filed
-        self._store.backlog.add(filed)
+        try:
+            self._store.backlog.add(filed)
+        except BaseException:
+            filed.writer.abort()
+            raise
         self._pending = filed
         return None
 
@@ -196,7 +200,7 @@ class Ingest:
         store, uid, replaces = self._store, self.sop_instance_uid, self._policy == DuplicatePolicy.REPLACE
         # An object of that name is most likely this instance, for which nothing need be kept; the index has the last
         # word. Where nothing has been written yet, look first.
-        if not replaces and writer.descriptor < 0 and store.blobs.size(facts.key) is not None and store.get(uid):
+        if not replaces and writer.descriptor < 0 and store.blobs.size(facts.key) is not None and store.known(uid):
             return self._taken(writer)
         length, digest = writer.size - self._offset, self._digest
         writer.finish(facts.key)

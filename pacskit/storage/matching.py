@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pacskit.storage.attributes import Encoded, texts, vr_of
+from pacskit.storage.fuzzy import matches_fuzzily
 from pacskit.storage.text import (
     clean,
     date_key,
@@ -34,6 +35,7 @@ class Key(NamedTuple):
     vr: str
     values: tuple[str, ...]
     item: tuple[Key, ...] | None
+    fuzzy: bool = False
 
     @property
     def is_universal(self) -> bool:
@@ -110,6 +112,10 @@ def _name(wanted: str, stored: str) -> bool:
     )
 
 
+def _fuzzy(wanted: str, stored: str) -> bool:
+    return _name(wanted, stored) or matches_fuzzily(wanted, *name_groups(stored))
+
+
 def moment_bounds(vr: str, text: str) -> tuple[str, str] | None:
     """Return the first and last moment of a DA, TM or DT value; None where it is none."""
     if vr == "DA":
@@ -154,7 +160,7 @@ def matches(key: Key, stored: list[Any] | None) -> bool:
         return stored[0] == "SQ" and any(True for _ in matching_items(key.item, stored[1:]))
     if stored[0] == "SQ":
         return False
-    rule = _rule(key.vr)
+    rule = _fuzzy if key.fuzzy else _rule(key.vr)
     return any(rule(wanted, one) for wanted in key.values for one in stored[1:])
 
 

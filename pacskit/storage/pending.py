@@ -2,8 +2,9 @@
 
 With ``commit="os"`` the staging name that says that a file is whole is the point of no return: an instance is
 acknowledged then, and its final name and its row follow within moments, together with those of its neighbours. Whoever
-asks the index something in between has that done first, so that no query of this process misses what was acknowledged.
-Should the process end in between, the staging names are still there, and the next start does it.
+asks the index something in between has that done first, so that no query misses what was acknowledged; those of other
+processes wait for it (see `pacskit.storage.turns`). Should the process end in between, the staging names are still
+there, and who asks next, or the next start, does it.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from pacskit.core.errors import StorageError
 from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, StoredInstance
+from pacskit.storage.turns import Turn
 
 if TYPE_CHECKING:
     from pacskit.storage.filesystem import FileWriter
 
-__all__ = ["Backlog", "Indexing", "Pending", "located"]
+__all__ = ["LINGER", "SHARED_LINGER", "Backlog", "Indexing", "Pending", "located"]
 
 LINGER = 0.25  # seconds for which a row waits for others to share its transaction
+SHARED_LINGER = 0.005  # the same where other processes' queries wait for it
 ENOUGH = 512  # rows that need not wait for others: more of them in one transaction cost no less each
 MOST = 2048  # rows that wait at most: beyond that, whoever brings another one writes them
 
@@ -90,16 +93,34 @@ class Indexing(Protocol):
 class Backlog:
     """The pending instances of a store, and the thread that indexes them; it is there while there are any.
 
-    ``stuck`` is set while the index cannot be written: the next instance has to wait for those before it then.
+    ``announce`` tells other processes that there are rows to come. ``stuck`` is set while the index cannot be written:
+    the next instance has to wait for those before it then.
     """
 
-    __slots__ = ("_changed", "_closing", "_linger", "_pending", "_store", "_thread", "_writing", "stuck")
+    __slots__ = (
+        "_announce",
+        "_changed",
+        "_closing",
+        "_linger",
+        "_pending",
+        "_store",
+        "_thread",
+        "_turn",
+        "_turns",
+        "_writing",
+        "stuck",
+    )
 
-    def __init__(self, store: Indexing, linger: float = LINGER) -> None:
+    def __init__(
+        self, store: Indexing, linger: float = LINGER, announce: Callable[[], Turn | None] = lambda: None
+    ) -> None:
         self.stuck = False
         self._linger = linger
         self._store = store
+        self._announce = announce
         self._pending: list[Pending] = []
+        self._turns: list[Turn] = []  # of what is pending
+        self._turn: Turn | None = None  # of what is added
         self._changed = threading.Condition()
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -109,8 +130,11 @@ class Backlog:
         return len(self._pending)
 
     def add(self, pending: Pending) -> None:
-        """Take an instance that may be acknowledged from now on."""
+        """Take an instance that may be acknowledged from now on. Raises StorageError where it may not."""
         with self._changed:
+            if self._turn is None:
+                self._turn = self._announce()
+                self._turns += [] if self._turn is None else [self._turn]
             self._pending.append(pending)
             count = len(self._pending)
             if self._thread is None:
@@ -132,25 +156,31 @@ class Backlog:
         if not self._pending:
             return
         with self._writing:
-            batch = list(self._pending)
+            with self._changed:
+                batch, turns, self._turn = list(self._pending), list(self._turns), None
             if batch:
-                self._write(batch)
-        for one in batch:
-            one.writer.settle()
+                self._write(batch, turns)
 
-    def _write(self, batch: list[Pending]) -> None:
+    def _write(self, batch: list[Pending], turns: list[Turn]) -> None:
         try:
             outcomes = self._index(batch)
         except StorageError:
             self.stuck = True
+            for turn in turns:
+                turn.fail()
             raise
         for one, outcome in zip(batch, outcomes, strict=True):
             if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
                 one.writer.abort()
+            else:  # before anybody may delete it: a staging name that is left would bring it back
+                one.writer.settle()
         with self._changed:
             del self._pending[: len(batch)]
+            del self._turns[: len(turns)]
             self.stuck = False
             self._changed.notify_all()
+        for turn in turns:
+            turn.done()
 
     def _index(self, batch: list[Pending]) -> list[Outcome | None]:
         named = [one for one in batch if one.name() is not None]

@@ -43,6 +43,7 @@ from pacskit.storage.records import (
     Parents,
     StoredInstance,
 )
+from pacskit.storage.turns import Turns
 
 __all__ = ["Ingest", "Opened", "Problem", "Store"]
 
@@ -86,7 +87,6 @@ class Store:
     ----------
     commit
         What an acknowledged object survives: the end of the process (``"os"``), or a power cut too (``"object"``).
-        With ``"os"``, other processes that use the same directory may see it a moment after it was acknowledged.
     duplicates
         What happens to an instance that is stored already.
     digest
@@ -114,8 +114,9 @@ class Store:
         self.digest = digest
         self.options = options or ReadOptions()
         self.layout = layout
-        self.backlog = Backlog(self, linger)
         self.blobs: FileStore = FileStore(directory, commit=commit)
+        self.turns = Turns(self.blobs.staging, self.blobs.session, self._recover)
+        self.backlog = Backlog(self, linger, self.turns.begin)
         try:
             self.index: SqlIndex = (
                 SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
@@ -212,15 +213,28 @@ class Store:
 
     # finding
 
+    def catch_up(self) -> None:
+        """Return when the index has all that this process and others on the directory have acknowledged up to now."""
+        self.backlog.complete()
+        self.turns.await_others()
+
+    def _recover(self, session: str, wait: bool) -> None:
+        self.blobs.recover_session(session, self.index, self._adopt, wait=wait)
+
     def find(
         self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
     ) -> Iterator[Match]:
         """Iterate over what matches an identifier (PS3.4 C.4.1); an invalid one raises InvalidIdentifier at once."""
-        self.backlog.complete()
+        self.catch_up()
         return self.index.find(level, model, identifier, options)
 
     def get(self, sop_instance_uid: str) -> StoredInstance | None:
         """Return where an instance is."""
+        self.catch_up()
+        return self.index.get(sop_instance_uid)
+
+    def known(self, sop_instance_uid: str) -> StoredInstance | None:
+        """Return where an instance is, as far as this process knows: it does not wait for others."""
         self.backlog.complete()
         return self.index.get(sop_instance_uid)
 
@@ -234,7 +248,7 @@ class Store:
         instance_uid: str | Sequence[str] = (),
     ) -> Iterator[StoredInstance]:
         """Iterate over the instances below what a level's unique keys name; those above narrow it (PS3.4 C.4.2)."""
-        self.backlog.complete()
+        self.catch_up()
         return self.index.locate(level, _unique(patient_id, study_uid, series_uid, instance_uid))
 
     def path(self, instance: StoredInstance) -> Path:
@@ -250,7 +264,7 @@ class Store:
         found = self.get(uid) if isinstance(instance, str) else instance
         while found is not None:
             file = self._open_blob(found.key)
-            now = self.get(uid)  # asked afterwards: a name that came free may be another object's by now
+            now = self.known(uid)  # asked afterwards: a name that came free may be another object's by now
             if now == found:
                 if file is None:
                     raise StorageError(f"the object of SOP instance {uid} is missing")
@@ -270,7 +284,7 @@ class Store:
 
     def counts(self) -> Counts:
         """Return how much there is."""
-        self.backlog.complete()
+        self.catch_up()
         return self.index.counts()
 
     # removing and checking
@@ -286,7 +300,7 @@ class Store:
     ) -> int:
         """Delete what the unique keys name; return how many instances that were."""
         unique = _unique(patient_id, study_uid, series_uid, instance_uid)
-        self.backlog.complete()
+        self.catch_up()
         deletion = self.index.delete(level, unique, session=self.blobs.session)
         self.discard(deletion.keys)
         return deletion.instances
@@ -298,7 +312,7 @@ class Store:
 
     def verify(self, *, digest: bool = False) -> Iterator[Problem]:
         """Compare index and files, both ways; with ``digest`` every data set is read. Meant for a store at rest."""
-        self.backlog.complete()
+        self.catch_up()
         for instance in self.index.instances():
             size = self.blobs.size(instance.key)
             if size is None:

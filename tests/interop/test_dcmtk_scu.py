@@ -263,3 +263,13 @@ def test_what_the_receiver_does_not_take_fails_and_the_rest_goes_on(
         assert got.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2"
         assert (got.pixel_array == original.pixel_array).all()
         assert got.PatientName == original.PatientName
+
+
+def test_names_match_literally_for_who_has_not_negotiated(dcmtk: Dcmtk, archive: Served) -> None:
+    """findscu has no extended negotiation: fuzzy matching is not for it (PS3.4 C.5.1.1)."""
+    assert run(dcmtk.tool("storescu"), *archive.dcmtk, wheel_file("CT_small.dcm")).returncode == 0
+    for name, answers in (("compressedsamples^ct1", 1), ("ct1 compresedsampels", 0), ("compresedsamples^ct1", 0)):
+        keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID", "-k", f"PatientName={name}")
+        done = run(dcmtk.tool("findscu"), "-v", "-S", *archive.dcmtk, *keys)
+        assert done.returncode == 0, done.stdout
+        assert done.stdout.count("(Pending)") == answers

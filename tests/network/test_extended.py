@@ -49,7 +49,21 @@ def test_relational_queries_where_they_were_agreed(tmp_path: Path) -> None:
             explained = peer.explain()
         assert [str(one.SeriesInstanceUID) for one in found] == [examine(FILES[1]).series_uid]
         assert explained is not None
-        assert explained.query == QueryNegotiation(relational=True, combined_datetime=True)
+        assert explained.query == QueryNegotiation(relational=True, combined_datetime=True, fuzzy_names=True)
+
+
+def test_fuzzy_names_where_they_were_agreed(tmp_path: Path) -> None:
+    with pacskit.Archive(tmp_path / "archive") as archive:
+        for file in FILES:
+            archive.store(file)
+        archive.serve(port=0)
+        with pacskit.connect(archive.address) as peer:
+            fuzzy = QueryNegotiation(fuzzy_names=True)
+            asked = "ct1 compresedsampels"  # CompressedSamples^CT1
+            assert list(peer.find(PatientName=asked)) == []
+            (answer,) = peer.find(PatientName=asked, negotiate=fuzzy)
+            assert str(answer.PatientName) == "CompressedSamples^CT1"
+            assert list(peer.find(PatientName=asked)) == []  # another association, as it was not agreed on that one
 
 
 def test_what_the_archive_answers(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from pacskit.core.errors import ConfigurationError
 from pacskit.storage.errors import InvalidIdentifier
+from pacskit.storage.fuzzy import beginnings, words
 from pacskit.storage.index.dialect import Dialect, Glob
 from pacskit.storage.index.keys import BY_TAG, LEVELS, Attribute, Kind
 from pacskit.storage.index.paging import Place, ordered
@@ -20,7 +22,7 @@ from pacskit.storage.index.tags import Tags, narrowed
 from pacskit.storage.matching import MAX_PATTERN, Key, is_wild, key_of, moment_bounds
 from pacskit.storage.text import datetime_bounds, integer, name_patterns, prefix_end, split_range
 
-__all__ = ["FindOptions", "Model", "Plan", "plan"]
+__all__ = ["FUZZY", "FindOptions", "Model", "Plan", "plan"]
 
 
 class Model(StrEnum):
@@ -39,6 +41,7 @@ class FindOptions:
     relational: bool = False
     retrieve_ae_title: str | None = None
     instance_availability: str | None = "ONLINE"
+    fuzzy_names: bool = False
 
 
 @dataclass(slots=True)
@@ -69,6 +72,7 @@ MAX_ALTERNATIVES: Final = 200
 _FEW: Final = 80
 
 _ALIASES: Final = {"PATIENT": "p", "STUDY": "s", "SERIES": "e", "IMAGE": "i"}
+_TABLES: Final = {"p": "patient", "s": "study"}  # those that have names
 _FROM: Final = {
     "PATIENT": " FROM patient p",
     "STUDY": " FROM study s JOIN patient p ON p.pk = s.patient",
@@ -107,8 +111,9 @@ def plan(
     tags: Tags | None = None,
 ) -> Plan:
     """Read an identifier and make its statement; with ``place``, for what comes after that."""
+    _check(options, dialect)
     levels = _levels_of(model, level)
-    keys = {key.tag: key for key in map(key_of, identifier)}
+    keys = {key.tag: _as_agreed(key, options) for key in map(key_of, identifier)}
     own = {level, "PATIENT"} if model == Model.STUDY_ROOT and level == "STUDY" else {level}
     unique = [_UNIQUE[one] for one in levels[:-1]]
     if not options.relational:
@@ -126,7 +131,8 @@ def plan(
             made.ignored.append(tag)
             continue
         if key.vr != attribute.vr:
-            key = Key(tag, attribute.vr, key.values if attribute.vr != "SQ" and key.item is None else (), None)
+            values = key.values if attribute.vr != "SQ" and key.item is None else ()
+            key = _as_agreed(Key(tag, attribute.vr, values, None), options)
         made.returned.append((attribute, key))
         matched = attribute.level in own or tag in unique or options.relational
         if key.is_universal:
@@ -165,6 +171,19 @@ def _narrowing(attribute: Attribute, key: Key, tags: Tags) -> list[_Condition]:
     searchable = tags.get(attribute.tag, attribute.creator)
     found = narrowed(searchable, key) if searchable is not None else None
     return [_Condition("(1 = 1)", (), _ALIASES[attribute.level], 36, found)] if found else []
+
+
+def _check(options: FindOptions, dialect: Dialect) -> None:
+    if options.fuzzy_names and dialect != Dialect.SQLITE:
+        raise ConfigurationError("names are matched fuzzily by an index in SQLite only")
+
+
+def _as_agreed(key: Key, options: FindOptions) -> Key:
+    """Mark the names that are matched fuzzily, in items too."""
+    if not options.fuzzy_names:
+        return key
+    item = None if key.item is None else tuple(_as_agreed(one, options) for one in key.item)
+    return key._replace(item=item, fuzzy=key.vr == "PN")
 
 
 def _require_single(key: Key | None, attribute: Attribute) -> None:
@@ -231,6 +250,8 @@ def _condition(attribute: Attribute, key: Key) -> _Condition:
     if len(key.values) > MAX_ALTERNATIVES:
         raise InvalidIdentifier(f"{attribute.keyword} has {len(key.values)} values", keyword=attribute.keyword)
     parts = [_one(kind, column, value) for value in key.values]
+    if key.fuzzy:
+        parts += [_fuzzy_name(column, value) for value in key.values if words(value)]
     if len(parts) == 1:
         return parts[0]._replace(sql=f"({parts[0].sql})", table=table)
     sql = " OR ".join(one.sql for one in parts)
@@ -286,6 +307,7 @@ def _like(column: str, value: str) -> _Condition:
     return _Condition(f"({' AND '.join(sql)})", tuple(parameters), "", 30 + min(len(prefix), 9) if prefix else 0)
 
 
+FUZZY: Final = "pacskit_fuzzy"  # the SQL function; connections that read have it
 _GROUPS: Final = ("alphabetic", "ideographic", "phonetic")
 _WILD: Final = re.compile(r"[*?]")
 _TRIGRAM: Final = 3
@@ -334,6 +356,23 @@ def _searched(condition: _Condition, column: str, asked: list[list[str]]) -> _Co
     table = "patient_search" if alias == "p" else "study_search"
     sql = f"{alias}.pk IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)"
     return condition._replace(strength=strength, table=alias, search=(sql, (" AND ".join(phrases),)))
+
+
+def _fuzzy_name(column: str, value: str) -> _Condition:
+    """Match a name fuzzily: of those that begin with a word that is asked for, which indexes find."""
+    alias, _, name = column.partition(".")
+    table = _TABLES[alias]
+    selects: list[str] = []
+    parameters: list[Any] = []
+    for low, high in beginnings(value):
+        for group in _GROUPS:
+            one = f"{name}_{group}"
+            bound = "" if high is None else f" AND {one} < ?"
+            selects.append(f"SELECT pk FROM {table} WHERE {one} >= ?{bound}")
+            parameters += [low] if high is None else [low, high]
+    groups = ", ".join(f"{column}_{group}" for group in _GROUPS)
+    sql = f"({alias}.pk IN ({' UNION '.join(selects)}) AND {FUZZY}(?, {groups}))"
+    return _Condition(sql, (*parameters, value), "", 30)
 
 
 def _filled(condition: _Condition) -> _Condition:

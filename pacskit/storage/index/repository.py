@@ -32,6 +32,8 @@ class SqlIndex(ABC):
     """An index in an SQL database. Calls may come from many threads, and from many processes."""
 
     dialect: Dialect
+    matches_fuzzily = False
+    """Whether names can be matched fuzzily (`pacskit.storage.fuzzy`)."""
 
     def __init__(self) -> None:
         self._known = Known()

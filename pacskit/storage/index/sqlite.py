@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from pacskit.core.errors import StorageError
 from pacskit.storage.errors import storage_error
+from pacskit.storage.fuzzy import matches_fuzzily
 from pacskit.storage.index.dialect import Dialect
-from pacskit.storage.index.query import Plan
+from pacskit.storage.index.query import FUZZY, Plan
 from pacskit.storage.index.repository import SqlIndex, translating
 from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
 from pacskit.storage.index.tags import Tags
@@ -29,6 +30,7 @@ class SQLiteIndex(SqlIndex):
     """An index in a file; ``commit="os"``: it survives the end of the process; any other: a power cut too."""
 
     dialect = Dialect.SQLITE
+    matches_fuzzily = True
 
     def __init__(self, path: str | os.PathLike[str], *, commit: Commit = "os") -> None:
         super().__init__()
@@ -51,6 +53,7 @@ class SQLiteIndex(SqlIndex):
         )
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -8000")
+        connection.create_function(FUZZY, -1, matches_fuzzily, deterministic=True)
         return connection
 
     @contextmanager
