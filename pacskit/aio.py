@@ -6,7 +6,6 @@ index) goes to a bounded number of threads, which end with their server or peer.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -42,7 +41,7 @@ def connect(
     calling: str = CALLING,
     timeouts: Timeouts | None = None,
     limits: Limits | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: Any = None,
     identity: UserIdentity | None = None,
 ) -> Peer:
     """Return the peer at ``AE@host:port``. Nothing is sent before its first verb."""
@@ -55,7 +54,7 @@ async def echo(
     calling: str = CALLING,
     timeouts: Timeouts | None = None,
     limits: Limits | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: Any = None,
     identity: UserIdentity | None = None,
 ) -> Status:
     """Verify that a peer answers (C-ECHO); raise a NetworkError that says why it does not."""
@@ -78,7 +77,7 @@ class Peer:
         calling: str = CALLING,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: Any = None,
         identity: UserIdentity | None = None,
     ) -> None:
         self.address = Address.parse(address) if isinstance(address, str) else address
@@ -236,7 +235,7 @@ class SCP(Handlers):
         calling: Iterable[str] = (),
         any_called: bool = False,
         accept_unknown: bool = False,
-        tls: ssl.SSLContext | None = None,
+        tls: Any = None,
         admission: Admission | None = None,
         workers: int = WORKERS,
     ) -> None:

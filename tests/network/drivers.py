@@ -63,11 +63,8 @@ class AsyncioDriver:
         assert self.trouble == []
 
     def server(self, *args: Any, **options: Any) -> Any:
-        absent = {"tls", "tls_port", "node_tls", "events"}  # an archive gives them as None
-        wanted = {name: value for name, value in options.items() if not (value is None and name in absent)}
-
         async def make() -> Any:
-            return aio.Server(*args, **wanted)
+            return aio.Server(*args, **options)
 
         return _Face(self, self.run(make()))
 
@@ -131,4 +128,5 @@ DRIVERS: dict[str, Callable[[], Driver]] = {
     "threads": ThreadDriver,
     "threads-tls": ThreadDriver,
     "asyncio": AsyncioDriver,
+    "asyncio-tls": AsyncioDriver,
 }

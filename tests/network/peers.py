@@ -81,7 +81,7 @@ class RawPeer:
     def __init__(self, server: Any) -> None:
         where = server if isinstance(server, tuple) else server.address
         self.socket = socket.create_connection(where, timeout=10)
-        tls = server.node_tls if isinstance(server, Server) else None
+        tls = getattr(server, "node_tls", None)
         if tls is not None:
             self.socket = plain_tls(tls).wrap_socket(self.socket, server_hostname=where[0])
 
