@@ -18,6 +18,7 @@ from pacskit.facade.identifiers import query_identifier
 from pacskit.facade.nodes import Nodes
 from pacskit.facade.settings import ArchiveSettings
 from pacskit.network.address import Address
+from pacskit.network.flow import ServiceRegistry
 from pacskit.network.identity import Authenticator
 from pacskit.network.threads import Server
 from pacskit.services.registry import archive_services
@@ -95,6 +96,15 @@ class Archive:
         """
         if self._server is not None and not self._server.is_stopping:
             raise ConfigurationError("the archive is serving already")
+        services, options = self.serving(tls=tls, tls_port=tls_port, authenticator=authenticator)
+        server = Server(services, host=host, port=port, **options)
+        self._server = server.start()
+        return self.address
+
+    def serving(
+        self, *, tls: TlsContext | None, tls_port: int | None, authenticator: Authenticator | None
+    ) -> tuple[ServiceRegistry, dict[str, Any]]:
+        """Return what a server of either driver is given: the services over what is here, and its options."""
         settings = self.settings
         services = archive_services(
             self._store,
@@ -107,23 +117,18 @@ class Archive:
             from pacskit.security.context import TlsContext
 
             tls = TlsContext(settings.tls)
-        server = Server(
-            services,
-            ae=self.ae,
-            host=host,
-            port=port,
-            timeouts=settings.timeouts,
-            limits=settings.limits,
-            called=settings.called,
-            calling=settings.calling,
-            tls=tls,
-            tls_port=settings.tls_port if tls_port is None else tls_port,
-            admission=settings.admission,
-            authenticator=authenticator,
-            events=self._events,
-        )
-        self._server = server.start()
-        return self.address
+        return services, {
+            "ae": self.ae,
+            "timeouts": settings.timeouts,
+            "limits": settings.limits,
+            "called": settings.called,
+            "calling": settings.calling,
+            "tls": tls,
+            "tls_port": settings.tls_port if tls_port is None else tls_port,
+            "admission": settings.admission,
+            "authenticator": authenticator,
+            "events": self._events,
+        }
 
     @property
     def address(self) -> Address:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pacskit.core.errors import (
+    AssociationAborted,
     ConfigurationError,
     ConnectError,
     DeadlineExceeded,
@@ -127,9 +128,7 @@ class Association(BaseAssociation):
     def is_idle(self) -> bool:
         """Whether the next request can be sent: nothing is outstanding, and the peer has not left meanwhile."""
         connection = self._connection
-        return (
-            self.is_open and not self._waiting and not connection.has_event() and connection.machine.is_in(State.STA6)
-        )
+        return self.is_open and not self._waiting and connection.is_quiet() and connection.machine.is_in(State.STA6)
 
     async def perform(
         self, request: RequestMessage, data: Any = None, *, context: PresentationContext | None = None
@@ -263,6 +262,26 @@ class Association(BaseAssociation):
             finally:
                 self._service = None
                 self._waiting = False
+
+    async def serve(self, seconds: float) -> bool:
+        """Wait for one request of the peer and let the listener answer it; return whether one came.
+
+        The peer stays a peer when none comes; one that leaves raises AssociationReleased or AssociationAborted.
+        """
+        connection = self._connection
+        self._waiting = True
+        try:
+            if not await connection.await_message(seconds):
+                if not connection.is_open:
+                    raise AssociationAborted("the connection was lost", peer=self.info.peer_name)
+                return False
+            event = await connection.wait(connection.timeouts.dimse, "a request of the peer")
+            if not isinstance(event, RequestMessage):
+                await connection.fail(event)
+            await self._driver.answer(event)
+            return True
+        finally:
+            self._waiting = False
 
     async def cancel(self, message_id: int, context: PresentationContext) -> None:
         """Send C-CANCEL for the request ``message_id``, which went out in ``context``."""

@@ -200,9 +200,30 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
             self._go_on()
         return event
 
-    def has_event(self) -> bool:
-        """Whether `wait` would return at once."""
+    def is_quiet(self) -> bool:
+        """Whether nothing waits but what is answered in passing: requests of the peer."""
+        return all(isinstance(event, RequestMessage) for event in self._events)
+
+    async def await_message(self, seconds: float) -> bool:
+        """Wait for an event without giving the peer up; return whether there is one for `wait`."""
+        if not self._events and not self._dry:
+            self._pump()
+        if not self._events and self.is_open:
+            # A message that has begun to arrive is for `wait` to hurry.
+            self._pace, self._late, self._pacing = None, False, (self.timeouts.dimse, 0.0)
+            waiter = self._expect()
+            try:
+                await asyncio.wait([waiter], timeout=seconds)
+            finally:
+                self._waiter, self._until = None, inf
         return bool(self._events)
+
+    def _expect(self) -> asyncio.Future[bool]:
+        """Return what ends when there is an event, or nothing more to wait for."""
+        if self._waiter is not None:
+            raise InvalidStateError("another task waits for this association")
+        self._waiter = self._loop.create_future()
+        return self._waiter
 
     async def wait(self, seconds: float | None, what: str) -> SessionEvent:
         """Return the next event; abort and raise DeadlineExceeded when it does not come in time.
@@ -215,8 +236,7 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
             return event
         if self.closed or self.machine.is_in(State.STA1):
             return Aborted(None, None, False, "the connection is closed")
-        if self._waiter is not None:
-            raise InvalidStateError("another task waits for this association")
+        waiter = self._expect()
         limit = self.timeouts.dimse if seconds is None else min(seconds, self.timeouts.dimse)
         idle = seconds is None or seconds > limit  # then the time of a message begins with its first byte
         left = limit if self.session.receiving else seconds
@@ -225,12 +245,10 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
         self._pacing = limit, 0.0 if idle else began
         self._until = inf if left is None else began + left
         self._arm()
-        self._waiter = self._loop.create_future()
         try:
-            await self._waiter
+            await waiter
         finally:
-            self._waiter = None
-            self._until = inf
+            self._waiter, self._until = None, inf
         if self._late:
             peer = self.peer
             await self.abort()
