@@ -46,7 +46,7 @@ def mutual(ca: CaForTests) -> TlsContext:
 
 
 # What is tested in these without TLS is tested again with it: all that the transport has a part in.
-WITH_TLS = {"test_admission", "test_association", "test_bad_peers", "test_flows", "test_stop"}
+WITH_TLS = {"test_admission", "test_association", "test_bad_peers", "test_flows", "test_stop", "test_window"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
