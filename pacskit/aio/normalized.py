@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from pacskit.core.dataset import Dataset
 from pacskit.facade.normalized import Notifications
 from pacskit.services import normalized_scu as scu
-from pacskit.services.normalized import NotificationEvent
+from pacskit.services.normalized import NotificationEvent, Returned
 from pacskit.services.normalized_scu import Answer
 
 __all__ = ["NormalizedVerbs"]
 
-Handler = TypeVar("Handler", bound=Callable[..., Any])
+Handler = TypeVar("Handler", bound=Callable[..., Returned | Awaitable[Returned]])
 
 
 class NormalizedVerbs(ABC):

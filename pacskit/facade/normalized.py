@@ -25,7 +25,7 @@ from pacskit.services.normalized_scu import Answer
 
 __all__ = ["NormalizedHandlers", "NormalizedVerbs", "Notifications"]
 
-Handler = TypeVar("Handler", bound=Callable[..., Returned])
+Handler = TypeVar("Handler", bound=Callable[..., Returned | Awaitable[Returned]])
 
 
 class NormalizedVerbs(ABC):
@@ -110,7 +110,7 @@ class Notifications:
     """What a peer reports on associations of ours: it is given to the handler of its class, and kept in ``taken``."""
 
     def __init__(self) -> None:
-        self._handlers: dict[str, Callable[[NotificationEvent], Returned]] = {}
+        self._handlers: dict[str, Callable[[NotificationEvent], Returned | Awaitable[Returned]]] = {}
         self.taken: deque[NotificationEvent] = deque()
         self.service: Service = NormalizedService({}, notifications=self._take)
 
@@ -144,7 +144,7 @@ class NormalizedHandlers(ABC):
     """
 
     def __init__(self) -> None:
-        self._normalized: dict[tuple[type[RequestMessage], str], Callable[..., Returned]] = {}
+        self._normalized: dict[tuple[type[RequestMessage], str], Callable[..., Returned | Awaitable[Returned]]] = {}
         self._meta: list[str] = []
 
     @abstractmethod

@@ -12,7 +12,7 @@ import errno
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from pacskit.core.errors import ConfigurationError, DeadlineExceeded, TlsError
+from pacskit.core.errors import DeadlineExceeded, TlsError
 from pacskit.network.aio_connection import Connection
 from pacskit.network.aio_writer import Writer
 
@@ -65,7 +65,7 @@ class SecureConnection(Connection):
         self._channel: TlsChannel | None = None
         self._cipher: SecureWriter | None = None
         self._received = memoryview(bytearray(_FIRST_BUFFER))
-        self._trouble: TlsError | ConfigurationError | None = None  # what the handshake came to
+        self._trouble: TlsError | None = None  # what the handshake came to
         self._secure = False
         self._handshaking: asyncio.Future[None] | None = None
         self._drained = 0
@@ -89,11 +89,9 @@ class SecureConnection(Connection):
             raise
         finally:
             self._handshaking = None
-        if isinstance(self._trouble, ConfigurationError):
-            raise self._trouble
         raise TlsError(str(self._trouble), peer=peer)
 
-    def _settle(self, trouble: TlsError | ConfigurationError | None = None) -> None:
+    def _settle(self, trouble: TlsError | None = None) -> None:
         """The handshake has come to its end."""
         if trouble is None:
             self._secure = True
@@ -112,12 +110,7 @@ class SecureConnection(Connection):
     # What the loop calls
 
     def _writer_to(self, transport: asyncio.Transport) -> Writer:
-        try:
-            self._channel = self._make()
-        except ConfigurationError as exc:  # the files went away, and the peer's reason is none of ours
-            self._settle(exc)
-            transport.abort()
-            return Writer(transport)
+        self._channel = self._make()
         self._cipher = SecureWriter(transport, self._channel)
         return self._cipher
 

@@ -143,3 +143,34 @@ def test_a_peer_that_fails_is_left_alone(serve: Serve, driver: Driver) -> None:
         for _ in range(2):  # a permanent rejection is no failure of the connection: it is said each time
             with pytest.raises(AssociationRejected), pool.lease(wrong, ECHO, calling="X"):
                 pass
+
+
+def test_who_waits_for_another_address_is_not_woken_instead(serve: Serve, driver: Driver) -> None:
+    """What comes back goes to the one who waits for that address, whoever has waited longer."""
+    first, second = (Address("SERVER", *serve(Recorder()).address) for _ in range(2))
+    got: list[Address] = []
+    with driver.pool(size=1, wait=600) as pool:
+
+        def use(where: Address) -> None:
+            with pool.lease(where, [ContextProposal(CT)], calling="X"):
+                got.append(where)
+
+        held = [pool.lease(where, ECHO, calling="X") for where in (first, second)]
+        for lease in held:
+            lease.__enter__()
+        threads = [threading.Thread(target=use, args=(where,)) for where in (first, second)]
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            assert settle(lambda number=number: waiting(pool) == number)  # type: ignore[misc]
+        held[1].__exit__(None, None, None)
+        threads[1].join(60)
+        assert got == [second]
+        held[0].__exit__(None, None, None)
+        threads[0].join(60)
+        assert got == [second, first]
+
+
+def waiting(pool: Any) -> int:
+    """How many wait for an association."""
+    inner = getattr(pool, "_inner", pool)
+    return len(inner._changed._waiters if hasattr(inner, "_changed") else inner._waiters)
