@@ -28,14 +28,28 @@ from pacskit.core.events import (
 )
 from pacskit.network.aio_connection import Connection as AioConnection
 from pacskit.network.connection import Connection
-from pacskit.network.dimse import CEchoRequest
+from pacskit.network.dimse import CEchoRequest, CFindRequest
+from pacskit.network.flow import Call, Cancelled, Flow, Request, Send
+from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.observe import PduWalker
 from pacskit.network.pcap import PcapWriter, read_pcap
 from pacskit.network.relay import Relay
 from pacskit.network.streams import StreamDecoder
 from pacskit.network.tap import PcapTap, TraceTap
+from pacskit.security.context import TlsContext
 from tests.conftest import ROOT
-from tests.network.peers import CT, RELEASE_RP, RELEASE_RQ, VERIFICATION, Recorder, associate_rq, echo_rq, store_rq
+from tests.network.peers import (
+    CT,
+    FIND,
+    RELEASE_RP,
+    RELEASE_RQ,
+    VERIFICATION,
+    Recorder,
+    associate_rq,
+    echo_rq,
+    store,
+    store_rq,
+)
 
 Serve = Callable[..., Any]
 Connect = Callable[..., Any]
@@ -82,6 +96,61 @@ def test_the_events_of_both_ends(serve: Serve, connect: Connect) -> None:
     assert (closed.messages_sent, closed.messages_received) == (1, 1)
     assert (closed.bytes_sent, closed.bytes_received) == (other.bytes_received, other.bytes_sent)
     assert closed.waited > 0.15 > other.waited
+
+
+def test_under_tls_what_is_told_is_what_is_inside(
+    serve: Serve, connect: Connect, mutual: TlsContext, tmp_path: Path
+) -> None:
+    ours, mine = listening(PduPassed, MessageSent, MessageReceived)
+    theirs, its = listening(AssociationClosed)
+    lines: list[str] = []
+    with (
+        serve(events=theirs, tls=mutual) as server,
+        TraceTap(ours, lines.append),
+        PcapTap(ours, tmp_path / "a.pcap"),
+        connect(server, events=ours, tls=mutual) as association,
+    ):
+        assert association.perform(store(), b"\x10\x00\x10\x00\x04\x00\x00\x00A^B " * 40_000).status == 0
+    assert [(one.type, one.sent) for one in mine if isinstance(one, PduPassed) and one.type != 4] == [
+        (1, True), (2, False), (5, True), (6, False),
+    ]  # fmt: skip
+    sizes = [(one.name, one.size > 480_000) for one in mine if isinstance(one, (MessageSent, MessageReceived))]
+    assert sizes == [("C-STORE-RQ", True), ("C-STORE-RSP", False)]
+    assert any("C-STORE-RSP 1, 0x0000 (Success)" in line for line in lines)
+    (closed,) = its
+    assert isinstance(closed, AssociationClosed)
+    assert closed.how == "released"
+    segments = list(read_pcap(tmp_path / "a.pcap"))
+    client = segments[0].source
+    assert sum(len(one.data) for one in segments if one.source == client) == closed.bytes_received
+
+
+def test_a_cancel_is_told_once(serve: Serve, connect: Connect) -> None:
+    theirs, its = listening(MessageReceived)
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Finder(Recorder):
+        def serve(self, request: Request, association: AssociationInfo) -> Flow:
+            entered.set()
+            while not (yield Cancelled(request.command.message_id)):
+                yield Call(go_on.wait, 0.005)
+            yield Send(request.command.response(0xFE00))
+
+    server = serve(Finder(sop_classes=(FIND,)), events=theirs)
+    with connect(server, [FIND]) as association:
+        request = CFindRequest(affected_sop_class_uid=FIND, message_id=7)
+        answers = association.perform_iter(request, b"\x08\x00\x52\x00\x06\x00\x00\x00STUDY ")
+
+        def cancel() -> None:
+            entered.wait(30)
+            association.cancel(7, association.accepted[0])
+
+        canceller = threading.Thread(target=cancel)
+        canceller.start()
+        assert [int(one.status) for one in answers] == [0xFE00]
+        canceller.join()
+    names = [one.name for one in its if isinstance(one, MessageReceived)]
+    assert names == ["C-FIND-RQ", "C-CANCEL-RQ"]
 
 
 def test_how_an_association_ended(serve: Serve, connect: Connect) -> None:
@@ -146,8 +215,6 @@ def captured(serve: Serve, connect: Connect, path: Path) -> bytes:
     bus = EventBus()
     parts: list[bytes] = []
     bus.subscribe(BytesPassed, lambda event: parts.append(event.data) if event.sent else None)
-    from tests.network.peers import store
-
     with PcapTap(bus, path), connect(serve(Recorder()), events=bus) as association:
         assert association.perform(store(), b"\x10\x00\x10\x00\x04\x00\x00\x00A^B " * 8000).status == 0
     return b"".join(parts)

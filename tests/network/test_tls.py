@@ -485,25 +485,6 @@ def test_an_encrypted_key_needs_its_password(
     assert SECRET not in caplog.text + str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"cert": "missing.pem"}, "missing.pem cannot be read"),
-        ({"ca": "missing.pem"}, "missing.pem cannot be used as CA"),
-        ({"key": "a.key"}, "a key needs its certificate"),
-        ({"profile": "ssl3"}, "a TLS profile is one of"),
-        ({"require_client_cert": True}, "needs a CA"),
-        ({"bindings": ["WS1=cn:x"]}, "needs a CA"),
-        ({"ca": "x", "bindings": ["WS1"]}, "a binding is AE=cn:NAME"),
-        ({"ca": "x", "bindings": ["WS1=sha256:12"]}, "64 hexadecimal digits"),
-        ({"ca": "x", "bindings": ["WS1=colour:red"]}, "not by 'colour'"),
-    ],
-)
-def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigurationError, match=message):
-        tls_context(**settings)
-
-
 def test_what_a_server_and_an_address_need(ca: CaForTests, driver: Driver) -> None:
     with pytest.raises(ConfigurationError, match="a certificate and its key"):
         driver.server([Recorder()], ae="SERVER", tls=tls_context(ca=ca.ca))
@@ -511,8 +492,3 @@ def test_what_a_server_and_an_address_need(ca: CaForTests, driver: Driver) -> No
         driver.server([Recorder()], ae="SERVER", tls_port=0)
     with pytest.raises(ConfigurationError, match="by TLS only"):
         driver.request("tls:SERVER@127.0.0.1", [VERIFICATION], calling="CLIENT")
-
-
-def test_a_key_of_another_certificate_is_noticed(ca: CaForTests) -> None:
-    with pytest.raises(ConfigurationError, match="key values mismatch"):
-        tls_context(cert=ca.server.cert, key=ca.client.key)
