@@ -257,7 +257,9 @@ class _Asynchronous(Verbs):
     async def _from(
         self, pool: AssociationPool, contexts: Sequence[ContextProposal], **agreed: Any
     ) -> AsyncIterator[Link]:
+        closes = self._closes
         async with pool.lease(self._address, contexts, **agreed, **self._options) as association:
+            self._check_open(closes, association)
             association.listen(self._inbox)
             self._last = association.info
             self._lent.add(association)

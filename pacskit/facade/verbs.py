@@ -247,12 +247,19 @@ class Verbs(ABC):
             if kept is not None:
                 await kept[1].release()
             link = await self.open(contexts, **agreed)
-            if closes != self._closes:  # while it was opened: nobody else knows of it
+            try:
+                self._check_open(closes, link)
+            except AssociationAborted:
                 await link.abort()
-                raise AssociationAborted("ended from our side", source=0, reason_code=0, peer=link.info.peer_name)
+                raise
         self._last = link.info
         self._lent.add(link)
         return link
+
+    def _check_open(self, closes: int, link: Link) -> None:
+        """Raise AssociationAborted where we have been closed since there were so many ``closes``: while it opened."""
+        if closes != self._closes:
+            raise AssociationAborted("ended from our side", source=0, reason_code=0, peer=link.info.peer_name)
 
     async def take_back(self, key: object, link: Link, kind: type[BaseException] | None) -> None:
         """Keep an association for the next verb, unless an error of ``kind`` has left it in the middle of something."""

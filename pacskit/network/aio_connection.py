@@ -418,6 +418,8 @@ class Connection(BaseConnection, asyncio.BufferedProtocol):
                 break
             elif isinstance(event, Aborted):
                 break
+            else:
+                self.drop(event)  # what the peer had sent before it knew of the release
         await self.close()
 
     async def respond_release(self) -> None:

@@ -161,6 +161,8 @@ class SecureConnection(Connection):
         channel = self._channel
         if channel is None or channel.failure is not None or self.closed:
             return
+        if self._secure and self._transport is not None and self._transport.is_closing():
+            return  # what nobody wants any more
         try:
             if not self._secure:
                 done = channel.handshake()

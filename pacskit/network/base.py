@@ -121,10 +121,14 @@ class BaseConnection:
         """Give up what was read ahead and is not answered, and what has arrived in part."""
         self.session.discard()
         while self._events:
-            data = getattr(self._events.popleft(), "data", None)
-            give_up = getattr(data, "abort", None) or getattr(data, "close", None)
-            if give_up is not None:
-                give_up()
+            self.drop(self._events.popleft())
+
+    def drop(self, event: SessionEvent) -> None:
+        """Give up what came with a request that is not answered."""
+        data = getattr(event, "data", None)
+        give_up = getattr(data, "abort", None) or getattr(data, "close", None)
+        if give_up is not None:
+            give_up()
 
     def meaning(self, event: SessionEvent) -> NetworkError:
         """Return what ``event`` means for somebody who was waiting for something else."""

@@ -256,6 +256,8 @@ class Connection(BaseConnection):
                 break
             elif isinstance(event, Aborted):
                 break
+            else:
+                self.drop(event)  # what the peer had sent before it knew of the release
         self.close()
 
     def respond_release(self) -> None:

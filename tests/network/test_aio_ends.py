@@ -15,6 +15,7 @@ import pacskit
 from pacskit import aio
 from pacskit.core.uids import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 from pacskit.network.address import Address
+from pacskit.network.aio_calls import Calls
 from pacskit.network.dimse import CEchoRequest
 from pacskit.network.negotiation import ContextProposal
 from pacskit.network.pdu import AssociateAccept, AssociateRequest, ContextResult, UserInformation, decode_associate
@@ -197,6 +198,21 @@ def test_what_came_behind_a_slow_request_under_tls_is_answered(run: Run, mutual:
             hold.set()
             await first
             assert len([one async for one in done]) == 39
+
+    run(main())
+
+
+def test_what_threads_were_given_is_done_though_they_are_let_go(run: Run) -> None:
+    """A verb that waits for a thread while its peer is closed is not told that it was cancelled."""
+
+    async def main() -> None:
+        calls, hold = Calls(1), threading.Event()
+        held, queued = (asyncio.create_task(calls.call(work)) for work in (hold.wait, lambda: 5))
+        await asyncio.sleep(0)
+        calls.stop()
+        hold.set()
+        assert await held
+        assert await queued == 5
 
     run(main())
 
