@@ -1,7 +1,7 @@
 """The bytes of the upper layer (PS3.8 9.3): PDU framing, PDV hand-out, fragmentation.
 
-`Framer.divert` writes to a file descriptor, against the rule that native code touches no files: a big object comes in
-many small pieces, and to call Python for each of them costs as much as the disk does.
+`Framer.divert` and `Framer.take_in` use descriptors, against the rule that native code touches no files: a big object
+comes in many small pieces, and to call Python for each of them costs as much as the disk does.
 """
 
 cimport cython
@@ -22,14 +22,35 @@ cdef extern from *:
     static long long write_to(int descriptor, const void* data, long long size) {
         return _write(descriptor, data, (unsigned)(size > 0x40000000 ? 0x40000000 : size));
     }
+    static long long receive_ready(int descriptor, void* data, long long size) {
+        return -1;
+    }
+    static void acknowledge(int descriptor) {
+    }
     #else
+    #include <netinet/in.h>
+    #include <netinet/tcp.h>
+    #include <sys/socket.h>
     #include <unistd.h>
+    /* What has arrived already; the caller waits elsewhere, where there is a deadline. */
+    static long long receive_ready(int descriptor, void* data, long long size) {
+        return (long long)recv(descriptor, data, (size_t)size, MSG_DONTWAIT);
+    }
+    /* A peer with Nagle's algorithm holds the rest of its message back until we have said that we have this much. */
+    static void acknowledge(int descriptor) {
+    #ifdef TCP_QUICKACK
+        int on = 1;
+        setsockopt(descriptor, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+    #endif
+    }
     static long long write_to(int descriptor, const void* data, long long size) {
         return (long long)write(descriptor, data, (size_t)size);
     }
     #endif
     """
     long long write_to(int descriptor, const void* data, long long size) noexcept nogil
+    long long receive_ready(int descriptor, void* data, long long size) noexcept nogil
+    void acknowledge(int descriptor) noexcept nogil
 
 cdef enum:
     PDU_HEADER = 6
@@ -37,6 +58,12 @@ cdef enum:
     ASSOCIATE_MIN = 68
     SMALL_MESSAGE = 16384     # up to here one copy is cheaper than a gathered write
     SMALL_WRITE = 16384       # less than that waits for more before it is written to a file
+    BIG_PDV = 65536           # worth handing out the beginning of before the rest is there
+    AT_ONCE = 1 << 22         # what `take_in` takes before it lets others look at the clock
+    # What there is to hand out
+    NOTHING = 0
+    CHUNK = 1
+    WHOLE = 2
     # A-ABORT reasons of the service provider (PS3.8 9.3.8)
     REASON_UNRECOGNIZED_PDU = 1
     REASON_INVALID_PARAMETER = 6
@@ -148,6 +175,9 @@ cdef class Framer:
     cdef long long room               # bytes that may still be diverted
     cdef long long poured             # bytes that have been
     cdef int write_error
+    cdef Py_ssize_t ready             # length of the chunk that can be handed out
+    cdef bint ended                   # whether that chunk is the end of what was diverted
+    cdef Py_ssize_t wanted            # how much of the next data set is to be handed out early, 0 for no hurry
     cdef readonly int fault           # A-ABORT reason once the stream is broken, else 0
 
     def __init__(self, max_pdu=131072, max_associate=1 << 20, capacity=None):
@@ -168,6 +198,10 @@ cdef class Framer:
         """Whether a PDU has begun and is not complete."""
         return self.pdu_left > 0 or self.end > self.start
 
+    cdef inline bint hurrying(self) noexcept:
+        """Whether the PDV that has begun is to be handed out as soon as ``wanted`` bytes of it are there."""
+        return self.wanted > 0 and self.pdv_left >= BIG_PDV and not self.control & 1
+
     cdef inline bint fits(self) noexcept:
         """Whether the PDV that has begun has room in the buffer as a whole."""
         return <Py_ssize_t>self.pdv_left <= self.capacity - PDU_HEADER - PDV_HEADER
@@ -175,6 +209,18 @@ cdef class Framer:
     def get_buffer(self):
         """Return a writable view of the free space."""
         cdef _Window window
+        cdef Py_ssize_t left = self.end - self.start
+        self._make_room()
+        window = _Window.__new__(_Window)
+        window.block = self.block
+        window.offset = self.end
+        window.size = self.block.size - self.end
+        if self.hurrying() and left < self.wanted:
+            window.size = min(window.size, self.wanted - left)
+        return memoryview(window)
+
+    cdef int _make_room(self) except -1:
+        """Have free space behind what has been received."""
         cdef _Block block
         cdef Py_ssize_t left = self.end - self.start
         cdef Py_ssize_t size = max(self.capacity, self.need)
@@ -195,11 +241,7 @@ cdef class Framer:
             self._rebase(left)
         if self.end == self.block.size:
             raise BufferError("the buffer is full of events that nobody took")
-        window = _Window.__new__(_Window)
-        window.block = self.block
-        window.offset = self.end
-        window.size = self.block.size - self.end
-        return memoryview(window)
+        return 0
 
     cdef void _rebase(self, Py_ssize_t left) noexcept:
         self.base += self.start
@@ -221,6 +263,7 @@ cdef class Framer:
         self.pdu_left = self.pdv_left = 0
         self.need = 0
         self.descriptor = -1
+        self.ended = False
 
     def divert(self, int descriptor, int context_id, long long room=-1):
         """Write the rest of the data set in ``context_id`` to ``descriptor`` as it comes.
@@ -272,45 +315,95 @@ cdef class Framer:
         self.pdv_left -= <uint32_t>done
         self.pdu_left -= <uint32_t>done
 
+    def hasten(self, Py_ssize_t wanted):
+        """Hand out ``wanted`` bytes of the next data set as soon as they are there, where it begins with a big PDV."""
+        self.wanted = min(max(wanted, 0), BIG_PDV)
+
+    def take_in(self, int source):
+        """Receive from the socket ``source`` what has arrived already, while all of it is diverted; return how much.
+
+        Stops at what has to be handed out, and after a few MiB. Nothing is awaited.
+        """
+        cdef long long total = 0
+        cdef long long count
+        cdef uint8_t* free_space
+        cdef Py_ssize_t room
+        if self.fault:
+            return 0
+        while total < AT_ONCE and self.descriptor >= 0 and self._advance() == NOTHING:
+            if self.descriptor < 0 or (self.pdv_left > 0 and not self.diverting()):
+                break
+            self._make_room()
+            free_space = self.block.data + self.end
+            room = self.block.size - self.end
+            with nogil:
+                count = receive_ready(source, free_space, room)
+            if count <= 0:
+                break
+            self.end += <Py_ssize_t>count
+            total += count
+        if total:
+            acknowledge(source)
+        return total
+
     def next_event(self):
         """Return the next `Pdu` or `Pdv`, or None when more bytes are needed; raise DecodeError on a broken stream."""
-        cdef Py_ssize_t avail
-        cdef const uint8_t* p
+        cdef int found
         if self.fault:
             raise_rc(RC_BAD_PDU, self.base + self.start, 0)
+        found = self._advance()
+        if found == NOTHING:
+            return None
+        if found == CHUNK:
+            self.ended = False
+            return self._chunk(self.ready)
+        return self._whole()
+
+    cdef int _advance(self) except -1:
+        """Go on to what can be handed out next, and say what that is; what is diverted goes its way."""
+        cdef Py_ssize_t avail
+        cdef const uint8_t* p
+        if self.ended:
+            return CHUNK
         while True:
             avail = self.end - self.start
             if self.pdv_left > 0:
                 if avail > 0 and self.diverting():
                     if avail < min(min(<Py_ssize_t>self.pdv_left, SMALL_WRITE), self.capacity // 4):
-                        return None
+                        return NOTHING
                     self._pour(min(<Py_ssize_t>self.pdv_left, avail))
                     if self.pdv_left == 0 and self.control & 2:
-                        return self._chunk(0)
+                        return self._end()
                     continue
                 if avail == 0 or (avail < <Py_ssize_t>self.pdv_left and self.fits()):
-                    return None
-                return self._chunk(min(<Py_ssize_t>self.pdv_left, avail))
+                    if avail == 0 or avail < self.wanted or not self.hurrying():
+                        return NOTHING
+                self.ready = min(<Py_ssize_t>self.pdv_left, avail)
+                return CHUNK
             p = self.block.data + self.start
             if self.pdu_left > 0:
                 if self.pdu_left < PDV_HEADER:
                     self._fail(RC_BAD_PDV, REASON_INVALID_PARAMETER)
                 if avail < PDV_HEADER:
-                    return None
+                    return NOTHING
                 self._begin_pdv(p)
                 if self.pdv_left == 0 and self.control & 2:
-                    return self._chunk(0)
+                    return self._end()
                 continue
             if avail == 0:
-                return None
+                return NOTHING
             if not 1 <= p[0] <= 7:
                 self._fail(RC_BAD_PDU, REASON_UNRECOGNIZED_PDU)
             if avail < PDU_HEADER:
-                return None
-            if p[0] == 4:
-                self._begin_data(load_u32(p + 2, True))
-                continue
-            return self._whole(p[0], load_u32(p + 2, True), avail)
+                return NOTHING
+            if p[0] != 4:
+                return WHOLE
+            self._begin_data(load_u32(p + 2, True))
+
+    cdef inline int _end(self) noexcept:
+        self.ready = 0
+        self.ended = True
+        return CHUNK
 
     cdef int _fail(self, int rc, int reason) except -1:
         self.fault = reason
@@ -341,6 +434,8 @@ cdef class Framer:
 
     cdef Pdv _chunk(self, Py_ssize_t n):
         cdef Pdv pdv = Pdv.__new__(Pdv)
+        if not self.control & 1:
+            self.wanted = 0
         pdv.block = self.block
         self.block.readers += 1
         pdv.offset = self.start
@@ -353,7 +448,11 @@ cdef class Framer:
         pdv.is_last = self.control & 2 and self.pdv_left == 0
         return pdv
 
-    cdef object _whole(self, int type, uint32_t length, Py_ssize_t avail):
+    cdef object _whole(self):
+        cdef const uint8_t* p = self.block.data + self.start
+        cdef int type = p[0]
+        cdef uint32_t length = load_u32(p + 2, True)
+        cdef Py_ssize_t avail = self.end - self.start
         if type <= 2:
             if length < ASSOCIATE_MIN:
                 self._fail(RC_BAD_PDU, REASON_INVALID_PARAMETER)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from asv_bench.compare import (
     aio,
+    associations,
     codec_families,
     codecs,
     display,
@@ -37,6 +38,7 @@ ROWS = [
     *textforms.ROWS,
     *scan.ROWS,
     *network.ROWS,
+    *associations.ROWS,
     *aio.ROWS,
     *tls.ROWS,
     *latency.ROWS,

@@ -13,7 +13,7 @@ from asv_bench.benchmarks import inputs
 from asv_bench.compare.processes import Server, archive, peer, run_clients, run_tool, storescp, tool
 from asv_bench.compare.rows import Row, Scale, Subject
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "files", "storescu"]
 
 Begin: TypeAlias = "Callable[[], AbstractContextManager[Server]]"
 
@@ -41,7 +41,7 @@ def _echoscu(server: Begin, count: int, *, tuned: bool) -> float:
         return count / run_tool(command, tuned=tuned)
 
 
-def _storescu(server: Begin, folder: Path, *, tuned: bool) -> float:
+def storescu(server: Begin, folder: Path, *, tuned: bool) -> float:
     program = tool("storescu")
     count = sum(1 for _ in folder.glob("*.dcm"))
     options = ["--max-pdu", "131072"] if tuned else []
@@ -51,14 +51,14 @@ def _storescu(server: Begin, folder: Path, *, tuned: bool) -> float:
         return count / run_tool([*command, str(folder)], tuned=tuned)
 
 
-def _files(stack: ExitStack, count: int) -> Path:
+def files(stack: ExitStack, count: int, pixels: int = _PIXELS) -> Path:
     """A folder of so many slices, and in its folder ``first`` one more, to warm a new server up with."""
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="compare-")))
     (folder / "first").mkdir()
     for number in range(count + 1):
         path = folder / ("" if number else "first") / f"{number}.dcm"
         uid = inputs.instance_uid(number)
-        path.write_bytes(inputs.part10(inputs.ct_slice(number), inputs.CT_STORAGE, uid))
+        path.write_bytes(inputs.part10(inputs.ct_slice(number, pixels=pixels), inputs.CT_STORAGE, uid))
     return folder
 
 
@@ -94,12 +94,12 @@ def _small(scale: Scale, stack: ExitStack) -> list[Subject]:
 
 
 def _large(scale: Scale, stack: ExitStack) -> list[Subject]:
-    folder = _files(stack, scale(40, 200))
+    folder = files(stack, scale(40, 200))
     few = scale(20, 100)
     return [
-        Subject("storescu -> pacskit", lambda: _storescu(archive, folder, tuned=True)),
-        Subject("storescu -> storescp", lambda: _storescu(_dcmtk, folder, tuned=True)),
-        Subject("storescu -> pynetdicom", lambda: _storescu(_pynetdicom, folder, tuned=True)),
+        Subject("storescu -> pacskit", lambda: storescu(archive, folder, tuned=True)),
+        Subject("storescu -> storescp", lambda: storescu(_dcmtk, folder, tuned=True)),
+        Subject("storescu -> pynetdicom", lambda: storescu(_pynetdicom, folder, tuned=True)),
         Subject("pacskit -> pacskit", lambda: _store(archive, "store:pacskit", 1, few, _PIXELS)),
         Subject("pynetdicom -> pynetdicom", lambda: _store(_pynetdicom, "store:pynetdicom:tuned", 1, few, _PIXELS)),
     ]
@@ -135,12 +135,12 @@ def _store_to_stock(scale: Scale, stack: ExitStack) -> list[Subject]:
 
 
 def _store_from_stock(scale: Scale, stack: ExitStack) -> list[Subject]:
-    folder, some, stalled = _files(stack, scale(40, 200)), _files(stack, scale(20, 50)), scale(10, 40)
+    folder, some, stalled = files(stack, scale(40, 200)), files(stack, scale(20, 50)), scale(10, 40)
     return [
-        Subject("storescu -> pacskit", lambda: _storescu(archive, folder, tuned=False)),
-        Subject("storescu -> pynetdicom", lambda: _storescu(_pynetdicom, some, tuned=False)),
-        Subject("storescu -> pynetdicom, stock", lambda: _storescu(_pynetdicom_stock, some, tuned=False)),
-        Subject("storescu -> storescp", lambda: _storescu(_dcmtk_stock, some, tuned=False)),
+        Subject("storescu -> pacskit", lambda: storescu(archive, folder, tuned=False)),
+        Subject("storescu -> pynetdicom", lambda: storescu(_pynetdicom, some, tuned=False)),
+        Subject("storescu -> pynetdicom, stock", lambda: storescu(_pynetdicom_stock, some, tuned=False)),
+        Subject("storescu -> storescp", lambda: storescu(_dcmtk_stock, some, tuned=False)),
         # What pynetdicom gets from a stock DCMTK: its storescu does not stall towards a server that answers late.
         Subject("pynetdicom -> storescp", lambda: _store(_dcmtk_stock, "store:pynetdicom:tuned", 1, stalled, _PIXELS)),
     ]

@@ -122,7 +122,7 @@ def echo_pacskit(port: int, called: str, count: int) -> None:
         timed(lambda: work(count))
 
 
-def _pynetdicom_association(port: int, called: str, sop_class: str, tuned: bool) -> Any:
+def pynetdicom_association(port: int, called: str, sop_class: str, tuned: bool) -> Any:
     from pynetdicom import AE, evt
 
     ae = AE("BENCH")
@@ -140,7 +140,7 @@ def _pynetdicom_association(port: int, called: str, sop_class: str, tuned: bool)
 
 def echo_pynetdicom(port: int, called: str, count: int, tuned: bool) -> None:
     """C-ECHO by pynetdicom."""
-    association = _pynetdicom_association(port, called, "1.2.840.10008.1.1", tuned)
+    association = pynetdicom_association(port, called, "1.2.840.10008.1.1", tuned)
 
     def work(count: int) -> None:
         for _ in range(count):
@@ -201,7 +201,7 @@ def store_pynetdicom(port: int, called: str, first: int, count: int, size: int, 
             path = folder / f"{number}.dcm"
             path.write_bytes(inputs.part10(data, inputs.CT_STORAGE, uid))
             files.append(path)
-        association = _pynetdicom_association(port, called, inputs.CT_STORAGE, tuned)
+        association = pynetdicom_association(port, called, inputs.CT_STORAGE, tuned)
 
         def work(some: list[Path]) -> None:
             for path in some:

@@ -21,7 +21,20 @@ from typing import IO
 
 from asv_bench.compare.rows import Missing
 
-__all__ = ["Server", "archive", "child", "need", "peer", "run_clients", "run_tool", "storescp", "tool", "workspace"]
+__all__ = [
+    "Server",
+    "archive",
+    "child",
+    "free_port",
+    "need",
+    "peer",
+    "run_clients",
+    "run_tool",
+    "storescp",
+    "tool",
+    "wait",
+    "workspace",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 _BOUND = 300.0
@@ -48,7 +61,7 @@ def _environment(tuned: bool) -> dict[str, str]:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
@@ -159,7 +172,7 @@ def archive(*options: str) -> Iterator[Server]:
     if importlib.util.find_spec("pacskit.__main__") is None:
         raise Missing("pacskit has no command line here")
     with _folder() as folder:
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, "-m", "pacskit", "serve", "--dir", folder, "--ae", "PACSKIT", "--port", str(port)]
         with child([*command, *options]) as made:
             made.line("pacskit serve")
@@ -167,19 +180,22 @@ def archive(*options: str) -> Iterator[Server]:
 
 
 @contextmanager
-def storescp(*, tuned: bool) -> Iterator[Server]:
-    """DCMTK's storescp, bit preserving; as it is packaged, or with long PDUs and without Nagle's algorithm."""
+def storescp(*, tuned: bool, fork: bool = False) -> Iterator[Server]:
+    """DCMTK's storescp, bit preserving; as it is packaged, or with long PDUs and without Nagle's algorithm.
+
+    It serves one association at a time, unless it may ``fork``.
+    """
     program = tool("storescp")
     with _folder() as folder:
-        port = _free_port()
-        options = ["--max-pdu", "131072"] if tuned else []
+        port = free_port()
+        options = [*(["--max-pdu", "131072"] if tuned else []), *(["--fork"] if fork else [])]
         command = [program, "-aet", "DCMTK", "+B", "+xa", "-od", folder, *options, str(port)]
         with child(command, tuned=tuned) as made:
-            _wait(port)
+            wait(port)
             yield Server(port, "DCMTK", made.process.pid)
 
 
-def _wait(port: int) -> None:
+def wait(port: int) -> None:
     """Until somebody listens there."""
     for _ in range(500):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):

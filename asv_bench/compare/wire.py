@@ -9,25 +9,25 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Final, Self
 
-__all__ = ["Wire"]
+__all__ = ["Wire", "command_set", "item", "short", "uid"]
 
 _VERIFICATION: Final = "1.2.840.10008.1.1"
 _MAX_PDU: Final = 131072
 
 
-def _item(kind: int, body: bytes) -> bytes:
+def item(kind: int, body: bytes) -> bytes:
     return struct.pack(">BBH", kind, 0, len(body)) + body
 
 
 def _associate(called: str, calling: str, sop_class: str, syntax: str) -> bytes:
     """An A-ASSOCIATE-RQ with one presentation context (PS3.8 9.3.2)."""
-    context = _item(0x30, sop_class.encode()) + _item(0x40, syntax.encode())
-    user = _item(0x51, struct.pack(">I", _MAX_PDU)) + _item(0x52, b"1.2.826.0.1.3680043.8.498.1")
+    context = item(0x30, sop_class.encode()) + item(0x40, syntax.encode())
+    user = item(0x51, struct.pack(">I", _MAX_PDU)) + item(0x52, b"1.2.826.0.1.3680043.8.498.1")
     body = (
         struct.pack(">HH16s16s32x", 1, 0, called.encode().ljust(16), calling.encode().ljust(16))
-        + _item(0x10, b"1.2.840.10008.3.1.1.1")
-        + _item(0x20, bytes([1, 0, 0, 0]) + context)
-        + _item(0x50, user)
+        + item(0x10, b"1.2.840.10008.3.1.1.1")
+        + item(0x20, bytes([1, 0, 0, 0]) + context)
+        + item(0x50, user)
     )
     return struct.pack(">BBI", 1, 0, len(body)) + body
 
@@ -48,18 +48,18 @@ def _max_pdu(accept: bytes) -> int:
     return 0
 
 
-def _command(*elements: tuple[int, bytes]) -> bytes:
+def command_set(*elements: tuple[int, bytes]) -> bytes:
     """A command set (PS3.7 6.3.1)."""
     body = b"".join(struct.pack("<HHI", 0, tag, len(value)) + value for tag, value in elements)
     return struct.pack("<HHII", 0, 0, 4, len(body)) + body
 
 
-def _uid(text: str) -> bytes:
+def uid(text: str) -> bytes:
     value = text.encode()
     return value + b"\0" if len(value) & 1 else value
 
 
-def _short(number: int) -> bytes:
+def short(number: int) -> bytes:
     return struct.pack("<H", number)
 
 
@@ -118,7 +118,7 @@ class Wire:
     def echo(self, count: int) -> None:
         """So many C-ECHO round trips."""
         fields = ((0x100, 0x30), (0x110, 7), (0x800, 0x101))  # C-ECHO-RQ, message ID, no data set
-        command = _command((0x2, _uid(self.sop_class)), *((tag, _short(value)) for tag, value in fields))
+        command = command_set((0x2, uid(self.sop_class)), *((tag, short(value)) for tag, value in fields))
         pdu = struct.pack(">BBIIBB", 4, 0, len(command) + 6, len(command) + 2, 1, 3) + command
         for _ in range(count):
             self._socket.sendall(pdu)
@@ -134,13 +134,13 @@ class Wire:
     def store(self, instance: str, data: Iterable[bytes | memoryview], size: int) -> int:
         """One C-STORE; returns the status."""
         self._message = self._message % 0xFFFF + 1
-        command = _command(
-            (0x2, _uid(self.sop_class)),
-            (0x100, _short(1)),
-            (0x110, _short(self._message)),
-            (0x700, _short(0)),
-            (0x800, _short(1)),
-            (0x1000, _uid(instance)),
+        command = command_set(
+            (0x2, uid(self.sop_class)),
+            (0x100, short(1)),
+            (0x110, short(self._message)),
+            (0x700, short(0)),
+            (0x800, short(1)),
+            (0x1000, uid(instance)),
         )
         before = [struct.pack(">BBIIBB", 4, 0, len(command) + 6, len(command) + 2, 1, 3) + command]
         if not self._gathers:  # with TLS a write for each PDU would make short records

@@ -69,6 +69,8 @@ class Connection(BaseConnection):
                 count = transport.receive(framer.get_buffer(), self._before_artim(left))
                 if count:
                     framer.feed(count)
+                    if self.session.diverted and (source := transport.source) >= 0:
+                        count += self.machine.take_in(source)
                 else:
                     self._end_of_input()
             except TimeoutError:

@@ -274,6 +274,14 @@ class Machine:
         output, self.output = self.output, []
         return output
 
+    def take_in(self, source: int) -> int:
+        """Receive what has come from the socket ``source`` already, while it goes where the framer diverts it."""
+        try:
+            return self.framer.take_in(source)
+        except DecodeError as exc:
+            self.fault(str(exc), self.framer.fault)
+            return 0
+
     def next_indication(self) -> Indication | Pdv | None:
         """Return what the received bytes mean, one at a time; None when there is no more."""
         while True:

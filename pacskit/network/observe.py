@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from pacskit.core.events import (
     AssociationClosed,
@@ -202,6 +202,8 @@ class Observer:
 
 class _ObservedTransport:
     """A transport whose bytes and waits an observer sees."""
+
+    source: Final = -1
 
     def __init__(self, inner: AnyTransport, observer: Observer) -> None:
         self._inner, self._observer = inner, observer

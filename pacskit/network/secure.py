@@ -6,7 +6,7 @@ import contextlib
 import errno
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pacskit.core.errors import DeadlineExceeded, TlsError
 from pacskit.network.transport import Pace, Transport
@@ -30,6 +30,7 @@ class SecureTransport:
     """
 
     __slots__ = ("_buffer", "_channel", "_plain")
+    source: Final = -1  # what the socket has is not what was sent
 
     def __init__(self, plain: Transport, channel: TlsChannel) -> None:
         self._plain = plain

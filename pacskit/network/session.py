@@ -68,6 +68,11 @@ class Session:
         self._payload = payload_size(info.max_pdu, self._limits.max_pdu or 131072)
 
     @property
+    def diverted(self) -> bool:
+        """Whether the data set that is coming in goes to a file without passing through here."""
+        return self._diverted
+
+    @property
     def receiving(self) -> bool:
         """Whether something has begun to arrive and is not complete."""
         return self._message is not None or self._chunks is not None or self.machine.framer.receiving
@@ -137,6 +142,8 @@ class Session:
         try:
             self._sink = self.sink_for(message) or MemorySink(self._limits.max_memory)
             self._descriptor = getattr(self._sink, "descriptor", None)
+            if self._descriptor is not None:
+                self.machine.framer.hasten(getattr(self._sink, "first", 0))
         except Exception as exc:  # a service refuses, or its disk does: take the data set off the wire, then answer
             message.error = exc
 

@@ -31,7 +31,12 @@ class Sink(Protocol):
 
 
 class DescriptorSink(Sink, Protocol):
-    """A sink whose bytes can go straight to a file descriptor, without a call for each fragment."""
+    """A sink whose bytes can go straight to a file descriptor, without a call for each fragment.
+
+    ``first`` is how many bytes it would like to see before the others arrive, where there will be many; 0 for none.
+    """
+
+    first: int
 
     def descriptor(self) -> int:
         """Where the next bytes may be written; -1 for now to `write`. Asked after each call of `write`."""
@@ -92,6 +97,7 @@ class FileSink:
     """
 
     __slots__ = ("_file", "_left", "path")
+    first = 0
 
     def __init__(self, path: str | os.PathLike[str], *, prefix: bytes = b"", limit: int | None = None) -> None:
         self.path = Path(path)

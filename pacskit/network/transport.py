@@ -72,6 +72,11 @@ class Transport:
         self.interrupted = False
         self.failure: str | None = None  # why it came to its end before its time; TLS has reasons, TCP has none
 
+    @property
+    def source(self) -> int:
+        """The descriptor from which native code may receive past this object; -1 where it may not."""
+        return -1 if self.closed or _NO_WAIT is None else self._socket.fileno()
+
     def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
         """Return our address and the peer's."""
         ours, theirs = self._socket.getsockname(), self._socket.getpeername()

@@ -26,6 +26,7 @@ class _IngestSink:
     """Writes a data set into the store's staging area as it arrives; gives the `Ingest`."""
 
     __slots__ = ("_ingest",)
+    first = Ingest.FIRST
 
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest
@@ -100,7 +101,7 @@ class StorageService:
             if self._on_stored is not None and stored is not None:
                 yield Call(self._on_stored, stored, association)
             yield Send(request.command.response())
-            yield Call(self._store.prepare)
+            yield Call(ingest.follow_up)
         finally:
             ingest.abort()
 

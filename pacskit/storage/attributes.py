@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import repeat
 from typing import Any, Protocol
 
 from pacskit.core.dataset import Dataset
@@ -133,25 +134,39 @@ def decode_attributes(text: str) -> Encoded:
 
 def level_row(ds: DatasetLike, level: str) -> dict[str, Value]:
     """Return the columns of a level by their bare name, and ``attributes``."""
+    columns, rest = _LEVELS[level]
     row: dict[str, Value] = {}
+    plain: Iterable[str | None] = repeat(None)
+    written, slow = "", list(rest)
+    if isinstance(ds, Dataset):
+        plain = ds.plain_texts(one.tag for one in columns)
+        written, slow = ds.texts_as_json(rest, MAX_TEXT)
+    for attribute, text in zip(columns, plain, strict=False):
+        if text is None:
+            element = ds[attribute.keyword] if attribute.keyword in ds else None  # noqa: SIM401 - get() gives the value
+            text = "" if element is None else clean("\\".join(texts(_value_of(element))))
+        if not _fill(row, attribute, text) and attribute.keyword in ds:
+            slow.append(attribute.tag)
     encoded: Encoded = {}
-    for attribute in attributes_of(level):
-        keyword = attribute.keyword
-        element = ds[keyword] if keyword in ds else None  # noqa: SIM401 - get() gives the value
-        if attribute.column is not None and _fill(row, attribute, element):
-            continue
-        if element is not None:
-            found = _encode_element(element, 0)
-            if found is not None and len(found) > 1:
-                encoded[f"{attribute.tag:08X}"] = found
-    row["attributes"] = encode_attributes(encoded)
+    for tag in slow:
+        found = _encode_element(ds[tag], 0) if tag in ds else None
+        if found is not None and len(found) > 1:
+            encoded[f"{tag:08X}"] = found
+    row["attributes"] = _joined(written, encoded)
     return row
 
 
-def _fill(row: dict[str, Value], attribute: Attribute, element: Any) -> bool:
+def _joined(written: str, encoded: Encoded) -> str:
+    """Return the text of ``encoded`` with the members of an object that have been ``written`` already."""
+    if not encoded:
+        return f"{{{written}}}"
+    others = encode_attributes(encoded)
+    return f"{{{written},{others[1:]}" if written else others
+
+
+def _fill(row: dict[str, Value], attribute: Attribute, text: str) -> bool:
     """Fill an attribute's columns; say False where the value is none and must be kept as it is."""
     name = (attribute.column or "").partition(".")[2]
-    text = "" if element is None else clean("\\".join(texts(_value_of(element))))
     kind = attribute.kind
     if kind == Kind.NUMBER:
         row[name] = integer(text)
@@ -186,14 +201,18 @@ def instance_row(ds: DatasetLike) -> tuple[int | None, str]:
         number = integer("\\".join(texts(_value_of(element))))
         if number is None and (found := _encode_element(element, 0)) is not None and len(found) > 1:
             encoded[f"{_INSTANCE_NUMBER:08X}"] = found
-    if not encoded:
-        return number, f"{{{written}}}"
-    others = encode_attributes(encoded)
-    return number, f"{{{written},{others[1:]}" if written else others
+    return number, _joined(written, encoded)
 
 
 _INSTANCE_NUMBER = 0x00200013
 _NUMBER = (_INSTANCE_NUMBER,)
+_LEVELS = {
+    level: (
+        tuple(one for one in attributes_of(level) if one.column is not None),
+        tuple(one.tag for one in attributes_of(level) if one.column is None),
+    )
+    for level in ("PATIENT", "STUDY", "SERIES")
+}
 _TAGS = tuple(one.tag for one in attributes_of("IMAGE") if one.kind != Kind.UID and one.tag != _INSTANCE_NUMBER)
 
 

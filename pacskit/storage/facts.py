@@ -19,16 +19,19 @@ _TAGS = (0x00080018, 0x00080016, 0x0020000D, 0x0020000E, 0x00100020)
 
 
 class Facts(NamedTuple):
-    """What is read from a data set; ``parents`` is called only when its series is not known yet."""
+    """What is read from a data set: what it takes to file it, and functions for what only the index needs.
+
+    ``row`` gives the instance number and the encoded attributes, ``parents`` what is above the instance; the latter is
+    called only when its series is not known yet. Both read values leniently, so that they do not fail.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
     patient_id: str
     study_instance_uid: str
     series_instance_uid: str
-    instance_number: int | None
-    attributes: str
     key: str
+    row: Callable[[], tuple[int | None, str]]
     parents: Callable[[], Parents]
 
 
@@ -44,22 +47,21 @@ def facts_of(dataset: Dataset, sop_class_uid: str, sop_instance_uid: str, layout
         if uid != expected:
             raise InvalidInstance(f"{keyword} of the data set is not the command's", keyword=keyword)
     _, _, study, series, patient_id = texts
-    number, attributes = instance_row(dataset)
     return Facts(
         sop_class_uid,
         sop_instance_uid,
         patient_id,
         study,
         series,
-        number,
-        attributes,
         layout(study, series, sop_instance_uid),
+        lambda: instance_row(dataset),
         lambda: parents_of(dataset),
     )
 
 
 def describe(facts: Facts, transfer_syntax: str, offset: int, length: int, digest: bytes | None) -> NewInstance:
     """Return the record of an instance whose data set is ``length`` bytes from ``offset`` of its file."""
+    number, attributes = facts.row()
     return NewInstance(
         patient_id=facts.patient_id,
         study_instance_uid=facts.study_instance_uid,
@@ -67,8 +69,8 @@ def describe(facts: Facts, transfer_syntax: str, offset: int, length: int, diges
         sop_instance_uid=facts.sop_instance_uid,
         sop_class_uid=facts.sop_class_uid,
         transfer_syntax_uid=transfer_syntax,
-        instance_number=facts.instance_number,
-        attributes=facts.attributes,
+        instance_number=number,
+        attributes=attributes,
         key=facts.key,
         offset=offset,
         length=length,

@@ -1,10 +1,10 @@
 """Objects as files, each visible whole or not at all.
 
-An object is written to ``staging/SESSION/N.POLICY~key``, gets its final name by a hard link, is indexed, and then its
-staging name goes. A killed process leaves staging names behind; the next start looks at those alone. An object that
-has its final name and is not in the index may have been acknowledged, so it is indexed then; where duplicates are
-rejected it goes, as the index decides there before anything is acknowledged. A final name is never overwritten: the
-second object of a name gets another (``_`` and a generation).
+An object is written to ``staging/SESSION/N`` and renamed to ``N.POLICY~key`` when it is whole, gets its final name by a
+hard link, is indexed, and then its staging name goes. A killed process leaves staging names behind; the next start
+looks at those alone. An object that is whole and is not in the index may have been acknowledged, so it is named and
+indexed then; where duplicates are rejected it goes, as the index decides there before anything is acknowledged. A final
+name is never overwritten: the second object of a name gets another (``_`` and a generation).
 
 A session holds a lock on ``staging/SESSION.lock`` for as long as its process lives, so several processes may share a
 directory.
@@ -16,7 +16,7 @@ import mmap
 import os
 import secrets
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -47,6 +47,7 @@ SPILL = 1 << 16  # bytes of an object kept in memory before its file is begun
 HEAD = 1 << 15  # bytes; holds the attributes before the pixels of most objects
 _SPARES = 32  # staging files made ahead
 _POLICIES = {"ign": DuplicatePolicy.IGNORE, "rep": DuplicatePolicy.REPLACE}  # in a staging name, after the number
+_gather = getattr(os, "writev", lambda descriptor, parts: 0)
 _MARK = "~"  # stands in a staging name before the key, and for "/" in it
 
 
@@ -101,11 +102,64 @@ class FileStore:
 
     def take(self, name: str) -> tuple[int, str]:
         """Return the descriptor and the path of an empty staging file: a prepared one, or one called ``name``."""
+        return self.spare() or self._make(name)
+
+    def spare(self) -> tuple[int, str] | None:
+        """Return a prepared staging file as `take` does; None where there is none."""
         try:
             path = self._spares.pop()
         except IndexError:
-            return self._make(name)
+            return None
         return os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0)), path
+
+    def give_back(self, path: str) -> None:
+        """Keep an empty staging file for the next object."""
+        self._spares.append(path)
+
+    def place(self, staged: str, key: str, is_there: Callable[[], bool] = lambda: False) -> tuple[str, str | None]:
+        """Give a whole object its final name, ``key`` or the next free one; return its staging name and that key.
+
+        No key, and no name, where ``key`` is taken and ``is_there`` says that this is the object. Raises OSError.
+        """
+        own, _, name = staged.rpartition("/")
+        number, _, _ = name.partition(_MARK)
+        wanted, generation = key, 0
+        while not self._link(staged, key):
+            if not generation and is_there():
+                return staged, None
+            generation += 1
+            key = with_generation(wanted, f"{own.rpartition('/')[2]}{number.partition('.')[0]}{'x' * (generation - 1)}")
+            renamed = f"{own}/{_staging_name(number, key)}"  # first: the next start goes by what it says
+            os.rename(staged, renamed)
+            staged = renamed
+        return staged, key
+
+    def _link(self, staged: str, key: str) -> bool:
+        final = f"{self.root}/{key}"
+        while True:
+            try:
+                os.link(staged, final)
+            except FileExistsError:
+                return False
+            except FileNotFoundError:  # the directory is not there, or was removed meanwhile
+                if not os.path.exists(staged):
+                    raise
+                self._make_directory(Path(final).parent)
+                continue
+            break
+        if self.durable:
+            sync_directory(Path(final).parent)
+        return True
+
+    def _make_directory(self, directory: Path) -> None:
+        missing = [directory]
+        while not missing[-1].parent.exists():
+            missing.append(missing[-1].parent)
+        for one in reversed(missing):
+            with suppress(FileExistsError, FileNotFoundError):  # others make and remove directories too: link says
+                one.mkdir()
+                if self.durable:
+                    sync_directory(one.parent)
 
     def _make(self, name: str) -> tuple[int, str]:
         path = f"{self.own}/{name}"
@@ -196,18 +250,28 @@ class FileStore:
 
     def _resolve(self, path: Path, index: Index, adopt: Adopt) -> None:
         number, mark, name = path.name.partition(_MARK)
-        if mark and path.stat().st_nlink > 1:
-            key = name.replace(_MARK, "/")
-            final = self.root / key
-            if final.exists() and final.samefile(path) and not index.has_key(key):
-                policy = _POLICIES.get(number.partition(".")[2], DuplicatePolicy.REJECT)
-                deleted = policy is DuplicatePolicy.REJECT or index.is_retired(key)
-                stays = not deleted and adopt(key, policy)
+        policy = _POLICIES.get(number.partition(".")[2], DuplicatePolicy.REJECT)
+        if mark and policy is not DuplicatePolicy.REJECT:
+            key: str | None = name.replace(_MARK, "/")
+            if path.stat().st_nlink == 1:
+                staged, key = self.place(str(path), str(key))
+                path = Path(staged)
+            if key is not None and not self._settled(path, key, index) and not index.is_retired(key):
+                stays = adopt(key, policy)
                 if stays is None:
                     return
                 if not stays:
                     self.remove([key])
+        elif mark and path.stat().st_nlink > 1:
+            key = name.replace(_MARK, "/")
+            if not self._settled(path, key, index):
+                self.remove([key])
         path.unlink()
+
+    def _settled(self, path: Path, key: str, index: Index) -> bool:
+        """Whether the object of a staging name is in the index, or its final name is none of its own."""
+        final = self.root / key
+        return not (final.exists() and final.samefile(path)) or index.has_key(key)
 
     def close(self) -> None:
         """End the session."""
@@ -219,6 +283,11 @@ class FileStore:
                 (self.staging / f"{self.session}.lock").unlink()
             os.close(self._lock)
             self._lock = -1
+
+
+def _staging_name(number: str, key: str) -> str:
+    """The staging name of a whole object; ``number`` has its policy."""
+    return f"{number}{_MARK}{key.replace('/', _MARK)}"
 
 
 def _age(path: Path) -> int:
@@ -238,50 +307,48 @@ class FileWriter:
         self._store = store
         self._number = number
         self._policy = policy[:3]
-        self._intended = number  # the staging name, once there is a file
-        self._memory: bytearray | None = bytearray()
+        self._memory: bytearray | None = bytearray()  # None once there are bytes in the file
         self._file = -1
         self._staged: str | None = None  # paths as text: making Path objects costs as much as the calls themselves
+        with suppress(OSError):  # whoever needs a file takes one, and says what is wrong
+            if (prepared := store.spare()) is not None:  # opened now, while the first bytes are still on their way
+                self._file, self._staged = prepared
+        self._wanted = ""  # the key that is to be its name
         self._final: str | None = None  # the key, once it is a name
 
-    def intend(self, key: str) -> None:
-        """Say which final name is wanted, before anything has gone to a file; saves renaming the staging file."""
-        if self._file < 0 and len(key) <= MAX_KEY and _MARK not in key:
-            self._intended = self._staging_name(key)
-
-    def _staging_name(self, key: str) -> str:
-        return f"{self._number}.{self._policy}{_MARK}{key.replace('/', _MARK)}"
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append bytes."""
+    def write(self, data: bytes | bytearray | memoryview, *, more: int = 0) -> None:
+        """Append bytes; ``more`` says how many will follow, as far as that is known."""
         length = data.nbytes if isinstance(data, memoryview) else len(data)
         if self._memory is not None:
-            if self.size + length <= self._store.spill:
+            if self.size + length + more <= self._store.spill:
                 self._memory += data
                 self.size += length
                 return
-            self._begin_file(self._intended)
+            self._begin_file()
             spilled, self._memory = self._memory, None
-            self._append(spilled)
-        self._append(data)
+            self._append(spilled, data)
+        else:
+            self._append(data)
         self.size += length
 
-    def _begin_file(self, name: str) -> None:
-        try:
-            self._file, self._staged = self._store.take(name)
-            if name == self._intended and name != self._number:
-                self._rename(name)
-        except OSError as error:
-            raise storage_error(error, "beginning an object") from error
-
-    def _append(self, data: bytes | bytearray | memoryview) -> None:
-        with memoryview(data) as whole, whole.cast("B") as rest:
-            written = 0
+    def _begin_file(self) -> None:
+        if self._file < 0:
             try:
-                while written < len(rest):
-                    written += os.write(self._file, rest[written:])
+                self._file, self._staged = self._store.take(self._number)
             except OSError as error:
-                raise storage_error(error, "writing an object") from error
+                raise storage_error(error, "beginning an object") from error
+
+    def _append(self, *parts: bytes | bytearray | memoryview) -> None:
+        try:
+            written = _gather(self._file, parts)
+            for part in parts:
+                with memoryview(part) as whole, whole.cast("B") as rest:
+                    at = min(written, len(rest))
+                    written -= at
+                    while at < len(rest):
+                        at += os.write(self._file, rest[at:])
+        except OSError as error:
+            raise storage_error(error, "writing an object") from error
 
     @property
     def descriptor(self) -> int:
@@ -290,75 +357,52 @@ class FileWriter:
 
     def head(self) -> bytes | None:
         """The first bytes of an object that has gone to a file; None while it is in memory."""
-        return None if self._file < 0 else os.pread(self._file, HEAD, 0)
+        return None if self._memory is not None else os.pread(self._file, HEAD, 0)
 
     def view(self) -> _View:
         """Look at what has been written."""
         return _View(self._memory, self._file, self.size)
 
-    def commit(self, key: str) -> str:
-        """Give the object a final name, ``key`` or the next free one; return it."""
+    def finish(self, key: str) -> None:
+        """Nothing more is to be written, and ``key`` is wanted as its name: from now on it outlives the process."""
         if len(key) > MAX_KEY or _MARK in key:
             raise StorageError(f"a key of {len(key)} characters does not fit")
-        try:
-            self._stage(key)
-            wanted, generation = key, 0
-            while not self._link(key):
-                generation += 1
-                key = with_generation(wanted, f"{self._store.session}{self._number}{'x' * (generation - 1)}")
-                self._stage(key)
-        except OSError as error:
-            raise storage_error(error, "naming an object") from error
-        return key
-
-    def _stage(self, key: str) -> None:
-        """Make the staging name say where the object is going."""
-        name = self._staging_name(key)
+        name = _staging_name(f"{self._number}.{self._policy}", key)
         if self._memory is not None:
-            self._begin_file(name)
+            self._begin_file()
             memory, self._memory = self._memory, None
             self._append(memory)
-        self._rename(name)
-        if self._file >= 0:
+        try:
             if self._store.durable:
                 os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
             os.close(self._file)
             self._file = -1
+            self._mark(f"{self._store.own}/{name}")
+        except OSError as error:
+            raise storage_error(error, "finishing an object") from error
+        self._wanted = key
 
-    def _rename(self, name: str) -> None:
-        if self._staged is not None and self._staged != (path := f"{self._store.own}/{name}"):
-            os.rename(self._staged, path)
-            self._staged = path
-
-    def _link(self, key: str) -> bool:
-        final = f"{self._store.root}/{key}"
+    def _mark(self, whole: str) -> None:
         if self._staged is None:
             raise StorageError("the object has been settled or aborted")
-        while True:
-            try:
-                os.link(self._staged, final)
-            except FileExistsError:
-                return False
-            except FileNotFoundError:  # the directory is not there, or was removed meanwhile
-                if not os.path.exists(self._staged):
-                    raise
-                self._make_directory(Path(final).parent)
-                continue
-            break
-        self._final = key
-        if self._store.durable:
-            sync_directory(Path(final).parent)
-        return True
+        os.rename(self._staged, whole)
+        self._staged = whole
 
-    def _make_directory(self, directory: Path) -> None:
-        missing = [directory]
-        while not missing[-1].parent.exists():
-            missing.append(missing[-1].parent)
-        for one in reversed(missing):
-            with suppress(FileExistsError, FileNotFoundError):  # others make and remove directories too: link says
-                one.mkdir()
-                if self._store.durable:
-                    sync_directory(one.parent)
+    def place(self, is_there: Callable[[], bool] = lambda: False) -> str | None:
+        """Give the object that is finished its final name, if it has none; return it. As `FileStore.place`."""
+        if self._final is None:
+            if self._staged is None:
+                raise StorageError("the object has been settled or aborted")
+            try:
+                self._staged, self._final = self._store.place(self._staged, self._wanted, is_there)
+            except OSError as error:
+                raise storage_error(error, "naming an object") from error
+        return self._final
+
+    def commit(self, key: str) -> str | None:
+        """Finish the object and give it a name, ``key`` or the next free one; return it."""
+        self.finish(key)
+        return self.place()
 
     def settle(self) -> None:
         """Keep the object: the index knows it now."""
@@ -378,7 +422,9 @@ class FileWriter:
             self._file = -1
         if self._final is not None:
             self._store.remove([self._final])
-        if self._staged is not None:
+        if self._staged is not None and self._memory is not None:
+            self._store.give_back(self._staged)
+        elif self._staged is not None:
             with suppress(FileNotFoundError):
                 os.unlink(self._staged)
         self._memory, self._staged, self._final = None, None, None

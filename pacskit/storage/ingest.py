@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, StorageError, TruncatedError
@@ -25,6 +25,9 @@ __all__ = ["Ingest"]
 class Ingest:
     """An instance on its way in; belongs to one thread. Leaving it as a context without ``commit`` aborts it."""
 
+    FIRST: Final = HEAD
+    """How many bytes of a big data set are best written first, before the others are there."""
+
     def __init__(
         self,
         store: Store,
@@ -43,7 +46,7 @@ class Ingest:
         self._digest = hashlib.sha256() if store.digest else None
         self._options = store.options
         self._facts: Facts | None = None
-        self._is_there: bool | None = None  # whether there was an object of that name, where that has been looked up
+        self._pending: Pending | None = None
         self._whole = -1  # the size at which the pixels, after all that the facts come from, are the end
         self._writer: FileWriter | None = store.blobs.create(policy)
         self._writer.write(head)
@@ -67,7 +70,7 @@ class Ingest:
         try:
             if writer.size == self._offset and len(data) >= HEAD:
                 self._look_ahead(writer, data)
-            writer.write(data)
+            writer.write(data, more=max(0, self._whole - writer.size - len(data)))
         except BaseException:
             self.abort()
             raise
@@ -94,11 +97,9 @@ class Ingest:
             if dataset.scan is None or dataset.scan.stopped == len(head):
                 return
             facts = self._facts_of(dataset)
-            writer.intend(facts.key)
         except (DecodeError, StorageError):
             return  # commit, which sees all of it, says what is wrong
         self._facts = facts
-        self._is_there = self._taken(facts)
         end = end_of_pixels(head, dataset.scan.stopped, self.transfer_syntax)
         self._whole = -1 if end is None else self._offset + end
 
@@ -113,30 +114,38 @@ class Ingest:
         Raises InvalidInstance where it cannot be filed, DecodeError where it cannot be read, OutOfSpace or
         StorageError; nothing is left behind then.
         """
+        self._store.backlog.complete()
         filed = self._file()
         return filed if isinstance(filed, Stored) else self._index(filed)
 
     def _index(self, filed: Pending) -> Stored:
-        store, new = self._store, filed.describe()
+        store = self._store
         try:
+            if filed.name() is None:
+                return self._taken(filed.writer)
+            new = filed.record()
             outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
             if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
-                filed.writer.abort()
-                return Stored(outcome, store.get(new.sop_instance_uid))
+                return self._taken(filed.writer)
         except BaseException:
             filed.writer.abort()
             raise
         filed.writer.settle()
-        store.blobs.prepare()
         if replaced is not None:
             store.discard([replaced])
         return Stored(outcome, located(new))
 
+    def _taken(self, writer: FileWriter) -> Stored:
+        """Drop what is there already."""
+        writer.abort()
+        outcome = Outcome.IGNORED if self._policy == DuplicatePolicy.IGNORE else Outcome.REJECTED
+        return Stored(outcome, self._store.get(self.sop_instance_uid))
+
     def secure(self) -> Stored | None:
         """Check and file the instance: from now on it can be acknowledged.
 
-        None where the row in the index follows; what became of the instance where that is known: where a duplicate is
-        rejected, and where the commit policy wants the row first. Raises as `commit` does.
+        None where its name and its row in the index follow; what became of the instance where that is known: where a
+        duplicate is rejected, and where the commit policy wants the row first. Raises as `commit` does.
         """
         if self._policy is DuplicatePolicy.REJECT or self._store.blobs.durable:
             return self.commit()
@@ -144,20 +153,28 @@ class Ingest:
         if isinstance(filed, Stored):
             return filed
         self._store.backlog.add(filed)
+        self._pending = filed
         return None
 
+    def follow_up(self) -> None:
+        """Do what the answer did not have to wait for, and what the next instance would have to wait for."""
+        self._store.blobs.prepare()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.make_ready()
+
     def _file(self) -> Stored | Pending:
-        """Give the instance its final name, unless it turns out to be there already."""
+        """Have the instance whole in its file, unless it turns out to be there already."""
         writer = self._open()
         try:
             if self._facts is not None and writer.size == self._whole:
-                return self._name(writer, self._facts)
+                return self._finish(writer, self._facts)
             dataset = self._decode_head(writer)
             if dataset is not None:
-                return self._name(writer, self._facts_of(dataset))
+                return self._finish(writer, self._facts_of(dataset))
             with writer.view() as content:
                 whole = decode(content, self.transfer_syntax, start=self._offset, options=self._options)
-                return self._name(writer, self._facts_of(whole))
+                return self._finish(writer, self._facts_of(whole))
         finally:
             self.abort()
 
@@ -172,34 +189,29 @@ class Ingest:
             return None
         return dataset if dataset.scan is not None and dataset.scan.pending() is not None else None
 
-    def _name(self, writer: FileWriter, facts: Facts) -> Stored | Pending:
-        if self._is_there if self._is_there is not None else self._taken(facts):
-            # most likely this instance, for which nothing need be written; the index has the last word
-            known = self._store.get(self.sop_instance_uid)
-            if known is not None:
-                ignored = self._policy == DuplicatePolicy.IGNORE
-                return Stored(Outcome.IGNORED if ignored else Outcome.REJECTED, known)
+    def _finish(self, writer: FileWriter, facts: Facts) -> Stored | Pending:
+        store, uid, replaces = self._store, self.sop_instance_uid, self._policy == DuplicatePolicy.REPLACE
+        # An object of that name is most likely this instance, for which nothing need be kept; the index has the last
+        # word. Where nothing has been written yet, look first.
+        if not replaces and writer.descriptor < 0 and store.blobs.size(facts.key) is not None and store.get(uid):
+            return self._taken(writer)
         length, digest = writer.size - self._offset, self._digest
-        key = writer.commit(facts.key)
+        writer.finish(facts.key)
         self._writer = None
+        offset, syntax = self._offset, self.transfer_syntax
 
-        def described() -> NewInstance:
-            final = facts if key == facts.key else facts._replace(key=key)
-            return describe(
-                final, self.transfer_syntax, self._offset, length, None if digest is None else digest.digest()
-            )
+        def described(key: str) -> NewInstance:
+            # the parents of most are known already; the others' are read again, so that no data set is kept for that
+            final = facts._replace(key=key, parents=lambda: store.parents(key))
+            return describe(final, syntax, offset, length, None if digest is None else digest.digest())
 
-        return Pending(writer, described, self._policy)
+        def is_there() -> bool:
+            return not replaces and store.index.get(uid) is not None
 
-    def _taken(self, facts: Facts) -> bool:
-        return self._policy != DuplicatePolicy.REPLACE and self._store.blobs.size(facts.key) is not None
+        return Pending(writer, lambda: writer.place(is_there), described, self._policy)
 
     def _facts_of(self, dataset: Dataset) -> Facts:
-        facts = facts_of(dataset, self.sop_class_uid, self.sop_instance_uid, self._store.layout)
-        if not self._store.index.knows_series(facts.study_instance_uid, facts.series_instance_uid):
-            parents = facts.parents()  # now, while what is wrong with them can still be answered
-            facts = facts._replace(parents=lambda: parents)
-        return facts
+        return facts_of(dataset, self.sop_class_uid, self.sop_instance_uid, self._store.layout)
 
     def abort(self) -> None:
         """Leave nothing behind of an instance that has not been committed or secured."""

@@ -1,9 +1,9 @@
 """Instances that are safe in their files and on their way into the index.
 
-With ``commit="os"`` the final name of a file is the point of no return: an instance is acknowledged then, and its row
-follows within moments, together with those of its neighbours. Whoever asks the index something in between has the rows
-written first, so that no query of this process misses what was acknowledged. Should the process end in between, the
-staging names are still there, and the next start writes the rows.
+With ``commit="os"`` the staging name that says that a file is whole is the point of no return: an instance is
+acknowledged then, and its final name and its row follow within moments, together with those of its neighbours. Whoever
+asks the index something in between has that done first, so that no query of this process misses what was acknowledged.
+Should the process end in between, the staging names are still there, and the next start does it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from pacskit.core.errors import StorageError
@@ -22,19 +22,61 @@ if TYPE_CHECKING:
 
 __all__ = ["Backlog", "Indexing", "Pending", "located"]
 
-LINGER = 0.005  # seconds for which a row waits for others to share its transaction
-MOST = 128  # rows that wait at most: beyond that, whoever brings another one writes them
+LINGER = 0.25  # seconds for which a row waits for others to share its transaction
+ENOUGH = 512  # rows that need not wait for others: more of them in one transaction cost no less each
+MOST = 2048  # rows that wait at most: beyond that, whoever brings another one writes them
 
 _log = logging.getLogger("pacskit.storage")
 
 
-@dataclass(frozen=True, slots=True)
 class Pending:
-    """An instance whose file has its final name."""
+    """An instance whose file is whole.
 
-    writer: FileWriter
-    describe: Callable[[], NewInstance]  # called when there is time
-    policy: DuplicatePolicy
+    ``place`` gives the file its final name, and nothing where the instance turns out to be there already; ``describe``
+    makes the record under that name. Both are called once, by whoever comes first.
+    """
+
+    __slots__ = ("_describe", "_lock", "_place", "_placed", "_record", "key", "policy", "writer")
+
+    def __init__(
+        self,
+        writer: FileWriter,
+        place: Callable[[], str | None],
+        describe: Callable[[str], NewInstance],
+        policy: DuplicatePolicy,
+    ) -> None:
+        self.writer = writer
+        self.policy = policy
+        self.key: str | None = None
+        self._place = place
+        self._describe: Callable[[str], NewInstance] | None = describe
+        self._lock = threading.Lock()
+        self._placed = False
+        self._record: NewInstance | None = None
+
+    def name(self) -> str | None:
+        """Give the file its final name; return that, or None where it is not needed. Raises StorageError."""
+        with self._lock:
+            if not self._placed:
+                self.key = self._place()
+                self._placed = True
+            return self.key
+
+    def record(self) -> NewInstance:
+        """Return the record, once the file has its name."""
+        with self._lock:
+            if self._describe is not None:
+                self._record = self._describe(str(self.key))
+                self._describe = None  # and with it the bytes that it was made from
+            if self._record is None:
+                raise StorageError("an instance without a name has no record")
+            return self._record
+
+    def make_ready(self) -> None:
+        """Do what can be done before it is the turn of the index."""
+        with suppress(Exception):  # the index thread comes upon it again, and says what is wrong
+            if self.name() is not None:
+                self.record()
 
 
 class Indexing(Protocol):
@@ -51,10 +93,11 @@ class Backlog:
     ``stuck`` is set while the index cannot be written: the next instance has to wait for those before it then.
     """
 
-    __slots__ = ("_changed", "_closing", "_pending", "_store", "_thread", "_writing", "stuck")
+    __slots__ = ("_changed", "_closing", "_linger", "_pending", "_store", "_thread", "_writing", "stuck")
 
-    def __init__(self, store: Indexing) -> None:
+    def __init__(self, store: Indexing, linger: float = LINGER) -> None:
         self.stuck = False
+        self._linger = linger
         self._store = store
         self._pending: list[Pending] = []
         self._changed = threading.Condition()
@@ -73,7 +116,7 @@ class Backlog:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="pacskit-index", daemon=True)
                 self._thread.start()
-            if count in {1, MOST}:
+            if count in {1, ENOUGH}:
                 self._changed.notify_all()
 
     def make_room(self) -> None:
@@ -110,16 +153,19 @@ class Backlog:
             self._changed.notify_all()
 
     def _index(self, batch: list[Pending]) -> list[Outcome | None]:
+        named = [one for one in batch if one.name() is not None]
         try:
-            return list(self._store.index_all([(one.describe(), one.policy) for one in batch]))
+            outcomes: list[Outcome | None] = list(self._store.index_all([(one.record(), one.policy) for one in named]))
         except StorageError:
             raise
-        except Exception:
-            return [self._index_one(one) for one in batch]  # one of them spoiled it: the others shall not suffer
+        except Exception:  # one of them spoiled it: the others shall not suffer
+            outcomes = [self._index_one(one) for one in named]
+        known = iter(outcomes)
+        return [Outcome.IGNORED if one.key is None else next(known) for one in batch]
 
     def _index_one(self, one: Pending) -> Outcome | None:
         try:
-            return self._store.index_all([(one.describe(), one.policy)])[0]
+            return self._store.index_all([(one.record(), one.policy)])[0]
         except StorageError:
             raise
         except Exception as error:
@@ -135,7 +181,7 @@ class Backlog:
                 changed.wait_for(lambda: self._closing or (self._pending and not self.stuck))
                 if self._closing:
                     return
-                changed.wait_for(lambda: self._closing or len(self._pending) >= MOST, LINGER)
+                changed.wait_for(lambda: self._closing or len(self._pending) >= ENOUGH, self._linger)
             try:
                 self.complete()
             except StorageError as error:

@@ -1,8 +1,9 @@
 """The archive's memory: blobs and index joined, safe for many threads at once.
 
-An instance is stored in this order: the bytes in a staging file, its final name, the index transaction, the end of
-the staging name. What ``commit`` returned has survived whatever the commit policy promises, and so has what `Ingest`
-calls secured, whose row may come a moment later (see `pacskit.storage.pending`).
+An instance is stored in this order: the bytes in a staging file, a staging name that says that they are whole, the
+final name, the index transaction, the end of the staging name. What ``commit`` returned has survived whatever the
+commit policy promises, and so has what `Ingest` calls secured, whose final name and row may come a moment later (see
+`pacskit.storage.pending`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pacskit.core.config import ReadOptions
 from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
 from pacskit.encoding import dcmread, file_meta_bytes
 from pacskit.encoding.head import read_head
+from pacskit.storage.attributes import parents_of
 from pacskit.storage.errors import InvalidInstance, storage_error
 from pacskit.storage.facts import describe, facts_of
 from pacskit.storage.filesystem import FileStore
@@ -28,8 +30,16 @@ from pacskit.storage.index.query import FindOptions
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
 from pacskit.storage.layout import Layout, uid_hierarchy
-from pacskit.storage.pending import Backlog
-from pacskit.storage.records import Commit, Counts, DuplicatePolicy, NewInstance, Outcome, StoredInstance
+from pacskit.storage.pending import LINGER, Backlog
+from pacskit.storage.records import (
+    Commit,
+    Counts,
+    DuplicatePolicy,
+    NewInstance,
+    Outcome,
+    Parents,
+    StoredInstance,
+)
 
 __all__ = ["Ingest", "Opened", "Problem", "Store"]
 
@@ -78,6 +88,9 @@ class Store:
         What happens to an instance that is stored already.
     digest
         Whether to keep the SHA-256 of each data set.
+    linger
+        For how many seconds the row of an instance that is acknowledged may wait for others to share its transaction,
+        unless somebody asks the index before.
     """
 
     def __init__(
@@ -89,12 +102,13 @@ class Store:
         layout: Layout = uid_hierarchy,
         digest: bool = True,
         options: ReadOptions | None = None,
+        linger: float = LINGER,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
         self.digest = digest
         self.options = options or ReadOptions()
         self.layout = layout
-        self.backlog = Backlog(self)
+        self.backlog = Backlog(self, linger)
         self.blobs: FileStore = FileStore(directory, commit=commit)
         try:
             self.index = SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
@@ -149,10 +163,6 @@ class Store:
         policy = self.duplicates if duplicates is None else DuplicatePolicy(duplicates)
         return Ingest(self, sop_class_uid, sop_instance_uid, transfer_syntax, head, policy)
 
-    def prepare(self) -> None:
-        """Do what the next instance would have to wait for, at a time when nobody waits."""
-        self.blobs.prepare()
-
     def _adopt(self, key: str, policy: DuplicatePolicy) -> bool | None:
         """Index an object that may have been acknowledged before its row was written; return whether it stays."""
         path = self.blobs.path(key)
@@ -170,6 +180,13 @@ class Store:
         except Exception as error:
             _log.error("an object that an earlier process left cannot be indexed: %s", type(error).__name__)
             return None
+
+    def parents(self, key: str) -> Parents:
+        """Read what is above an instance from its file."""
+        try:
+            return parents_of(dcmread(self.blobs.path(key), stop_before_pixels=True, options=self.options))
+        except OSError as error:
+            raise storage_error(error, "reading an object") from error
 
     def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[Outcome]:
         """Index instances whose files have their names, in one transaction. Raises StorageError."""

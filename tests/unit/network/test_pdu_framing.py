@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
+import itertools
+import random
+import socket
 import struct
 import tempfile
 from itertools import pairwise
@@ -11,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacskit.core.errors import DecodeError, LimitError
@@ -254,6 +258,62 @@ def test_what_is_diverted_and_what_is_handed_out_are_the_data_set(
     assert ends == 1
     assert not framer.receiving
     assert room < 0 or seen <= max(room * len(fragments), 0)
+
+
+@given(
+    st.lists(st.integers(0, 200_000), min_size=1, max_size=6),
+    st.lists(st.integers(1, 150_000), min_size=1, max_size=12),
+    st.integers(0, 40_000),
+)
+@settings(deadline=None, max_examples=60)
+def test_what_is_taken_in_from_a_socket_is_the_data_set(sizes: list[int], portions: list[int], wanted: int) -> None:
+    data = random.Random(sum(sizes)).randbytes(sum(sizes))
+    pieces = list(pairwise([0, *itertools.accumulate(sizes)]))
+    stream = b"".join(pdata((3, 2 * (n == len(pieces)), data[a:b])) for n, (a, b) in enumerate(pieces, 1)) + RELEASE
+    framer, handed, ended, diverted = Framer(1 << 18, capacity=1 << 16), bytearray(), False, False
+    framer.hasten(wanted)
+    portion = itertools.cycle(portions)
+    ours, theirs = socket.socketpair()
+    with ours, theirs, tempfile.TemporaryFile(buffering=0) as file:
+        theirs.setblocking(False)
+        while not ended:
+            with contextlib.suppress(BlockingIOError):
+                stream = stream[theirs.send(stream[: next(portion)]) :]
+            framer.feed(ours.recv_into(framer.get_buffer()))
+            framer.take_in(ours.fileno())
+            while not ended and (event := framer.next_event()) is not None:
+                assert isinstance(event, Pdv)
+                handed += event
+                ended = event.is_last
+                if not diverted and not ended:
+                    framer.divert(file.fileno(), 3)
+                    diverted = True
+        assert framer.undivert() == (len(data) - len(handed), 0)
+        file.seek(0)
+        assert bytes(handed) + file.read() == data
+        theirs.setblocking(True)
+        theirs.sendall(stream)  # at most the release: nothing of it has been taken for the data set
+        while (event := framer.next_event()) is None:
+            framer.feed(ours.recv_into(framer.get_buffer()))
+        assert isinstance(event, Pdu)
+        assert event.data == RELEASE[6:]
+
+
+def test_the_beginning_of_a_big_data_set_comes_early() -> None:
+    framer = Framer()
+    framer.hasten(1000)
+    stream = pdata((3, 2, bytes(100_000)))
+    feed(framer, stream[:12])  # the headers: from here on it asks for no more than it hurries for
+    assert framer.next_event() is None
+    assert len(framer.get_buffer()) == 1000
+    feed(framer, stream[12:1012])
+    event = framer.next_event()
+    assert isinstance(event, Pdv)
+    assert (len(event), event.is_last) == (1000, False)
+    small = Framer()
+    small.hasten(1000)
+    feed(small, pdata((3, 2, bytes(40_000)))[:20_000])
+    assert small.next_event() is None  # for these it is not worth the trouble
 
 
 def test_only_the_data_set_of_that_context_is_diverted(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 
 from pacskit.encoding import dcmread, encode
 from pacskit.storage import Outcome, OutOfSpace, Store
-from pacskit.storage.filesystem import FileWriter
+from pacskit.storage.filesystem import FileStore, FileWriter
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.pending import MOST
 from tests.unit.storage.crash_child import data_of
@@ -89,7 +89,8 @@ def test_twenty_kills_while_eight_threads_store(tmp_path: Path) -> None:
 
 STEPS: list[tuple[str, type, str]] = [
     ("before the staging file is whole", FileWriter, "_append"),
-    ("before the final name", FileWriter, "_link"),
+    ("before the staging name says so", FileWriter, "_mark"),
+    ("before the final name", FileStore, "_link"),
     ("before the index transaction", SQLiteIndex, "ingest"),
     ("before the staging name goes", FileWriter, "settle"),
     ("before a replaced object goes", Store, "discard"),
@@ -138,8 +139,8 @@ def _run(*arguments: object) -> None:
 def test_killed_at_each_step(tmp_path: Path, owner: type, method: str, after: bool) -> None:
     with Store(tmp_path) as store:
         kept = put(store, instance(uid="1.2.1.1.1", PatientName="Old"))
-    # the final name is the point of no return: what has one may have been acknowledged
-    indexed = method in {"ingest", "settle", "discard"} or (method == "_link" and after)
+    # a staging name that says that the file is whole is the point of no return: it may have been acknowledged
+    indexed = method in {"_link", "ingest", "settle", "discard"} or (method == "_mark" and after)
     if method != "discard":
         _run(tmp_path, owner, method, _store_one, after)
         with Store(tmp_path) as store:
@@ -149,8 +150,8 @@ def test_killed_at_each_step(tmp_path: Path, owner: type, method: str, after: bo
     _run(tmp_path, owner, method, _replace_one, after)
     with Store(tmp_path) as store:
         assert list(store.verify(digest=True)) == []
-        with store.open("1.2.1.1.1") as opened:  # its name is taken: the first link fails, and the kill comes after it
-            assert (b"New" in opened.read()) == (indexed and method != "_link")
+        with store.open("1.2.1.1.1") as opened:
+            assert (b"New" in opened.read()) == indexed
         assert (
             put(store, instance(uid="1.2.1.1.1", PatientName="Newer"), duplicates="replace").outcome is Outcome.REPLACED
         )

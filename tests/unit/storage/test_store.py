@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.data import get_testdata_file
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, InstanceNotFound, StorageError
-from pacskit.encoding import encode
-from pacskit.storage import DuplicatePolicy, InvalidIdentifier, InvalidInstance, Outcome, Store
+from pacskit.encoding import dcmread, encode
+from pacskit.storage import DuplicatePolicy, Ingest, InvalidIdentifier, InvalidInstance, Outcome, Store
 from tests.unit.storage.objects import CT, EXPLICIT, MR, found, instance, put
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -326,3 +328,29 @@ def test_a_file_is_never_read_as_another_instance(store: Store) -> None:
     with pytest.raises(StorageError, match="is missing"):
         store.open(second)
     store.delete("IMAGE", instance_uid="1.2.1.1.1")
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES[:3])
+def test_what_may_be_acknowledged_can_be_indexed(tmp_path: Path, syntax: str) -> None:
+    """Of a big object only what it takes to file it is read before the answer; the rest must not fail afterwards."""
+    dataset = dcmread(str(get_testdata_file("CT_small.dcm")))
+    dataset.SOPInstanceUID = "1.2.1.1.1"
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.RequestAttributesSequence = [Dataset(ScheduledProcedureStepID="1", RequestedProcedureID="\u00e9")]
+    dataset.PatientName = "D\u00f6e^Jane=\u5c71\u7530"
+    dataset.add_new(0x7FE00010, "OW", bytes(70_000))
+    data = encode(dataset, syntax)
+    draw = random.Random(3)
+    filed = 0
+    with Store(tmp_path, digest=False) as store:
+        for _ in range(1500):
+            mutated = bytearray(data)
+            for _ in range(draw.randint(1, 4)):
+                mutated[draw.randrange(6000 if draw.random() < 0.2 else len(data) - 70_000)] = draw.randrange(256)
+            with store.begin(CT, "1.2.1.1.1", syntax) as ingest:
+                ingest.write(memoryview(mutated)[: Ingest.FIRST])
+                if ingest._facts is not None:
+                    filed += 1
+                    assert isinstance(ingest._facts.row()[1], str)
+                    assert ingest._facts.parents().patient
+    assert filed > 500
