@@ -145,9 +145,7 @@ RELEASE_RQ = bytes.fromhex("0500 00000004 00000000")
 RELEASE_RP = bytes.fromhex("0600 00000004 00000000")
 
 
-def connect(
-    server: Any, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any
-) -> Association:
+def connect(server: Any, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any) -> Association:
     port = server if isinstance(server, int) else server.address[1]
     options.setdefault("tls", getattr(server, "node_tls", None))
     options.setdefault("calling", "CLIENT")
