@@ -138,11 +138,12 @@ def test_a_close_that_is_cancelled_still_ends_every_association(run: Run) -> Non
 
 def test_a_stop_that_is_cancelled_still_ends_every_association(run: Run) -> None:
     async def main() -> None:
-        hold = asyncio.Event()
+        entered, hold = asyncio.Event(), asyncio.Event()
         scp = aio.SCP("VENDOR")
 
         @scp.on_echo
         async def wait(event: pacskit.EchoEvent) -> None:
+            entered.set()
             await hold.wait()
 
         await scp.start()
@@ -150,7 +151,7 @@ def test_a_stop_that_is_cancelled_still_ends_every_association(run: Run) -> None
         verb = asyncio.create_task(client.echo())
         server = scp._server
         assert server is not None
-        await until(lambda: server.associations == 1 and all(one.busy for one in server._serving.values()))
+        await entered.wait()
         stopping = asyncio.create_task(scp.stop(grace=60))
         await asyncio.sleep(0)
         stopping.cancel()

@@ -151,7 +151,7 @@ def test_a_peer_that_never_reads_cannot_hold_us(serve: Serve) -> None:
         peer.associate()
         peer.socket.settimeout(0.5)
         burst = echo_rq() * 500
-        end = time.monotonic() + 15
+        end = time.monotonic() + 120  # as long as a busy machine needs to fill both buffers
         while server.associations and time.monotonic() < end:
             try:
                 peer.send(burst)
