@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from pacskit.network.dimse import TEMPLATES, CEchoRequest, encode_message
 from pacskit_ext._dimse import decode_command
-from pacskit_ext._pdu import Framer, Pdv, frame, payload_size
+from pacskit_ext._fragments import frame, payload_size
+from pacskit_ext._pdu import Framer, Pdv
 
 from .common import Benchmark, seeded_bytes
 

@@ -67,17 +67,24 @@ class SCP(Handlers):
         self._server: Server | None = None
 
     def _listening(self) -> tuple[str, int] | None:
-        return None if self._server is None else self._server.address
+        return None if self._running is None else self._running.address
+
+    @property
+    def _running(self) -> Server | None:
+        """The server, unless it has been stopped."""
+        return None if self._server is None or self._server.is_stopping else self._server
 
     @property
     def tls_port(self) -> int:
         """The port that it listens on with TLS."""
-        if self._server is None:
+        if self._running is None:
             raise ConfigurationError("the server has not been started")
-        return self._server.tls_address[1]
+        return self._running.tls_address[1]
 
     def start(self) -> Self:
-        """Listen, and serve in the background."""
+        """Listen, and serve in the background; once more, if it has been stopped."""
+        if self._running is not None:
+            raise ConfigurationError("the server has been started already")
         self._server = Server(self._registry(), authenticator=self._identity, **self._settings).start()
         return self
 
@@ -94,7 +101,7 @@ class SCP(Handlers):
             self._server.stop(grace)
 
     def __enter__(self) -> Self:
-        return self if self._server is not None else self.start()
+        return self if self._running is not None else self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

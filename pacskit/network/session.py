@@ -14,7 +14,8 @@ from pacskit.network.machine import InvalidStateError, Machine
 from pacskit.network.negotiation import AssociationInfo, PresentationContext
 from pacskit.network.sink import FileSource, MemorySink, Sink
 from pacskit_ext._dimse import decode_command
-from pacskit_ext._pdu import Pdv, frame, payload_size
+from pacskit_ext._fragments import frame, payload_size
+from pacskit_ext._pdu import Pdv
 
 __all__ = ["Session", "SessionEvent"]
 

@@ -257,7 +257,7 @@ def _notify(report: _Report) -> Generator[Effect, Any, None]:
     outcome: Status | NetworkError
     try:
         if report.dataset is not None and command.context is not None:
-            command.data = encode(report.dataset, command.context.transfer_syntax)
+            command.data = encode(report.dataset, command.context.transfer_syntax) or None
         response: ResponseMessage = yield Perform(command)
         outcome = response.status
     except NetworkError as error:
@@ -283,7 +283,8 @@ def _response(request: Request, returned: Returned) -> ResponseMessage:
         values["affected_sop_instance_uid"] = (
             reply.sop_instance_uid or command.affected_sop_instance_uid or generate_uid()
         )
-    data = None if reply.dataset is None else encode(reply.dataset, request.context.transfer_syntax)
+    # An empty data set is none: a PDV without a byte is no fragment to many (PS3.8 9.3.5.1).
+    data = None if reply.dataset is None else encode(reply.dataset, request.context.transfer_syntax) or None
     response: ResponseMessage = command.response(reply.status, data=data, **values)
     return response
 

@@ -51,6 +51,8 @@ async def _perform(link: Link, request: RequestMessage, data: Dataset | None, vi
     as_scp = isinstance(request, NEventReportRequest) and bool(info.contexts_for(sop_class, as_scp=True))
     context = info.context_for(sop_class, as_scp=as_scp)
     payload = None if data is None else encode(data, context.transfer_syntax)
+    if payload == b"" and not isinstance(request, NSetRequest):  # optional there: say that there is none
+        payload = None
     response = await link.perform(request, payload, context=context)
     return _answer(response, context.transfer_syntax, info.peer_name)
 

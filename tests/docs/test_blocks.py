@@ -18,11 +18,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_HOW_TO = ("images.md", "pixels.md", "tls.md", "transcoding.md")
+RUN_HOW_TO = (
+    *("images.md", "normalized-services.md", "pixels.md", "see-what-happens.md", "test-against-bad-peers.md"),
+    *("tls.md", "transcoding.md"),
+)
+RUN_EXPLANATION = ("associations.md",)
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs" / "tutorials").glob("*.md")),
     *(ROOT / "docs" / "how-to" / name for name in RUN_HOW_TO),
+    *(ROOT / "docs" / "explanation" / name for name in RUN_EXPLANATION),
 ]
 FENCE = re.compile(r"^```(?P<language>\w*)(?P<options>.*)$")
 

@@ -16,7 +16,8 @@ from pacskit.network.machine import Machine, State
 from pacskit.network.negotiation import AcceptorPolicy, accept
 from pacskit.network.pdu import AssociateRequest, ContextItem
 from pacskit.network.session import Session
-from pacskit_ext._pdu import Framer, Pdu, frame
+from pacskit_ext._fragments import frame
+from pacskit_ext._pdu import Framer, Pdu
 
 CT, IMPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2"
 REQUEST = AssociateRequest("A", "B", (ContextItem(1, CT, (IMPLICIT,)),)).encode()

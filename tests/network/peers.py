@@ -19,7 +19,7 @@ from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.pdu import AssociateRequest, ContextItem, UserInformation
 from pacskit.network.sink import DiscardSink, Sink
 from pacskit.security.context import TlsContext
-from pacskit_ext._pdu import frame
+from pacskit_ext._fragments import frame
 
 VERIFICATION = "1.2.840.10008.1.1"
 CT = "1.2.840.10008.5.1.4.1.1.2"

@@ -13,7 +13,7 @@ import pytest
 
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CEchoRequest
-from pacskit_ext._pdu import frame
+from pacskit_ext._fragments import frame
 from tests.network.drivers import Driver
 from tests.network.peers import (
     CT,

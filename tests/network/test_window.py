@@ -34,7 +34,7 @@ from pacskit.network.pdu import (
     decode_associate,
 )
 from pacskit.network.sink import MemorySink, Sink
-from pacskit_ext._pdu import frame
+from pacskit_ext._fragments import frame
 from tests.interop.files import wheel_file
 from tests.network.drivers import Driver
 from tests.network.peers import CT, FAST, FIND, IMPLICIT, RELEASE_RP, VERIFICATION, RawPeer, Recorder, settle

@@ -25,7 +25,8 @@ from pacskit.network.machine import Machine
 from pacskit.network.negotiation import PresentationContext
 from pacskit.network.session import Session
 from pacskit.network.sink import FileSink
-from pacskit_ext._pdu import Framer, Pdu, Pdv, frame, payload_size
+from pacskit_ext._fragments import frame, payload_size
+from pacskit_ext._pdu import Framer, Pdu, Pdv
 
 RELEASE = bytes.fromhex("0500 00000004 00000000")
 ABORT = bytes.fromhex("0700 00000004 00000201")

@@ -1,0 +1,6 @@
+from typing import Any
+
+def payload_size(max_pdu: int, own: int = 131072) -> int: ...
+def frame(
+    context_id: int, data: Any, size: int, *, command: bool = False, last: bool = True, before: bytes = b""
+) -> list[Any]: ...
