@@ -6,10 +6,11 @@
 #   make bench   run the benchmarks       make fuzz   search longer for inputs that break the native ring
 #   make docs    build the documentation  make clean  remove what was built (keeps ./pacs-data)
 #   make fuzz-codecs   decode 2,000 damaged frames with each codec
+#   make churn  24,000 associations come and go; make soak: every service at once for MINUTES; what is left is counted
 #
 # Needed beforehand: Python 3.11 or newer with its headers and venv, a C compiler, make.
 # Variables: PYTHON (interpreter to start from), VENV, ARGS (passed to pytest or asv), DIR, AE, PORT (serve),
-# FUZZ_SECONDS, FUZZ_TARGETS.
+# FUZZ_SECONDS, FUZZ_TARGETS, MINUTES (soak).
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
     $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -19,7 +20,8 @@ AE ?= PACSKIT
 PORT ?= 11112
 ARGS ?=
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS ?= scanner json xml charset
+MINUTES ?= 20
+FUZZ_TARGETS ?= scanner json xml charset pdu dimse machine
 
 BIN := $(VENV)/bin
 PY := $(BIN)/python
@@ -30,10 +32,10 @@ ASAN := build/asan
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more fuzz-codecs codegen clean FORCE
+.PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more fuzz-codecs churn soak codegen clean FORCE
 
 help:
-	@sed -n '4,8s/^# *//p' Makefile
+	@sed -n '4,10s/^# *//p' Makefile
 
 # ---- set-up -------------------------------------------------------------------------------------
 
@@ -125,6 +127,13 @@ fuzz-more: $(ASAN)/.built $(VENV)/.group-test
 
 fuzz-codecs: $(VENV)/.built $(VENV)/.group-test
 	@PACSKIT_MUTATIONS=2000 $(PY) -m pytest -p no:cacheprovider --timeout=3600 -k mutation tests/fuzz $(ARGS)
+
+# On loopback alone; the report ends with what went wrong, and so does the exit code.
+churn: $(VENV)/.built $(VENV)/.group-test
+	@$(PY) -m tests.soak churn $(ARGS)
+
+soak: $(VENV)/.built $(VENV)/.group-test
+	@$(PY) -m tests.soak mixed --minutes $(MINUTES) $(ARGS)
 
 clean:
 	@rm -rf build dist docs/_build $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info

@@ -27,6 +27,7 @@ from hypothesis import HealthCheck, settings
 
 import pacskit_ext
 from tests.foreign import wheel_files
+from tests.postgres import postgres, postgres_schema  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRED = {name for name in os.environ.get("PACSKIT_REQUIRE", "").split(",") if name}

@@ -35,11 +35,18 @@ class _Codec(Benchmark):
         encode_frame(self.pixels, self.syntax, self.format(name), self.options)
 
 
+class _Scalable(_Codec):
+    """One that has lower resolutions."""
+
+    def time_quarter(self, name: str) -> None:
+        decode_frame(self.frame, self.syntax, self.format(name), reduce=2)
+
+
 class Rle(_Codec):
     syntax = CODED["rle"]
 
 
-class JpegBaseline(_Codec):
+class JpegBaseline(_Scalable):
     syntax = CODED["jpeg"]
     params: ClassVar[list[str]] = ["RGB"]
 
@@ -57,11 +64,11 @@ class JpegLs(_Codec):
     syntax = CODED["jpegls"]
 
 
-class Jpeg2000(_Codec):
+class Jpeg2000(_Scalable):
     syntax = CODED["j2k"]
 
 
-class Htj2k(_Codec):
+class Htj2k(_Scalable):
     syntax = CODED["htj2k"]
 
 

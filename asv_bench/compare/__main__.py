@@ -19,12 +19,14 @@ from asv_bench.compare import (
     display,
     edits,
     footprint,
+    index,
     jpeg_lossless,
     latency,
     network,
     parse,
     pixels,
     scan,
+    stores,
     textforms,
     tls,
     transcoding,
@@ -48,7 +50,9 @@ ROWS = [
     *pixels.ROWS,
     *display.ROWS,
     *transcoding.ROWS,
+    *index.ROWS,
     *footprint.ROWS,
+    *stores.ROWS,
 ]
 
 

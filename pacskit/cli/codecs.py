@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pacskit.cli.output import line
@@ -90,13 +90,13 @@ def _print_columns(rows: Sequence[tuple[str, ...]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def matrix(codecs: CodecRegistry) -> str:
-    """Return a Markdown table of what each transfer syntax holds, by the installed back ends."""
+def matrix(codecs: CodecRegistry, wanted: Callable[[str], bool] = lambda syntax: True) -> str:
+    """Return a Markdown table of what each transfer syntax, of those ``wanted``, holds by the installed back ends."""
     lines = [
         "| Transfer syntax | Decoded by | Encoded by | " + " | ".join(PIXELS) + " |",
         "|---|---|---|" + ":-:|" * len(PIXELS),
     ]
-    for syntax in _syntaxes(codecs):
+    for syntax in filter(wanted, _syntaxes(codecs)):
         encoders = codecs.codecs(syntax, "encode")
         mark = "=" if is_lossless(syntax) else "~"
         cells = [mark if any(one.can_encode(syntax, format) for one in encoders) else "" for format in PIXELS.values()]

@@ -49,6 +49,7 @@ def extract(options: argparse.Namespace) -> int:
         window=_window(options.window),
         bits=options.bits,
         overlays=not options.no_overlays,
+        srgb=options.srgb,
         quality=options.quality,
         rate=options.rate,
         overwrite=options.overwrite,

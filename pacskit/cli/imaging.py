@@ -77,6 +77,7 @@ def add_extract(commands: Commands) -> None:
     )
     command.add_argument("--bits", type=int, choices=(8, 16), default=8, help="of rendered gray (default: %(default)s)")
     command.add_argument("--no-overlays", action="store_true", help="leave overlays out of what is rendered")
+    command.add_argument("--srgb", action="store_true", help="rendered colours as sRGB, by the file's ICC profile")
     command.add_argument("--frames", metavar="RANGES", help="from 1, as 1-5,8,20- (default: all)")
     command.add_argument("--decode-video", action="store_true", help="frames of videos instead of the video itself")
     command.add_argument(

@@ -197,7 +197,8 @@ def _counts(progress: Progress | None) -> dict[str, Any]:
         "failed": progress.failed,
         "warning": progress.warning,
     }
-    return found | {"failed_uids": list(progress.failed_uids)} if progress.failed_uids else found
+    told = {"failed_uids": list(progress.failed_uids), "comment": progress.comment}
+    return found | {name: value for name, value in told.items() if value}
 
 
 def _finish(options: argparse.Namespace, last: Progress | None, refused: DimseError | None) -> int:
@@ -209,6 +210,8 @@ def _finish(options: argparse.Namespace, last: Progress | None, refused: DimseEr
             print(f"{last.completed} completed, {last.failed} failed, {last.warning} with warnings")
             for uid in last.failed_uids:
                 print(f"failed: {uid}", file=sys.stderr)
+            if last.comment and refused is None:
+                print(f"the peer says: {last.comment}", file=sys.stderr)
         if refused is not None:
             print(f"pacskit {options.command}: {refused}", file=sys.stderr)
     return 0 if last is not None and last.status.is_success and refused is None else 1

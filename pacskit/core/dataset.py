@@ -210,9 +210,22 @@ class Dataset(ElementTable, PrivateAttributes, TextForms, KeywordAttributes):
         """
         return slots.pixel_array(self)  # type: ignore[no-any-return]
 
-    def frames(self, indices: Iterable[int] | None = None, *, threads: int | None = None) -> Iterator[NDArray[Any]]:
-        """Iterate over frames as arrays, all or those of ``indices``; code streams decode in threads, a few ahead."""
-        return slots.frames(self, indices, threads=threads)  # type: ignore[no-any-return]
+    def frames(
+        self,
+        indices: Iterable[int] | None = None,
+        *,
+        threads: int | None = None,
+        reduce: int = 0,
+        region: tuple[int, int, int, int] | None = None,
+    ) -> Iterator[NDArray[Any]]:
+        """Iterate over frames as arrays, all or those of ``indices``; code streams decode in threads, a few ahead.
+
+        ``region`` is the (top, left, rows, columns) wanted of each; ``reduce`` halves width and height so often, where
+        the code stream has lower resolutions (JPEG 2000, HTJ2K, JPEG Baseline), and raises CodecUnavailable elsewhere.
+        """
+        return slots.frames(  # type: ignore[no-any-return]
+            self, indices, threads=threads, reduce=reduce, region=region
+        )
 
     def decode_into(
         self, out: NDArray[Any], indices: Iterable[int] | None = None, *, threads: int | None = None

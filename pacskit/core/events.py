@@ -19,6 +19,7 @@ __all__ = [
     "MessageReceived",
     "MessageSent",
     "PduPassed",
+    "SubOperation",
 ]
 
 _log = logging.getLogger("pacskit.events")
@@ -102,6 +103,28 @@ class MessageSent(_MessagePassed):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageReceived(_MessagePassed):
     """A DIMSE message has arrived whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubOperation(Event):
+    """An instance of a retrieval that we answer went out, or did not (PS3.4 C.4.2.3.1, C.4.3.3.1).
+
+    ``operation`` is ``C-GET`` or ``C-MOVE``, ``message_id`` the request's, ``peer`` who the instance goes to as
+    ``AE@host:port`` (for a C-MOVE not the other end of ``link``). ``stored_as`` is the transfer syntax that it is in,
+    ``sent_as`` the one on the wire (None: not sent), ``action`` what was decided: ``as it is``, ``converted`` (among
+    the uncompressed syntaxes), ``transcoded`` or ``not sent``, and ``reason`` why. ``status`` is what it came to.
+    """
+
+    operation: str
+    message_id: int
+    peer: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    stored_as: str
+    sent_as: str | None
+    action: str
+    reason: str
+    status: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

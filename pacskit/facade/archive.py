@@ -26,6 +26,7 @@ from pacskit.storage import Counts, FindOptions, Model, Store, Stored
 
 if TYPE_CHECKING:
     from pacskit.security.context import TlsContext
+    from pacskit.storage.index.repository import SqlIndex
 
 __all__ = ["Archive"]
 
@@ -71,12 +72,18 @@ class Archive:
             commit="object" if self.settings.durable else "os",
             duplicates=self.settings.duplicates,
             digest=self.settings.digest,
+            index=self.settings.index,
         )
 
     @property
     def ae(self) -> str:
         """The AE title."""
         return self.settings.ae
+
+    @property
+    def index(self) -> SqlIndex:
+        """The index: pages of answers, attributes made searchable (`add_tag`), records beside the objects."""
+        return self._store.index
 
     # Serving
 
@@ -112,6 +119,7 @@ class Archive:
             resolve=self.nodes.get,
             accept_unknown=settings.accept_unknown,
             transcode=settings.transcode,
+            events=self._events,
         )
         if tls is None and settings.tls is not None:
             from pacskit.security.context import TlsContext

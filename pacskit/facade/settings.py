@@ -16,6 +16,7 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.security.settings import TlsSettings
 from pacskit.services.outgoing import Transcode
 from pacskit.storage import DuplicatePolicy
+from pacskit.storage.index import check_index
 
 __all__ = ["ArchiveSettings"]
 
@@ -40,6 +41,9 @@ class ArchiveSettings:
         What happens to an instance that is stored already: ``ignore``, ``reject`` or ``replace``.
     durable
         Whether an acknowledged instance survives a power cut (slower), not only the end of the process.
+    index
+        Where the index is: ``sqlite:///PATH`` or ``postgresql://…`` (with the extra ``postgres``), which archives on
+        several machines may share; by default a file in the archive's directory.
     digest
         Whether to keep the SHA-256 of each data set, by which damage can be found later; half a millisecond a megabyte.
     accept_unknown
@@ -59,6 +63,7 @@ class ArchiveSettings:
     nodes: tuple[str, ...] = ()
     duplicates: DuplicatePolicy = DuplicatePolicy.IGNORE
     durable: bool = False
+    index: str | None = None
     digest: bool = False
     accept_unknown: bool = False
     transcode: Transcode = Transcode.LOSSLESS
@@ -75,6 +80,8 @@ class ArchiveSettings:
         for node in self.nodes:
             if Address.parse(node).tls and self.tls is None:
                 raise ConfigurationError(f"{node} is reached by TLS, and there are no settings for that (tls)")
+        if self.index is not None:
+            check_index(self.index)
         if self.tls_port is not None and self.tls is None:
             raise ConfigurationError("tls_port needs certificates (tls)")
         try:

@@ -23,7 +23,7 @@ from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
 from pacskit.network.pdu import ExtendedItem
 from pacskit.services import normalized_scu, query, scu
 from pacskit.services.events import StoreEvent
-from pacskit.services.explain import Explanation, explain_sources, explanation
+from pacskit.services.explain import Explanation, Retrieval, explain_sources, explanation
 from pacskit.services.extended import QueryNegotiation
 from pacskit.services.link import Link
 from pacskit.services.normalized_scu import Answer
@@ -49,6 +49,7 @@ class Verbs(ABC):
         self._lent: set[Link] = set()
         self._closes = 0
         self._last: AssociationInfo | None = None
+        self._retrieval: tuple[AssociationInfo, Retrieval] | None = None
 
     @abstractmethod
     async def open(self, contexts: Sequence[ContextProposal], **agreed: Any) -> Link:
@@ -74,7 +75,10 @@ class Verbs(ABC):
 
     def explain(self) -> Explanation | None:
         """Return what the peer accepted and rejected last, with its reasons; None before the first verb."""
-        return None if self._last is None else explanation(self._last)
+        if self._last is None:
+            return None
+        kept = self._retrieval
+        return explanation(self._last, kept[1] if kept is not None and kept[0] is self._last else None)
 
     async def explain_sources(
         self,
@@ -146,7 +150,10 @@ class Verbs(ABC):
             self.lease([ContextProposal(sop_class, _NEGOTIATION)]) as link,
             aclosing(scu.move(link, sop_class, identifier, to=to, priority=priority)) as steps,
         ):
+            retrieval = Retrieval("C-MOVE")
             async for step in steps:
+                retrieval = retrieval.after(step)
+                self._retrieval = link.info, retrieval
                 yield step
 
     async def get(
@@ -170,11 +177,21 @@ class Verbs(ABC):
         contexts = _storage_contexts(sop_classes, transfer_syntaxes)
         roles = {context.abstract_syntax: Role(scu=False, scp=True) for context in contexts}
         identifier = retrieve_identifier(level, uids, dict(keys))
+        retrieval = Retrieval("C-GET")
+
+        def noted(progress: Progress) -> None:
+            nonlocal retrieval
+            retrieval = retrieval.after(progress)
+            self._retrieval = link.info, retrieval
+            on_progress(progress)
+
         async with (
             self.lease([ContextProposal(sop_class, _NEGOTIATION), *contexts], roles) as link,
-            aclosing(scu.get(link, sop_class, identifier, priority=priority, on_progress=on_progress)) as instances,
+            aclosing(scu.get(link, sop_class, identifier, priority=priority, on_progress=noted)) as instances,
         ):
             async for instance in instances:
+                retrieval = retrieval.arrived(instance.transfer_syntax)
+                self._retrieval = link.info, retrieval
                 yield instance
 
     async def _sop_classes(self, level: Level, uids: list[str], keys: Mapping[str, Any]) -> list[str]:

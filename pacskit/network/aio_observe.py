@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pacskit.core.events import EventBus
@@ -45,9 +46,10 @@ class _Observed(Connection):
             self._observer.closed()
 
     def established(self, info: AssociationInfo) -> None:
-        super().established(info)
         if self._observer is not None:
+            info = replace(info, link=self._observer.link)
             self._observer.opened(info)
+        super().established(info)
 
     def _arrived(self, nbytes: int) -> None:
         if self._observer is not None:

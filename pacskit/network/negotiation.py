@@ -30,6 +30,7 @@ from pacskit.network.pdu import (
 from pacskit.security.bindings import AeBinding, allows, binds
 
 if TYPE_CHECKING:
+    from pacskit.core.events import Link
     from pacskit.security.channel import TlsInfo
 
 __all__ = [
@@ -143,6 +144,8 @@ class AssociationInfo:
     identity: Identified | None = None
     extended: Mapping[str, bytes] = field(default_factory=dict, hash=False)
     """What the acceptor answered to SOP class extended negotiation (PS3.7 D.3.3.5)."""
+    link: Link | None = field(default=None, compare=False)
+    """The connection as its events name it, where somebody listens to them."""
 
     @property
     def peer_name(self) -> str:

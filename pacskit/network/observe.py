@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from pacskit.core.events import (
@@ -20,10 +21,11 @@ from pacskit.core.events import (
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.connection import Connection
 from pacskit.network.dimse import CCancelRequest, Message, ResponseMessage
+from pacskit.network.machine import Machine
 from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.pdu import AssociateReject
 from pacskit.network.secure import AnyTransport
-from pacskit.network.session import SessionEvent
+from pacskit.network.session import Session, SessionEvent
 
 __all__ = ["Observer", "PduWalker", "connection_for", "message_name"]
 
@@ -241,6 +243,18 @@ class _ObservedTransport:
         self._observer.closed()
 
 
+class _ObservedSession(Session):
+    __slots__ = ("observer",)
+
+    def __init__(self, machine: Machine, limits: Limits, observer: Observer) -> None:
+        super().__init__(machine, limits)
+        self.observer = observer
+
+    def established(self, info: AssociationInfo) -> None:
+        super().established(replace(info, link=self.observer.link))
+        self.observer.opened(info)
+
+
 class _ObservedConnection(Connection):
     __slots__ = ("observer",)
 
@@ -249,10 +263,7 @@ class _ObservedConnection(Connection):
     ) -> None:
         super().__init__(transport, is_requestor=is_requestor, timeouts=timeouts, limits=limits)
         self.observer = observer
-
-    def established(self, info: AssociationInfo) -> None:
-        super().established(info)
-        self.observer.opened(info)
+        self.session = _ObservedSession(self.machine, limits, observer)
 
     def wait(self, seconds: float | None, what: str) -> SessionEvent:
         event = super().wait(seconds, what)

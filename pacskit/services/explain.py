@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import NoPresentationContext
+from pacskit.core.status import Status
 from pacskit.core.uid import UID
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, named
 from pacskit.services.extended import QueryNegotiation
 from pacskit.services.link import Port
 from pacskit.services.outgoing import Transcode, batches, choose
-from pacskit.services.scu import Sent, Source, examine
+from pacskit.services.scu import Progress, Sent, Source, examine
 from pacskit.services.sop_classes import MODELS
 
 if TYPE_CHECKING:
     from pacskit.security.channel import TlsInfo
 
-__all__ = ["Explanation", "Outlook", "explain_sources", "explanation"]
+__all__ = ["Explanation", "Outlook", "Retrieval", "explain_sources", "explanation"]
 
 _FINDS = tuple(str(model.find) for model in MODELS)
 NOT_ASKED = -1
@@ -52,13 +53,61 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What became of a C-GET or C-MOVE, as far as the peer has said.
+
+    ``status`` is that of its last response, None before the first; ``why`` is what the peer says of what failed (its
+    Error Comment, else what the status means), empty where nothing did. ``received`` counts the instances of a C-GET by
+    the transfer syntax in which they came.
+    """
+
+    operation: str
+    status: Status | None = None
+    completed: int = 0
+    failed: int = 0
+    warning: int = 0
+    failed_uids: tuple[str, ...] = ()
+    why: str = ""
+    received: Mapping[UID, int] = field(default_factory=dict)
+
+    def after(self, progress: Progress) -> Retrieval:
+        """Return it as it is after a response."""
+        status, service = progress.status, "qr_get" if self.operation == "C-GET" else "qr_move"
+        wrong = progress.failed or status.is_failure
+        return replace(
+            self,
+            status=status,
+            completed=progress.completed,
+            failed=progress.failed,
+            warning=progress.warning,
+            failed_uids=progress.failed_uids or self.failed_uids,
+            why=(progress.comment or ("" if status.is_pending else status.describe(service))) if wrong else "",
+        )
+
+    def arrived(self, transfer_syntax: str) -> Retrieval:
+        """Return it as it is after an instance has arrived."""
+        syntax = UID(transfer_syntax)
+        return replace(self, received={**self.received, syntax: self.received.get(syntax, 0) + 1})
+
+    def __str__(self) -> str:
+        end = "no response yet" if self.status is None else str(self.status)
+        lines = [f"{self.operation}: {end}; {self.completed} completed, {self.failed} failed, {self.warning} warnings"]
+        lines += [f"  {count} came in {syntax.name or syntax}" for syntax, count in self.received.items()]
+        if self.why:
+            lines.append(f"  not sent, says the peer: {self.why}")
+        lines += [f"  failed: {uid}" for uid in self.failed_uids]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What was agreed with a peer; printing it says it in words.
 
     ``contexts`` are in the order of their proposal (of several associations one after the other, where one has no room
     for all), ``outlook`` says how each source will be sent, where some were given. ``window`` is how many requests may
     be under way, ``max_pdu`` the longest PDU that the peer takes (0: any), ``implementation`` what it calls itself,
-    ``query`` what it granted of the extended negotiation of queries (None: it did not answer).
+    ``query`` what it granted of the extended negotiation of queries (None: it did not answer), ``retrieval`` what
+    became of the C-GET or C-MOVE on this association, where there was one.
     """
 
     peer: str
@@ -72,6 +121,7 @@ class Explanation:
     associations: int = 1
     tls: TlsInfo | None = None
     query: QueryNegotiation | None = None
+    retrieval: Retrieval | None = None
 
     @property
     def accepted(self) -> tuple[PresentationContext, ...]:
@@ -102,6 +152,8 @@ class Explanation:
         if self.outlook:
             lines.append("what will be sent:")
             lines += [f"  {one}" for one in self.outlook]
+        if self.retrieval is not None:
+            lines.append(str(self.retrieval))
         return "\n".join(lines)
 
 
@@ -118,8 +170,8 @@ def _context_lines(context: PresentationContext) -> list[str]:
     return [f"{head}{UID(context.transfer_syntax).name or context.transfer_syntax}{choice}{roles}"]
 
 
-def explanation(info: AssociationInfo) -> Explanation:
-    """Return what was agreed in an association that we requested."""
+def explanation(info: AssociationInfo, retrieval: Retrieval | None = None) -> Explanation:
+    """Return what was agreed in an association that we requested, and what became of a retrieval on it."""
     user = info.peer_user
     return Explanation(
         peer=info.peer_name,
@@ -133,6 +185,7 @@ def explanation(info: AssociationInfo) -> Explanation:
         query=next(
             (QueryNegotiation.decode(info.extended[uid]) for uid in map(str, _FINDS) if uid in info.extended), None
         ),
+        retrieval=retrieval,
     )
 
 

@@ -82,6 +82,8 @@ class Decision:
         The transfer syntaxes that the peer has accepted for the class.
     reason
         Why, in words.
+    by_policy
+        Whether it is not sent only because the policy does not let it be converted.
     """
 
     action: Action
@@ -91,6 +93,7 @@ class Decision:
     context: PresentationContext | None
     accepted: tuple[str, ...]
     reason: str
+    by_policy: bool = False
 
     @property
     def target(self) -> str | None:
@@ -187,9 +190,8 @@ def decide(
     contexts = {context.transfer_syntax: context for context in reversed(info.contexts_for(sop_class))}
     accepted = tuple(reversed(contexts))
 
-    def made(action: Action, target: str | None, reason: str) -> Decision:
-        context = None if target is None else contexts[target]
-        return Decision(action, sop_class, transfer_syntax, policy, context, accepted, reason)
+    def made(action: Action, target: str, reason: str) -> Decision:
+        return Decision(action, sop_class, transfer_syntax, policy, contexts[target], accepted, reason)
 
     if transfer_syntax in contexts:
         return made(Action.AS_IT_IS, transfer_syntax, "which the peer has accepted")
@@ -200,16 +202,18 @@ def decide(
     for syntax in _candidates(accepted):
         if _is_convertible(transfer_syntax, syntax, policy):
             return made(Action.TRANSCODE, syntax, f"to {_name(syntax)}, as the policy is {policy}")
-    return made(Action.REFUSE, None, _refusal(sop_class, transfer_syntax, policy, accepted))
+    by_policy = any(_is_convertible(transfer_syntax, one, Transcode.ANY) for one in accepted)
+    reason = _refusal(policy, accepted, by_policy)
+    return Decision(Action.REFUSE, sop_class, transfer_syntax, policy, None, accepted, reason, by_policy)
 
 
-def _refusal(sop_class: str, source: str, policy: Transcode, accepted: tuple[str, ...]) -> str:
+def _refusal(policy: Transcode, accepted: tuple[str, ...], by_policy: bool) -> str:
     if not accepted:
         return "the peer has accepted no presentation context for the class"
     others = ", ".join(map(_name, accepted))
-    if policy is Transcode.NEVER:
+    if by_policy and policy is Transcode.NEVER:
         return f"the peer has accepted {others}, and the policy is never to transcode"
-    if policy is Transcode.LOSSLESS and any(_is_convertible(source, one, Transcode.ANY) for one in accepted):
+    if by_policy:
         return f"the peer has accepted {others}, and the policy is lossless"
     return f"the peer has accepted {others}, to which it cannot be converted"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pacskit.core.events import EventBus
 from pacskit.network.address import Address
 from pacskit.network.flow import Service, ServiceRegistry
 from pacskit.services.outgoing import Transcode
@@ -38,14 +39,18 @@ def archive_services(
     resolve: Callable[[str], Address | None],
     accept_unknown: bool = False,
     transcode: Transcode = Transcode.LOSSLESS,
+    events: EventBus | None = None,
 ) -> ServiceRegistry:
-    """Return what an archive answers: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET over one store."""
+    """Return what an archive answers: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET over one store.
+
+    ``events`` is told what becomes of each instance of a retrieval.
+    """
     return registry_for(
         [
             VerificationService(),
             QueryService(store, ae=ae),
-            MoveService(store, ae=ae, resolve=resolve, transcode=transcode),
-            GetService(store, transcode=transcode),
+            MoveService(store, ae=ae, resolve=resolve, transcode=transcode, events=events),
+            GetService(store, transcode=transcode, events=events),
         ],
         storage=StorageService(store),
         accept_unknown=accept_unknown,

@@ -62,7 +62,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The counts of a C-MOVE or C-GET after a response; ``remaining`` is None in the final one."""
+    """The counts of a C-MOVE or C-GET after a response; ``remaining`` is None in the final one.
+
+    ``comment`` is what the peer says of it: in the final one of ours, why instances were not sent.
+    """
 
     status: Status
     remaining: int | None
@@ -70,6 +73,7 @@ class Progress:
     failed: int
     warning: int
     failed_uids: tuple[str, ...] = ()
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +268,7 @@ def _progress(response: ResponseMessage, syntax: str) -> Progress:
         count("failed") or 0,
         count("warning") or 0,
         tuple(uid for uid in failed if uid),
+        response.error_comment or "",
     )
 
 

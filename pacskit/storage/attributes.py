@@ -24,6 +24,7 @@ __all__ = [
     "check_uid",
     "decode_attributes",
     "encode_attributes",
+    "encode_element",
     "instance_row",
     "level_row",
     "parents_of",
@@ -110,6 +111,11 @@ def _encode_element(element: Any, depth: int) -> list[Any] | None:
         return [vr, *(f"{int(one):08X}" for one in values if one is not None and one != "")]
     several = [clean(one)[:MAX_TEXT] for one in texts(value)[:MAX_ITEMS]]
     return [vr, *several] if any(several) else [vr]
+
+
+def encode_element(element: Any) -> list[Any] | None:
+    """Return an element as the index keeps it; None for one that it keeps none of."""
+    return _encode_element(element, 0)
 
 
 def _encode_item(item: DatasetLike, depth: int) -> Encoded:

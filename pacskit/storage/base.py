@@ -1,4 +1,4 @@
-"""The protocols that a blob store and an index fulfil."""
+"""The protocols that the files of an archive and an index fulfil."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pacskit.storage.index.find import Match
 from pacskit.storage.index.query import FindOptions
 from pacskit.storage.records import Counts, Deletion, DuplicatePolicy, NewInstance, Outcome, StoredInstance
 
-__all__ = ["Adopt", "Blob", "BlobStore", "BlobWriter", "Index"]
+__all__ = ["Adopt", "Blob", "BlobWriter", "Index", "ObjectFiles"]
 
 
 Adopt = Callable[[str, DuplicatePolicy], bool | None]
@@ -42,7 +42,7 @@ class BlobWriter(Protocol):
     def abort(self) -> None: ...
 
 
-class BlobStore(Protocol):
+class ObjectFiles(Protocol):
     """Keeps whole objects under keys; a key is never overwritten."""
 
     @property

@@ -7,7 +7,7 @@ import sqlite3
 
 from pacskit.core.errors import StorageError
 
-__all__ = ["InvalidIdentifier", "InvalidInstance", "OutOfSpace", "storage_error"]
+__all__ = ["InvalidIdentifier", "InvalidInstance", "OutOfSpace", "OutcomeUnknown", "RecordConflict", "storage_error"]
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -30,6 +30,14 @@ class InvalidIdentifier(StorageError):
     def __init__(self, message: str, *, keyword: str | None = None) -> None:
         super().__init__(message)
         self.keyword = keyword
+
+
+class OutcomeUnknown(StorageError):
+    """The line to the index broke as a transaction ended, and nobody can say how: rows may be there, or not."""
+
+
+class RecordConflict(StorageError):
+    """Somebody else has changed a record since it was read."""
 
 
 def storage_error(error: OSError | sqlite3.Error, doing: str) -> StorageError:

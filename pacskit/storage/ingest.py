@@ -10,7 +10,7 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, StorageError, TruncatedError
 from pacskit.encoding import decode
 from pacskit.encoding.head import end_of_pixels
-from pacskit.storage.errors import storage_error
+from pacskit.storage.errors import OutcomeUnknown, storage_error
 from pacskit.storage.facts import Facts, describe, facts_of
 from pacskit.storage.filesystem import HEAD, FileWriter
 from pacskit.storage.pending import Pending, located
@@ -127,6 +127,9 @@ class Ingest:
             outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
             if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
                 return self._taken(filed.writer)
+        except OutcomeUnknown:  # its row may be there: the object stays, and the next start looks at it
+            filed.writer.leave()
+            raise
         except BaseException:
             filed.writer.abort()
             raise

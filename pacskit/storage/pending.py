@@ -88,7 +88,7 @@ class Indexing(Protocol):
 
 
 class Backlog:
-    """The pending instances of a store, and the thread that indexes them; it is started with the first one.
+    """The pending instances of a store, and the thread that indexes them; it is there while there are any.
 
     ``stuck`` is set while the index cannot be written: the next instance has to wait for those before it then.
     """
@@ -186,14 +186,19 @@ class Backlog:
                 self.complete()
             except StorageError as error:
                 _log.error("instances that were acknowledged wait for the index: %s", error)
+            with changed:
+                if not self._pending:
+                    self._thread = None
+                    return
 
     def close(self) -> None:
         """Index what can be indexed; the next start does the rest."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
         try:
             self.complete()
         except StorageError as error:

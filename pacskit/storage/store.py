@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from pacskit.core.config import ReadOptions
+from pacskit.core.dataset import Dataset
 from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
 from pacskit.encoding import dcmread, file_meta_bytes
 from pacskit.encoding.head import read_head
@@ -25,8 +26,10 @@ from pacskit.storage.attributes import parents_of
 from pacskit.storage.errors import InvalidInstance, storage_error
 from pacskit.storage.facts import describe, facts_of
 from pacskit.storage.filesystem import FileStore
+from pacskit.storage.index import open_index
 from pacskit.storage.index.find import Match
 from pacskit.storage.index.query import FindOptions
+from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
 from pacskit.storage.layout import Layout, uid_hierarchy
@@ -77,7 +80,7 @@ class Problem:
 
 
 class Store:
-    """Objects in ``directory/objects``, their index in ``directory/index.sqlite``.
+    """Objects in ``directory/objects``, their index in ``directory/index.sqlite`` or where ``index`` says.
 
     Parameters
     ----------
@@ -88,6 +91,8 @@ class Store:
         What happens to an instance that is stored already.
     digest
         Whether to keep the SHA-256 of each data set.
+    index
+        The address of the index, as for `pacskit.storage.index.open_index`.
     linger
         For how many seconds the row of an instance that is acknowledged may wait for others to share its transaction,
         unless somebody asks the index before.
@@ -102,6 +107,7 @@ class Store:
         layout: Layout = uid_hierarchy,
         digest: bool = True,
         options: ReadOptions | None = None,
+        index: str | None = None,
         linger: float = LINGER,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
@@ -111,11 +117,16 @@ class Store:
         self.backlog = Backlog(self, linger)
         self.blobs: FileStore = FileStore(directory, commit=commit)
         try:
-            self.index = SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
+            self.index: SqlIndex = (
+                SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
+                if index is None
+                else open_index(index, commit=commit)
+            )
         except BaseException:
             self.blobs.close()
             raise
         try:
+            self.index.read_with(self._attributes_of)
             found = self.blobs.recover(self.index, self._adopt)
         except BaseException:
             self.close()
@@ -180,6 +191,9 @@ class Store:
         except Exception as error:
             _log.error("an object that an earlier process left cannot be indexed: %s", type(error).__name__)
             return None
+
+    def _attributes_of(self, instance: StoredInstance) -> Dataset:
+        return dcmread(self.blobs.path(instance.key), stop_before_pixels=True, options=self.options)
 
     def parents(self, key: str) -> Parents:
         """Read what is above an instance from its file."""

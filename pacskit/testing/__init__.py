@@ -1,4 +1,5 @@
-"""Test kit: suites that prove what others plug in, peers on loopback, and a proxy that makes faults.
+"""Test kit: suites that prove what others plug in, peers on loopback,
+object stores, and a proxy that makes faults.
 
 For pytest, unittest or no runner at all; `pacskit.testing.fixtures` are fixtures for pytest.
 """
@@ -20,11 +21,14 @@ from pacskit.testing.faults import (
 )
 from pacskit.testing.peers import CollectingSCP, nothing_left_behind
 from pacskit.testing.proxy import FaultProxy
+from pacskit.testing.servers import Azurite, SeaweedFS
+from pacskit.testing.stores import StoreTests
 
 __all__ = [
     "TO_CLIENT",
     "TO_SERVER",
     "Abort",
+    "Azurite",
     "Close",
     "CodecTests",
     "CollectingSCP",
@@ -34,8 +38,10 @@ __all__ = [
     "Feed",
     "Reset",
     "Rewrite",
+    "SeaweedFS",
     "Split",
     "Stall",
+    "StoreTests",
     "Throttle",
     "nothing_left_behind",
 ]

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from pacskit.core.errors import CodecError, EncodeError
+from pacskit.core.errors import CodecError, CodecUnavailable, EncodeError
 from pacskit.encoding.codecs import (
     Codec,
     CodecRegistry,
     EncodeOptions,
     PixelFormat,
+    Region,
     decode_frame,
     encode_frame,
     is_lossless,
@@ -159,6 +160,22 @@ class CodecTests:
 
             with ThreadPoolExecutor(4) as pool:
                 _check(set(pool.map(again, range(8))) == {alone}, f"{format}: threads get other pixels")
+
+    def test_parts_are_those_of_the_whole(self) -> None:
+        import numpy as np
+
+        registry = self.registry()
+        for frame, syntax, format in self._decodable():
+            region = Region(format.rows // 4, format.columns // 3, -(-format.rows // 2), -(-format.columns // 2))
+            for levels in range(3):
+                try:
+                    whole = decode_frame(frame, syntax, format, registry=registry, reduce=levels)
+                except CodecUnavailable:
+                    continue
+                _check(whole.shape == format.reduced(levels).shape, f"{format}: {whole.shape} at 1/{1 << levels}")
+                part = decode_frame(frame, syntax, format, registry=registry, reduce=levels, region=region)
+                same = np.array_equal(part, whole[region.slices(levels)])
+                _check(same, f"{format}: a region has other pixels at 1/{1 << levels}")
 
     def test_what_it_cannot_encode_is_refused(self) -> None:
         codec = self.codec()

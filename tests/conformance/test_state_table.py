@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from types import ModuleType
 
 import pytest
 
 from pacskit.network.indications import (
-    Aborted,
-    AssociateConfirmation,
-    AssociateIndication,
     AssociateRejected,
     ReleaseConfirmation,
     ReleaseIndication,
 )
-from pacskit.network.machine import InvalidStateError, Machine, State
+from pacskit.network.machine import TABLE, InvalidStateError, Machine, State
 from pacskit.network.pdu import (
     AssociateAccept,
     AssociateReject,
@@ -23,92 +20,7 @@ from pacskit.network.pdu import (
     ContextItem,
     ContextResult,
 )
-from pacskit_ext._pdu import Pdv
-
-# The table as the standard prints it, read down each column (a state): event number → action.
-_PROVIDER_ABORTS = {3: "AA-8", 4: "AA-8", 6: "AA-8", 10: "AA-8", 12: "AA-8", 13: "AA-8", 19: "AA-8"}
-_ENDS = {16: "AA-3", 17: "AA-4"}
-_ANY = {**_PROVIDER_ABORTS, **_ENDS, 15: "AA-1"}
-COLUMNS: dict[int, dict[int, str]] = {
-    1: {1: "AE-1", 5: "AE-5"},
-    2: {
-        3: "AA-1",
-        4: "AA-1",
-        6: "AE-6",
-        10: "AA-1",
-        12: "AA-1",
-        13: "AA-1",
-        16: "AA-2",
-        17: "AA-5",
-        18: "AA-2",
-        19: "AA-1",
-    },
-    3: {**_ANY, 7: "AE-7", 8: "AE-8"},
-    4: {2: "AE-2", 15: "AA-2", 17: "AA-4"},
-    5: {**_ANY, 3: "AE-3", 4: "AE-4"},
-    6: {**_ANY, 9: "DT-1", 10: "DT-2", 11: "AR-1", 12: "AR-2"},
-    7: {**_ANY, 10: "AR-6", 12: "AR-8", 13: "AR-3"},
-    8: {**_ANY, 9: "AR-7", 14: "AR-4"},
-    9: {**_ANY, 14: "AR-9"},
-    10: {**_ANY, 13: "AR-10"},
-    11: {**_ANY, 13: "AR-3"},
-    12: {**_ANY, 14: "AR-4"},
-    13: {
-        3: "AA-6",
-        4: "AA-6",
-        6: "AA-7",
-        10: "AA-6",
-        12: "AA-6",
-        13: "AA-6",
-        16: "AA-2",
-        17: "AR-5",
-        18: "AA-2",
-        19: "AA-7",
-    },
-}
-
-
-class Outcome(NamedTuple):
-    """Tables 9-6 to 9-9: what an action does. ``timer`` is True started, False stopped, None untouched."""
-
-    state: int
-    sent: int | None = None  # PDU type
-    source: int | None = None  # of an A-ABORT
-    indication: type | None = None
-    timer: bool | None = None
-    closes: bool = False
-
-
-ACTIONS = {
-    "AE-1": Outcome(4),
-    "AE-2": Outcome(5, sent=1),
-    "AE-3": Outcome(6, indication=AssociateConfirmation),
-    "AE-4": Outcome(1, indication=AssociateRejected, closes=True),
-    "AE-5": Outcome(2, timer=True),
-    "AE-6": Outcome(3, indication=AssociateIndication, timer=False),
-    "AE-7": Outcome(6, sent=2),
-    "AE-8": Outcome(13, sent=3, timer=True),
-    "DT-1": Outcome(6),
-    "DT-2": Outcome(6, indication=Pdv),
-    "AR-1": Outcome(7, sent=5),
-    "AR-2": Outcome(8, indication=ReleaseIndication),
-    "AR-3": Outcome(1, indication=ReleaseConfirmation, closes=True),
-    "AR-4": Outcome(13, sent=6, timer=True),
-    "AR-5": Outcome(1, timer=False),
-    "AR-6": Outcome(7, indication=Pdv),
-    "AR-7": Outcome(8),
-    "AR-8": Outcome(0, indication=ReleaseIndication),  # Sta9 for the requestor, Sta10 for the acceptor
-    "AR-9": Outcome(11, sent=6),
-    "AR-10": Outcome(12, indication=ReleaseConfirmation),
-    "AA-1": Outcome(13, sent=7, source=0, indication=Aborted, timer=True),
-    "AA-2": Outcome(1, timer=False, closes=True),
-    "AA-3": Outcome(1, indication=Aborted, closes=True),
-    "AA-4": Outcome(1, indication=Aborted),
-    "AA-5": Outcome(1, timer=False),
-    "AA-6": Outcome(13),
-    "AA-7": Outcome(13, sent=7, source=2),
-    "AA-8": Outcome(13, sent=7, source=2, indication=Aborted, timer=True),
-}
+from tests.oracles.state_table import ACTIONS, COLUMNS, LOCAL
 
 REQUEST = AssociateRequest("CALLED", "CALLING", (ContextItem(1, "1.2.840.10008.1.1", ("1.2.840.10008.1.2",)),))
 ACCEPT = AssociateAccept("CALLED", "CALLING", (ContextResult(1, 0, "1.2.840.10008.1.2"),))
@@ -124,7 +36,6 @@ BYTES = {
     19: bytes.fromhex("0800 00000004 00000000"),
 }
 NOW = 1000.0
-LOCAL = {1, 2, 5, 7, 8, 9, 11, 14}
 
 
 def put(machine: Machine, event: int) -> list[object]:
@@ -185,7 +96,7 @@ def test_cell(state: int, event: int, is_requestor: bool) -> None:
         reason = 0 if outcome.source == 0 else 1 if event == 19 else 2
         assert (output[0][8], output[0][9]) == (outcome.source, reason)
     if outcome.indication is not None:
-        assert [type(item) for item in indications] == [outcome.indication]
+        assert [type(item).__name__ for item in indications] == [outcome.indication]
     assert machine.close_wanted == outcome.closes
     expected = {None: 1.0, False: None}.get(outcome.timer, machine.artim_deadline)
     if event != 18:
@@ -193,6 +104,18 @@ def test_cell(state: int, event: int, is_requestor: bool) -> None:
     if outcome.timer:
         assert machine.artim_deadline is not None
         assert machine.artim_deadline > NOW
+
+
+@pytest.mark.interop
+def test_the_table_is_the_one_that_others_have(pynetdicom: ModuleType) -> None:
+    """Cell by cell what pynetdicom has made of table 9-10."""
+    from pynetdicom.fsm import TRANSITION_TABLE
+
+    theirs = {
+        (int(event.removeprefix("Evt")), int(state.removeprefix("Sta"))): action.replace("_", "-")
+        for (event, state), action in TRANSITION_TABLE.items()
+    }
+    assert {(int(event), int(state)): action for (event, state), action in TABLE.items()} == theirs
 
 
 def test_unacceptable_protocol_version_is_rejected_by_the_provider() -> None:

@@ -20,8 +20,6 @@ from pacskit.encoding.transcoding import SYNTAX_NAMES, Step, Transcoded, compare
 from pacskit.encoding.transfer_syntax import UNCOMPRESSED
 from tests.conftest import corpus_folder
 
-pytestmark = pytest.mark.corpus
-
 EXPLICIT = str(UNCOMPRESSED[0])
 NO_PREFIX = {"JLSL_RGB_ILV0.dcm", "JLSL_RGB_ILV1.dcm", "JLSL_RGB_ILV2.dcm", "JLSN_RGB_ILV0.dcm"}
 TRAPS = {
@@ -32,6 +30,7 @@ TRAPS = {
     "axial_epi_fmri_interleaved_i_to_s-00001.dcm",  # private sequences, which Implicit VR does not tell
 }
 WHOLE = "PACSKIT_WHOLE_CORPUS" in os.environ
+pytestmark = [pytest.mark.corpus, *([pytest.mark.timeout(3600)] if WHOLE else [])]
 MOST_BYTES = 600_000
 GROUP_LENGTH = "(7FE0,0000)"
 OPTIONS = dict.fromkeys(("j2k-lossy", "htj2k-lossy"), EncodeOptions(psnr=40))

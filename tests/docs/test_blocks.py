@@ -19,7 +19,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_HOW_TO = (
-    *("images.md", "normalized-services.md", "pixels.md", "see-what-happens.md", "test-against-bad-peers.md"),
+    *(
+        "choose-a-store.md",
+        "choose-an-index.md",
+        "images.md",
+        "normalized-services.md",
+        "pixels.md",
+        "see-what-happens.md",
+        "test-against-bad-peers.md",
+    ),
     *("tls.md", "transcoding.md"),
 )
 RUN_EXPLANATION = ("associations.md",)

@@ -24,7 +24,7 @@ from pacskit.encoding.scan import ScanLimits, scan
 from pacskit.encoding.sources import Reader
 from tests.conftest import corpus_folder
 from tests.foreign import wheel_files
-from tests.fuzz import test_dicomdir, test_pdu
+from tests.fuzz import test_dicomdir, test_machine, test_pdu
 from tests.fuzz.test_data_set import touch
 from tests.fuzz.test_text_forms import take
 
@@ -253,6 +253,16 @@ def pdu(data: bytes) -> str:
     return f"{fault} {len(whole) > 0}"
 
 
+def machine(data: bytes) -> str:
+    """An association in which each byte is something that happens: it does what the table says."""
+    return str(len(test_machine.walk(data)))
+
+
+def dimse(data: bytes) -> str:
+    """A command set is a message, or an error."""
+    return test_machine.command(data)
+
+
 BINARY = (
     b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0\0\0\0\0", b"\xfe\xff\xdd\xe0\0\0\0\0", b"\xff\xff\xff\xff", b"SQ\0\0",
     b"UN\0\0", b"OB\0\0", b"UT\0\0", b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 192", b"\xe0\x7f\x10\x00", b"\x08\x00\x40\x11",
@@ -278,5 +288,7 @@ TARGETS = {
     "xml": Target(xml_texts, XML, xml),
     "charset": Target(charset_inputs, (*ESCAPES, *map(str.encode, TERMS), b"\\", b"^", b"=", b"\n", b"\r\n"), charset),
     "dicomdir": Target(lambda: list(test_dicomdir.seeds()), BINARY, dicomdir),
+    "machine": Target(lambda: [bytes(range(n, 200, 7)) for n in range(8)], (b"\0", b"\x0a\x0b"), machine),
+    "dimse": Target(lambda: [test_machine.ECHO, test_machine.STORE, test_machine.FIND], BINARY[:4], dimse),
     "pdu": Target(lambda: [b"seed" + one for one in test_pdu.VALID], (*test_pdu.VALID, *BINARY[:4]), pdu),
 }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pacskit.encoding.codecs import EncodeOptions, PixelFormat, encode_frame
-from tests.fuzz.codec_mutations import MUTATIONS, Case, mutate_and_decode
+from tests.fuzz.codec_mutations import PER_CODEC, Case, mutate_and_decode
 
 UID = "1.2.840.10008.1.2"
 RLE, BASELINE, EXTENDED = UID + ".5", UID + ".4.50", UID + ".4.51"
@@ -54,5 +54,5 @@ def test_mutations(cases: Callable[[], list[Case]]) -> None:
     made = cases()
     report = mutate_and_decode(made)
     assert not report.findings, report.findings[:20]
-    assert report.outcomes.total() == MUTATIONS * len(made)
+    assert report.outcomes.total() >= PER_CODEC
     assert report.outcomes["refused"], "no mutation was found out: the mutations are too weak"

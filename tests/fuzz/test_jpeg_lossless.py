@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pacskit.encoding.codecs import EncodeOptions, PixelFormat, encode_frame
-from tests.fuzz.codec_mutations import MUTATIONS, Case, mutate_and_decode
+from tests.fuzz.codec_mutations import PER_CODEC, Case, mutate_and_decode
 from tests.fuzz.test_codecs import picture
 from tests.oracles import jpeg_lossless as twin
 
@@ -37,8 +37,7 @@ def test_mutations() -> None:
         ),
         separate_scans(),
     ]
-    count = max(MUTATIONS, 400)
-    report = mutate_and_decode(cases, count)
+    report = mutate_and_decode(cases)
     assert not report.findings, report.findings[:20]
-    assert report.outcomes.total() == count * len(cases)
-    assert report.outcomes["refused"] > 4 * count, "few mutations were found out: they are too weak"
+    assert report.outcomes.total() >= PER_CODEC
+    assert report.outcomes["refused"] > 0.8 * report.outcomes.total(), "few mutations were found out: they are too weak"

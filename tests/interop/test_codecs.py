@@ -27,6 +27,7 @@ UID = "1.2.840.10008.1.2"
 RLE, BASELINE, EXTENDED = UID + ".5", UID + ".4.50", UID + ".4.51"
 LOSSLESS = [
     PixelFormat(61, 67, 1, 8, 8),
+    PixelFormat(61, 67, 1, 8, 8, signed=True),
     PixelFormat(61, 67, 1, 16, 10),
     PixelFormat(61, 67, 1, 16, 12),
     PixelFormat(61, 67, 1, 16, 12, signed=True),

@@ -150,6 +150,18 @@ def test_never_fails_with_the_status_of_the_standard_and_says_why(pynetdicom: Mo
     assert (final.Status, len(received)) == (0, 1)
 
 
+def test_getscu_is_told_why_too(dcmtk: Dcmtk, serve: Serve, tmp_path: Path) -> None:
+    archive, source = serve("--transcode", "never"), wheel_file(J2K)
+    assert command("store", archive.address, source).returncode == 0
+    study = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={examine(source).study_uid}"]
+    done = run(dcmtk.tool("getscu"), "-d", "-S", "-od", tmp_path, *study, *archive.dcmtk)
+    assert re.search(r"DIMSE Status\s+: 0xa702: Refused: Out of resources - Unable to perform sub", done.stdout)
+    assert "transcode=never" in done.stdout
+    shown = command("get", archive.address, examine(source).study_uid, "--into", tmp_path, "--explain")
+    assert shown.returncode == 0  # J2K is offered by ours, so it comes as it is
+    assert "1 came in JPEG 2000 Image Compression (Lossless Only)" in shown.stderr
+
+
 @pytest.mark.parametrize("policy", ["lossless", "any"])
 def test_with_loss_only_where_it_is_allowed(policy: str, pynetdicom: ModuleType, serve: Serve) -> None:
     archive, source = serve("--transcode", policy), wheel_file(COLOUR)

@@ -5,9 +5,9 @@ Nothing here imports a codec library, nor numpy before a format is asked for its
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata, util
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,9 @@ __all__ = [
     "Direction",
     "EncodeOptions",
     "LibraryCodec",
+    "PartialCodec",
     "PixelFormat",
+    "Region",
     "decoded_photometric",
     "encoded_photometric",
     "extend_sign",
@@ -111,10 +113,38 @@ class PixelFormat:
         """Bytes of a decoded frame."""
         return self.rows * self.columns * self.samples * self.itemsize
 
+    def reduced(self, levels: int) -> PixelFormat:
+        """Return the format of the frame at 1/2**levels of its resolution (ISO/IEC 15444-1 B.5: rounded up)."""
+        return replace(self, rows=-(-self.rows >> levels), columns=-(-self.columns >> levels))
+
     def __str__(self) -> str:
         sign = "signed" if self.signed else "unsigned"
         size = f"{self.columns}x{self.rows}x{self.samples}"
         return f"{size}, {self.bits_stored} of {self.bits_allocated} bits, {sign}, {self.photometric}"
+
+
+class Region(NamedTuple):
+    """A rectangle of a frame, in its pixels at full resolution; row and column 0 are the first."""
+
+    top: int
+    left: int
+    rows: int
+    columns: int
+
+    def slices(self, levels: int = 0) -> tuple[slice, slice]:
+        """Return where it is in the frame at 1/2**levels of its resolution."""
+        return (
+            slice(-(-self.top >> levels), -(-(self.top + self.rows) >> levels)),
+            slice(-(-self.left >> levels), -(-(self.left + self.columns) >> levels)),
+        )
+
+    def check(self, rows: int, columns: int) -> Region:
+        """Return it, if it is a rectangle of so large a frame; else raise ValueError."""
+        bottom, right = self.top + self.rows, self.left + self.columns
+        inside = min(self.top, self.left) >= 0 and bottom <= rows and right <= columns
+        if self.rows < 1 or self.columns < 1 or not inside:
+            raise ValueError(f"{self} is no part of {columns}x{rows} pixels")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +257,27 @@ class Codec(Protocol):
 
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
         """Return the code stream of ``array``: C-contiguous, of the format's shape and dtype, values in range."""
+        ...
+
+
+@runtime_checkable
+class PartialCodec(Protocol):
+    """A back end that can decode less than a frame without decoding all of it."""
+
+    def decode_part(
+        self,
+        frame: memoryview,
+        syntax: str,
+        format: PixelFormat,
+        levels: int,
+        region: Region | None,
+        header: CodeStreamHeader | None,
+    ) -> NDArray[Any]:
+        """Return ``region`` of the frame (all where None) at 1/2**levels of its resolution.
+
+        ``header`` is what ``parse_header`` gave, None for a syntax that it does not know. Raises Declined where the
+        code stream does not let it.
+        """
         ...
 
 

@@ -21,7 +21,9 @@ from pacskit.encoding.codecs.base import (
     DecodeLimits,
     Direction,
     EncodeOptions,
+    PartialCodec,
     PixelFormat,
+    Region,
     is_lossless,
 )
 from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
@@ -39,6 +41,7 @@ _UID = "1.2.840.10008.1.2"
 _WHOLE_CELLS = frozenset(_UID + suffix for suffix in (".5", ".1.98", ".8.1"))
 """Syntaxes that keep every bit of a cell, also those above Bits Stored."""
 _LIMITS = DecodeLimits()
+_MOST_LEVELS = 32  # decompositions of JPEG 2000 (ISO/IEC 15444-1 A.6.1)
 _OPTIONS = EncodeOptions()
 
 
@@ -50,8 +53,10 @@ def decode_frame(
     out: NDArray[Any] | None = None,
     registry: CodecRegistry = default_registry,
     limits: DecodeLimits = _LIMITS,
+    reduce: int = 0,
+    region: Region | tuple[int, int, int, int] | None = None,
 ) -> NDArray[Any]:
-    """Decode one frame.
+    """Decode one frame, or less than it.
 
     Parameters
     ----------
@@ -62,11 +67,17 @@ def decode_frame(
     format
         What the data set says of it.
     out
-        Where to put it: C-contiguous, of the format's shape and dtype; made where None.
+        Where to put it: C-contiguous, of the format's shape and dtype; made where None. Not for a part.
     registry
         Which back ends there are.
     limits
         What it may cost.
+    reduce
+        How often width and height are halved (rounded up), by decoding less: JPEG 2000 and HTJ2K at lower resolutions,
+        JPEG Baseline by 1 to 3 in its frequencies. Other code streams have one resolution only.
+    region
+        Which part: (top, left, rows, columns) at full resolution. Of JPEG 2000 in tiles only those are decoded that it
+        touches; from other code streams, decoded whole, it is cut out.
 
     Returns
     -------
@@ -76,10 +87,15 @@ def decode_frame(
     ------
     CodecError
         The code stream is damaged, or contradicts ``format``; CodecTruncatedError where it ends too early,
-        CodecLimitError over the budget, CodecUnavailable where no installed back end decodes it.
+        CodecLimitError over the budget, CodecUnavailable where no installed back end decodes it, or none at a lower
+        resolution.
     """
     view = memoryview(frame).cast("B").toreadonly()
     syntax = str(syntax)
+    if reduce or region is not None:
+        if out is not None:
+            raise ValueError("a part of a frame is returned, not decoded into out")
+        return _decode_part(view, syntax, format, registry, limits, reduce, region)
     header = check_frame(view, syntax, format, limits)
     target = _target(out, format)
     failures: list[tuple[Codec, Exception]] = []
@@ -103,6 +119,39 @@ def decode_frame(
         raise CodecUnavailable(_nobody(registry, syntax, format, "decode"), syntax=syntax)
     message = "; ".join(f"{codec.name}: {str(error) or type(error).__name__}" for codec, error in failures)
     raise CodecError(message, syntax=syntax) from failures[0][1]
+
+
+def _decode_part(
+    view: memoryview,
+    syntax: str,
+    format: PixelFormat,
+    registry: CodecRegistry,
+    limits: DecodeLimits,
+    levels: int,
+    region: tuple[int, int, int, int] | None,
+) -> NDArray[Any]:
+    """Decode less where a back end can, else everything, and cut the region out."""
+    if not 0 <= levels <= _MOST_LEVELS:
+        raise ValueError(f"a frame is halved 0 to {_MOST_LEVELS} times, not {levels}")
+    wanted = None if region is None else Region(*region).check(format.rows, format.columns)
+    header = check_frame(view, syntax, format, limits)
+    failures: list[str] = []
+    for codec in registry.codecs(syntax, "decode"):
+        if not isinstance(codec, PartialCodec) or not codec.can_decode(syntax, format):
+            continue
+        try:
+            return codec.decode_part(view, syntax, format, levels, wanted, header)
+        except DecodeError as error:
+            raise _verdict(error, codec, syntax) from error
+        except MemoryError:
+            raise
+        except Exception as error:
+            failures.append(str(error) or type(error).__name__)
+    if levels:
+        why = f": {failures[0]}" if failures else ""
+        raise CodecUnavailable(f"no lower resolution of {UID(syntax).name} can be decoded{why}", syntax=syntax)
+    whole = decode_frame(view, syntax, format, registry=registry, limits=limits)
+    return whole if wanted is None else whole[wanted.slices()].copy()
 
 
 def check_frame(view: memoryview, syntax: str, format: PixelFormat, limits: DecodeLimits) -> CodeStreamHeader | None:

@@ -6,11 +6,20 @@ when it is not told, and is wrong about RGB without an Adobe marker.
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 from pacskit.core.errors import CodecError, EncodeError
-from pacskit.encoding.codecs.base import Declined, EncodeOptions, LibraryCodec, PixelFormat, extend_sign, unsigned_bits
-from pacskit.encoding.codecs.headers import parse_header
+from pacskit.encoding.codecs.base import (
+    Declined,
+    EncodeOptions,
+    LibraryCodec,
+    PixelFormat,
+    Region,
+    extend_sign,
+    unsigned_bits,
+)
+from pacskit.encoding.codecs.headers import CodeStreamHeader, parse_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +28,7 @@ __all__ = ["JpegCodec"]
 
 _JPEG = "1.2.840.10008.1.2.4."
 _BASELINE, _EXTENDED, _LOSSLESS, _SV1 = (_JPEG + number for number in ("50", "51", "57", "70"))
+_SCALES = 3  # libjpeg scales by eighths; whole powers of two here
 _AS_STORED: dict[str, Any] = {"colorspace": "YCBCR", "outcolorspace": "YCBCR"}
 
 
@@ -70,11 +80,57 @@ class JpegCodec(LibraryCodec):
         if format.signed:
             extend_sign(out, min(bits, format.bits_stored))
 
+    def decode_part(
+        self,
+        frame: memoryview,
+        syntax: str,
+        format: PixelFormat,
+        levels: int,
+        region: Region | None,
+        header: CodeStreamHeader | None,
+    ) -> NDArray[Any]:
+        """Return the frame at 1/2, 1/4 or 1/8 of its resolution, by fewer frequencies of its blocks, or a region of it.
+
+        Pillow is asked for it, whose libjpeg-turbo scales; imagecodecs does not.
+        """
+        if header is None or not 1 <= levels <= _SCALES or header.process not in {0, 1, 2} or header.bits != 8:
+            raise Declined("only 8-bit DCT JPEG is scaled, to 1/2, 1/4 or 1/8")
+        found = _scaled(frame, header, format, levels)
+        return found if region is None else found[region.slices(levels)].copy()
+
     def encode(self, array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:
         """Return a code stream whose components are those of ``array``."""
         if syntax in {_LOSSLESS, _SV1}:
             return _encode_lossless(array, syntax, format, options)
         return _encode_dct(array, syntax, format, options)
+
+
+def _scaled(frame: memoryview, header: CodeStreamHeader, format: PixelFormat, levels: int) -> NDArray[Any]:
+    import numpy as np
+    from PIL import Image
+
+    small = format.reduced(levels)
+    with Image.open(io.BytesIO(frame), formats=("JPEG",)) as image:
+        # libjpeg takes components for YCbCr unless markers say RGB; asked for what it takes them for, it leaves them
+        mode = "L" if format.samples == 1 else "RGB" if image.mode == "RGB" and _is_rgb(header) else "YCbCr"
+        image.draft(mode, (max(1, format.columns >> levels), max(1, format.rows >> levels)))
+        try:
+            image.load()
+        except OSError as error:
+            raise CodecError(str(error)) from error
+        if image.mode != mode or image.size != (small.columns, small.rows):
+            raise Declined(f"libjpeg gives {image.size} pixels of {image.mode}")
+        out = np.array(image).astype(f"u{small.itemsize}", copy=False).view(small.dtype)
+    if format.signed:
+        extend_sign(out, min(8, format.bits_stored))
+    return out
+
+
+def _is_rgb(header: CodeStreamHeader) -> bool:
+    """Whether libjpeg takes three components for RGB: by APP14 without JFIF, else by their identifiers."""
+    if header.jfif:
+        return False
+    return header.adobe == 0 if header.adobe is not None else header.components == (82, 71, 66)
 
 
 def _encode_dct(array: NDArray[Any], syntax: str, format: PixelFormat, options: EncodeOptions) -> bytes:

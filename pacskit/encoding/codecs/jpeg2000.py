@@ -5,11 +5,20 @@ Part 2 multi-component frames (1.2.840.10008.1.2.4.92 and .93) are in no install
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import CodecError, EncodeError
-from pacskit.encoding.codecs.base import TRANSFORMED_BITS, CodeStreamCodec, Declined, EncodeOptions, PixelFormat
+from pacskit.encoding.codecs.base import (
+    TRANSFORMED_BITS,
+    CodeStreamCodec,
+    Declined,
+    EncodeOptions,
+    PixelFormat,
+    Region,
+)
 from pacskit.encoding.codecs.headers import CodeStreamHeader
+from pacskit.encoding.codecs.parts import part_of
 from pacskit.encoding.codecs.samples import direct, extend, place
 
 if TYPE_CHECKING:
@@ -42,6 +51,34 @@ class _Jpeg2000(CodeStreamCodec):
     def can_encode(self, syntax: str, format: PixelFormat) -> bool:
         """Whether frames of this format can be encoded."""
         return syntax in self.encodes and format.bits_stored <= _MAX_BITS and format.samples in {1, 3}
+
+    def decode_part(
+        self,
+        frame: memoryview,
+        syntax: str,
+        format: PixelFormat,
+        levels: int,
+        region: Region | None,
+        header: CodeStreamHeader | None,
+    ) -> NDArray[Any]:
+        """Return ``region`` of the frame at 1/2**levels of its resolution; HTJ2K too, which OpenJPH would let wrap."""
+        import numpy as np
+
+        if header is None:
+            raise Declined(f"frames of transfer syntax {syntax} have no header")
+        part = part_of(frame, header, levels, region)
+        if not levels and (part.rows, part.columns) == (format.rows, format.columns):
+            raise Declined("the region is in one tile with all the rest")
+        small = replace(format, rows=part.rows, columns=part.columns)
+        out = np.empty(small.shape, small.dtype)
+        found = replace(header, rows=part.rows, columns=part.columns, start=0)
+        self.decode_parsed(memoryview(part.stream), found, small, out)
+        if region is None:
+            return out
+        rows, columns = region.slices(levels)
+        return out[
+            rows.start - part.top : rows.stop - part.top, columns.start - part.left : columns.stop - part.left
+        ].copy()
 
 
 class Jpeg2kCodec(_Jpeg2000):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pacskit.encoding.display.icc import apply_icc_profile
 from pacskit.encoding.display.lut import LookupTable, read_table
 from pacskit.encoding.display.modality import Rescale, apply_modality_lut, apply_rescale, modality_transform
 from pacskit.encoding.display.pipeline import GrayPipeline, pipeline_for
@@ -16,6 +17,7 @@ __all__ = [
     "PresentationState",
     "Rescale",
     "Window",
+    "apply_icc_profile",
     "apply_modality_lut",
     "apply_presentation_lut",
     "apply_rescale",

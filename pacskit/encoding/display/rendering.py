@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pacskit.core.dataset import Dataset
+from pacskit.encoding.display.icc import colors_by_profile
 from pacskit.encoding.display.overlay import draw_overlays
 from pacskit.encoding.display.pipeline import WindowChoice, pipeline_for
 from pacskit.encoding.display.shutter import cover
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 
-def render(
+def render(  # noqa: PLR0913 - keyword-only options
     ds: Dataset,
     frame: int = 0,
     *,
@@ -31,6 +32,7 @@ def render(
     overlays: bool | Sequence[NDArray[Any]] = True,
     bits: Literal[8, 16] = 8,
     presentation_state: PresentationState | Dataset | None = None,
+    icc: bool = False,
 ) -> NDArray[Any]:
     """Render a frame as a screen shows it: gray as (rows, columns), colour as (rows, columns, 3), 0 black.
 
@@ -55,7 +57,10 @@ def render(
         Depth of the output for gray images.
     presentation_state
         A softcopy presentation state to apply: it replaces what the image says of its display (PS3.3 A.33), and gives
-        RGB where it has colours. Only ``pixels`` goes with it.
+        RGB where it has colours. Only ``pixels`` and ``icc`` go with it.
+    icc
+        Give colours as sRGB, by the ICC profile that the presentation state or the data set has (PS3.3 C.11.15);
+        without one they stay what they are.
 
     Raises DecodeError, with the tag, for attributes that contradict the standard.
     """
@@ -67,13 +72,14 @@ def render(
 
         state = presentation_state
         found = state if isinstance(state, PresentationState) else PresentationState(state)
-        return found.render(ds, frame, pixels=pixels)
+        return found.render(ds, frame, pixels=pixels, icc=icc)
     stored, photometric = frame_of(ds, frame, pixels)
     if photometric in GRAY:
         pipeline = pipeline_for(ds, stored, frame, window=window, invert=invert)
         out = pipeline.render(stored, bits=bits)
     else:
         colors = to_rgb(ds, stored, photometric)
+        colors = colors_by_profile(colors, ds) if icc else colors
         out = np.subtract(255, colors) if invert else colors
     planes = [] if isinstance(overlays, bool) else list(overlays)
     if any(plane.shape != stored.shape[:2] for plane in planes):

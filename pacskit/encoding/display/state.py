@@ -13,6 +13,7 @@ from pacskit.core.errors import DecodeError
 from pacskit.encoding.attributes import integer, items, missing, numbers, text
 from pacskit.encoding.display.annotation import Canvas, Layer, draw_annotation, layers_of
 from pacskit.encoding.display.area import DisplayedArea, Turn, area_of, check_size, cut, turn_of
+from pacskit.encoding.display.icc import colors_by_profile
 from pacskit.encoding.display.lut import LookupTable
 from pacskit.encoding.display.modality import is_signed, modality_range, modality_transform
 from pacskit.encoding.display.overlay import paint, plane_for
@@ -105,6 +106,7 @@ class PresentationState:
         size: tuple[int, int] | None = None,
         pitch: float | None = None,
         annotations: bool = True,
+        icc: bool = False,
         max_pixels: int = _LIMIT,
     ) -> NDArray[np.uint8]:
         """Render a frame by the presentation state: gray, or RGB where there are colours.
@@ -118,6 +120,8 @@ class PresentationState:
             Millimetres between the screen's pixels, for displayed areas of true size.
         annotations
             Draw overlays, graphics and texts.
+        icc
+            Give colours of the image as sRGB, by the ICC profile of the presentation state, else of the image.
 
         Raises ValueError for an image that it is not for, LimitError for pictures beyond ``max_pixels``.
         """
@@ -125,7 +129,7 @@ class PresentationState:
             raise IndexError(f"there are {number_of_frames(ds)} frames")
         if not self.applies_to(ds, frame):
             raise ValueError("the presentation state does not refer to this frame")
-        picture = self._picture(ds, frame, pixels)
+        picture = self._picture(ds, frame, pixels, icc)
         cover(picture, self.dataset)
         if annotations:
             self._overlays(picture, ds, frame)
@@ -137,10 +141,11 @@ class PresentationState:
         shown = self.turn.apply(shown)
         return self._annotate(shown, ds, frame, area, (width, height)) if annotations else shown
 
-    def _picture(self, ds: Dataset, frame: int, pixels: NDArray[Any] | None) -> NDArray[np.uint8]:
+    def _picture(self, ds: Dataset, frame: int, pixels: NDArray[Any] | None, icc: bool) -> NDArray[np.uint8]:
         stored, photometric = frame_of(ds, frame, pixels)
         if photometric not in GRAY:
-            return to_rgb(ds, stored, photometric).copy()
+            colors = to_rgb(ds, stored, photometric)
+            return (colors_by_profile(colors, self.dataset, ds) if icc else colors).copy()
         gray: NDArray[np.uint8] = self.pipeline(ds, frame).render(stored)
         if not self._has_colors():
             return gray

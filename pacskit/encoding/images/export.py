@@ -18,6 +18,7 @@ from pacskit.core.errors import ConfigurationError, EncodeError
 from pacskit.encoding.codecs import DecodeLimits
 from pacskit.encoding.codecs.video import encode_video
 from pacskit.encoding.display import Window, render
+from pacskit.encoding.display.icc import colors_by_profile
 from pacskit.encoding.display.overlay import draw_overlays
 from pacskit.encoding.display.shutter import cover
 from pacskit.encoding.display.source import GRAY, to_rgb
@@ -73,6 +74,9 @@ class ExportOptions:
         8, or 16 for rendered gray PNG and TIFF files.
     overlays
         Draw the graphics overlays where frames are rendered.
+    srgb
+        Give rendered colours as sRGB, by the ICC profile of the data set; else they stay what they are, and the profile
+        goes into PNG, JPEG and TIFF files with them.
     quality
         JPEG and MP4, 1 to 100.
     rate
@@ -88,6 +92,7 @@ class ExportOptions:
     window: Window | tuple[float, float] | int | str = "auto"
     bits: Literal[8, 16] = 8
     overlays: bool = True
+    srgb: bool = False
     quality: int = 90
     rate: float | None = None
     overwrite: bool = False
@@ -103,6 +108,8 @@ class ExportOptions:
             raise ConfigurationError("16 bits are for rendered PNG, TIFF and NPY files")
         if self.format in ANIMATIONS and not self.rendered:
             raise ConfigurationError(f"a {self.format} file holds rendered frames only")
+        if self.srgb and not self.rendered:
+            raise ConfigurationError("stored values are not made sRGB: that is for rendered frames")
 
 
 _DEFAULT: Final = ExportOptions()
@@ -195,7 +202,7 @@ def without_frame(name: str) -> str:
 def _files(
     ds: Dataset, reader: PixelReader, numbers: list[int], options: ExportOptions, threads: int | None = None
 ) -> Iterator[bytes]:
-    profile = rgb_profile(icc_profile(ds))
+    profile = None if options.srgb else rgb_profile(icc_profile(ds))
     for pixels in _arrays(ds, reader, numbers, options, threads):
         yield _encoded(pixels, options, profile if pixels.ndim == 3 else None)
 
@@ -219,6 +226,8 @@ def _shown(ds: Dataset, number: int, stored: NDArray[Any], photometric: str, opt
     if photometric in GRAY:
         return render(ds, number, pixels=stored, window=options.window, overlays=options.overlays, bits=options.bits)
     colors = to_rgb(ds, stored, photometric)
+    if options.srgb:
+        colors = colors_by_profile(colors, ds)
     has_shutter = "ShutterShape" in ds
     if has_shutter or (options.overlays and overlay_groups(ds)):
         colors = np.require(colors, requirements=["W", "O"])

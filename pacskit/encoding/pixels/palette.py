@@ -10,6 +10,7 @@ import numpy as np
 from pacskit.core.dataset import Dataset
 from pacskit.core.dictionary import tag_for
 from pacskit.core.errors import DecodeError
+from pacskit.core.uid import UID
 from pacskit_ext._color import look_up
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ def _descriptor(dataset: Dataset, color: str) -> tuple[int, int, int]:
     """Number of entries, first value, bits of an entry."""
     keyword = f"{color}PaletteColorLookupTableDescriptor"
     value = dataset.get(keyword)
+    if value is None and "PaletteColorLookupTableUID" in dataset:
+        uid = UID(str(dataset.get("PaletteColorLookupTableUID")))
+        raise _fail(
+            keyword, f"{keyword} is missing: the palette is only named ({uid.name or uid}), its tables are not here"
+        )
     if value is None:
         raise _fail(keyword, f"{keyword} is missing")
     if not isinstance(value, (list, tuple)) or len(value) != 3 or not all(isinstance(one, int) for one in value):

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pacskit.core.dataset import Dataset
-from pacskit.core.errors import CodecError, DecodeError, LimitError
-from pacskit.encoding.codecs import DecodeLimits, PixelFormat, decode_frame, decoded_photometric
+from pacskit.core.errors import CodecError, CodecUnavailable, DecodeError, LimitError
+from pacskit.encoding.codecs import DecodeLimits, PixelFormat, Region, decode_frame, decoded_photometric
 from pacskit.encoding.codecs import registry as default_registry
 from pacskit.encoding.codecs.registry import CodecRegistry
 from pacskit.encoding.frames import FrameIndex
@@ -115,6 +115,11 @@ class PixelReader:
         return self._native is None
 
     @property
+    def limits(self) -> DecodeLimits:
+        """What a frame may cost."""
+        return self._limits
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The type of a stored value."""
         return self.format.dtype
@@ -127,9 +132,25 @@ class PixelReader:
 
     # -- one frame -----------------------------------------------------------------------------------------------------
 
-    def frame(self, number: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return one frame, from 0, in ``out`` where that is given: C-contiguous, of a frame's shape and dtype."""
+    def frame(
+        self,
+        number: int,
+        *,
+        out: NDArray[Any] | None = None,
+        reduce: int = 0,
+        region: tuple[int, int, int, int] | None = None,
+    ) -> NDArray[Any]:
+        """Return one frame, from 0, in ``out`` where that is given: C-contiguous, of a frame's shape and dtype.
+
+        ``region`` is (top, left, rows, columns) of it; with ``reduce`` width and height are halved so often. See
+        `pacskit.encoding.codecs.decode_frame` for which code streams are decoded only in part for that; of native
+        pixel data there is one resolution, and a region of it is a view.
+        """
         self._check(number)
+        if reduce or region is not None:
+            if out is not None:
+                raise ValueError("a part of a frame is returned, not decoded into out")
+            return self._part(number, reduce, region)
         if out is not None:
             _check_out(out, self.format.shape, self.dtype)
         if self._native is not None:
@@ -168,11 +189,24 @@ class PixelReader:
         values_in_place(whole, self._layout)
         return whole
 
-    def _decoded(self, number: int, format: PixelFormat, out: NDArray[Any] | None) -> NDArray[Any]:
+    def _part(self, number: int, reduce: int, region: tuple[int, int, int, int] | None) -> NDArray[Any]:
+        """Return part of a frame: decoded so where there is a code stream, else cut out."""
+        format = self.format
+        found = None if region is None else Region(*region).check(format.rows, format.columns)
+        in_code_stream = self._native is None and self._video is None and self._syntax not in _WHOLE_CELLS
+        if in_code_stream:
+            return self._decoded(number, format, None, reduce=reduce, region=found)
+        if reduce:
+            raise CodecUnavailable("these pixels have one resolution only", syntax=self._syntax, tag=_PIXEL_DATA)
+        whole = self.frame(number)
+        return whole if found is None else whole[found.slices()]
+
+    def _decoded(self, number: int, format: PixelFormat, out: NDArray[Any] | None, **part: Any) -> NDArray[Any]:
         views = self._index.views(number)
         stream = views[0] if len(views) == 1 else self._index.frame(number)
+        registry, limits = self._registry, self._limits
         try:
-            return decode_frame(stream, self._syntax, format, out=out, registry=self._registry, limits=self._limits)
+            return decode_frame(stream, self._syntax, format, out=out, registry=registry, limits=limits, **part)
         except CodecError as error:
             error.tag = _PIXEL_DATA if error.tag is None else error.tag
             error.add_note(f"frame {number} of {self.number_of_frames}")
@@ -194,26 +228,34 @@ class PixelReader:
 
     # -- many frames ---------------------------------------------------------------------------------------------------
 
-    def frames(self, indices: Iterable[int] | None = None, *, threads: int | None = None) -> Iterator[NDArray[Any]]:
-        """Iterate over frames, all or those of ``indices``, in their order.
+    def frames(
+        self,
+        indices: Iterable[int] | None = None,
+        *,
+        threads: int | None = None,
+        reduce: int = 0,
+        region: tuple[int, int, int, int] | None = None,
+    ) -> Iterator[NDArray[Any]]:
+        """Iterate over frames, all or those of ``indices``, in their order; ``reduce`` and ``region`` as for ``frame``.
 
         Code streams decode in ``threads``, by default as many as there are processors, a few frames or a megabyte
         for each of them ahead of who asks. Threads end with the iterator.
         """
         numbers = range(self.number_of_frames) if indices is None else indices
         wanted = self._threads(threads)
-        if self._video is not None:
+        part: dict[str, Any] = {"reduce": reduce, "region": region} if reduce or region is not None else {}
+        if self._video is not None and not part:
             return self._video.frames(numbers)
         if wanted == 1:
-            return (self.frame(number) for number in numbers)
-        return self._frames_ahead(numbers, wanted)
+            return (self.frame(number, **part) for number in numbers)
+        return self._frames_ahead(numbers, wanted, part)
 
-    def _frames_ahead(self, numbers: Iterable[int], threads: int) -> Iterator[NDArray[Any]]:
+    def _frames_ahead(self, numbers: Iterable[int], threads: int, part: dict[str, Any]) -> Iterator[NDArray[Any]]:
         def work(run: list[int]) -> tuple[list[NDArray[Any]], Exception | None]:
             done: list[NDArray[Any]] = []
             try:
                 for number in run:
-                    done.append(self.frame(number))  # one by one: those before a damaged one count
+                    done.append(self.frame(number, **part))  # one by one: those before a damaged one count
             except Exception as error:
                 return done, error
             return done, None
@@ -362,10 +404,15 @@ def pixel_array(
 
 
 def frames(
-    dataset: Dataset, indices: Iterable[int] | None = None, *, threads: int | None = None
+    dataset: Dataset,
+    indices: Iterable[int] | None = None,
+    *,
+    threads: int | None = None,
+    reduce: int = 0,
+    region: tuple[int, int, int, int] | None = None,
 ) -> Iterator[NDArray[Any]]:
-    """Iterate over the frames of a data set, all or those of ``indices``; see ``PixelReader.frames``."""
-    return PixelReader(dataset).frames(indices, threads=threads)
+    """Iterate over the frames of a data set, all or those of ``indices``, or parts; see ``PixelReader.frames``."""
+    return PixelReader(dataset).frames(indices, threads=threads, reduce=reduce, region=region)
 
 
 def decode_into(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
-from sqlite3 import Connection
-from typing import Any, NamedTuple
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from pacskit.storage.attributes import Encoded, decode_attributes
 from pacskit.storage.index.keys import Attribute, Kind
 from pacskit.storage.index.query import FindOptions, Plan
 from pacskit.storage.matching import Key, matches, matching_items
+from pacskit.storage.text import number
 
 __all__ = ["Element", "Match", "find_matches"]
-
-ROWS = 100
 
 
 class Element(NamedTuple):
@@ -52,6 +50,7 @@ class Match:
             found.append(Element(0x00080054, "AE", self._options.retrieve_ae_title))
         if self._options.instance_availability:
             found.append(Element(0x00080056, "CS", self._options.instance_availability))
+        found += [Element(tag, "LO", creator) for tag, creator in self._plan.creators.items()]
         at = 0
         for attribute, key in self._plan.returned:
             value = None
@@ -72,7 +71,7 @@ class Match:
         return found
 
     def _other(self, attribute: Attribute, key: Key) -> Element:
-        encoded = self._encoded.get(attribute.level, {}).get(f"{attribute.tag:08X}")
+        encoded = self._encoded.get(attribute.level, {}).get(attribute.key)
         if encoded is None or len(encoded) < 2:
             return Element(attribute.tag, attribute.vr, [] if attribute.vr == "SQ" else "")
         return _decoded(attribute.tag, encoded, key.item)
@@ -80,6 +79,50 @@ class Match:
     def dataset(self, new: Callable[[], Any]) -> Any:
         """Return the answer as a data set made by ``new``."""
         return _dataset(self.elements(), new)
+
+    def to_json(self) -> str:
+        """Return the answer in the DICOM JSON Model (PS3.18 F), made from the row itself."""
+        return _ENCODE(_members(self.elements()))
+
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_ONE_VALUE: Final = frozenset({"LT", "ST", "UT", "UR"})
+_NUMBERS: Final = frozenset({"DS", "IS", "SV", "UV"})
+_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
+
+
+def _members(elements: list[Element]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for tag, vr, value in elements:
+        member: dict[str, Any] = {"vr": vr}
+        if isinstance(value, list):
+            several = value
+        elif isinstance(value, str) and "\\" in value and vr not in _ONE_VALUE:
+            several = value.split("\\")
+        else:
+            several = [] if value == "" else [value]
+        if several:
+            member["Value"] = [_json_value(vr, one) for one in several]
+        made[f"{tag:08X}"] = member
+    return made
+
+
+def _json_value(vr: str, value: Any) -> Any:
+    """Return a value as JSON has it; null for an empty one among others, a text that is no number as it is."""
+    if vr == "SQ":
+        return _members(value)
+    if value == "":
+        return None
+    if vr == "PN":
+        return {name: group for name, group in zip(_GROUPS, value.split("="), strict=False) if group}
+    if vr == "AT":
+        return f"{value:08X}"
+    if vr in _NUMBERS and isinstance(value, str):
+        found = number(value)
+        if found is None:
+            return value
+        return int(found) if found == found.to_integral_value() and abs(found) < 1 << 53 else float(found)
+    return value
 
 
 def _dataset(elements: list[Element], new: Callable[[], Any]) -> Any:
@@ -127,20 +170,16 @@ def _needs_charset(element: Element) -> bool:
     return isinstance(element.value, list) and any(isinstance(one, str) and not one.isascii() for one in element.value)
 
 
-def find_matches(
-    borrow: Callable[[], AbstractContextManager[Connection]], plan: Plan, options: FindOptions
-) -> Iterator[Match]:
-    """Run a plan. The rows are read as they are asked for, from one snapshot; writers do not wait for it."""
+def find_matches(pages: Iterable[Sequence[Any]], plan: Plan, options: FindOptions) -> Iterator[Match]:
+    """Return what matches among the rows that a plan's statement gives, as they are asked for."""
     columns = sum(attribute.column is not None for attribute, _ in plan.returned)
-    with borrow() as connection, closing(connection.execute(plan.sql, plan.parameters)) as cursor:
-        while rows := cursor.fetchmany(ROWS):
-            for row in rows:
-                encoded = {
-                    level: decode_attributes(text)
-                    for level, text in zip(plan.encoded, row[columns:], strict=True)
-                    if text is not None
-                }
-                if all(
-                    matches(key, encoded[attribute.level].get(f"{attribute.tag:08X}")) for attribute, key in plan.after
-                ):
-                    yield Match(plan, row, encoded, options)
+    last = columns + len(plan.encoded)
+    for rows in pages:
+        for row in rows:
+            encoded = {
+                level: decode_attributes(text)
+                for level, text in zip(plan.encoded, row[columns:last], strict=True)
+                if text is not None
+            }
+            if all(matches(key, encoded[attribute.level].get(attribute.key)) for attribute, key in plan.after):
+                yield Match(plan, row, encoded, options)

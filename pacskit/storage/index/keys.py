@@ -39,6 +39,14 @@ class Attribute(NamedTuple):
     level: str
     kind: str
     column: str | None
+    creator: str = ""  # of a private one
+
+    @property
+    def key(self) -> str:
+        """What encoded attributes call it: a private one by its creator, wherever its block is (PS3.5 7.8.1)."""
+        if self.tag >> 16 & 1:
+            return f"{self.tag & 0xFFFF00FF | 0x1000:08X} {self.creator}".rstrip()
+        return f"{self.tag:08X}"
 
     @property
     def from_index(self) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pacskit.storage.errors import InvalidIdentifier
+from pacskit.storage.index.dialect import Borrow, Connection
+from pacskit.storage.text import clean
 
 __all__ = ["locate_pages"]
 
@@ -21,8 +21,8 @@ FROM instance i CROSS JOIN series e ON e.pk = i.series CROSS JOIN study s ON s.p
 _ALL = _COLUMNS + " WHERE i.pk > ? ORDER BY i.pk LIMIT ?"
 _OF_SERIES = _COLUMNS + " WHERE i.series = ? AND i.pk > ? ORDER BY i.pk LIMIT ?"
 _OF_UIDS = (
-    _COLUMNS
-    + " WHERE i.sop_instance_uid IN (SELECT value FROM json_each(?)) AND i.series IN (SELECT value FROM json_each(?))"
+    _COLUMNS + " WHERE i.sop_instance_uid IN (SELECT value FROM json_each(?))"
+    " AND i.series IN (SELECT CAST(value AS bigint) FROM json_each(?))"
     " AND i.pk > ? ORDER BY i.pk LIMIT ?"
 )
 _OF_ANY_UIDS = (
@@ -30,26 +30,20 @@ _OF_ANY_UIDS = (
 )
 _UIDS = 256
 
-# each names series; what is given above a level narrows it
-_SERIES_BY = {
-    "PatientID": """
-        SELECT e.pk FROM patient p CROSS JOIN study s ON s.patient = p.pk CROSS JOIN series e ON e.study = s.pk
-        WHERE p.patient_id IN (SELECT value FROM json_each(?1)) AND ?2 IS ?2 AND ?3 IS ?3
-        ORDER BY s.pk, e.pk
-    """,
-    "StudyInstanceUID": """
-        SELECT e.pk FROM study s CROSS JOIN patient p ON p.pk = s.patient CROSS JOIN series e ON e.study = s.pk
-        WHERE s.study_instance_uid IN (SELECT value FROM json_each(?2))
-            AND (?1 IS NULL OR p.patient_id IN (SELECT value FROM json_each(?1))) AND ?3 IS ?3
-        ORDER BY s.pk, e.pk
-    """,
-    "SeriesInstanceUID": """
-        SELECT e.pk FROM series e CROSS JOIN study s ON s.pk = e.study CROSS JOIN patient p ON p.pk = s.patient
-        WHERE e.series_instance_uid IN (SELECT value FROM json_each(?3))
-            AND (?2 IS NULL OR s.study_instance_uid IN (SELECT value FROM json_each(?2)))
-            AND (?1 IS NULL OR p.patient_id IN (SELECT value FROM json_each(?1)))
-        ORDER BY s.pk, e.pk
-    """,
+# of each level: where to begin when its unique key is the narrowest one, and the column of that key
+_SERIES_FROM = {
+    "PatientID": (
+        "SELECT e.pk FROM patient p CROSS JOIN study s ON s.patient = p.pk CROSS JOIN series e ON e.study = s.pk",
+        "p.patient_id",
+    ),
+    "StudyInstanceUID": (
+        "SELECT e.pk FROM study s CROSS JOIN patient p ON p.pk = s.patient CROSS JOIN series e ON e.study = s.pk",
+        "s.study_instance_uid",
+    ),
+    "SeriesInstanceUID": (
+        "SELECT e.pk FROM series e CROSS JOIN study s ON s.pk = e.study CROSS JOIN patient p ON p.pk = s.patient",
+        "e.series_instance_uid",
+    ),
 }
 _UNIQUE = {
     "PATIENT": "PatientID",
@@ -58,8 +52,6 @@ _UNIQUE = {
     "IMAGE": "SOPInstanceUID",
 }
 
-Borrow = Callable[[], AbstractContextManager[sqlite3.Connection]]
-
 
 def locate_pages(borrow: Borrow, level: str, unique: dict[str, Sequence[str]]) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Return statements that list the instances; each takes the last key seen and a page size too."""
@@ -67,27 +59,28 @@ def locate_pages(borrow: Borrow, level: str, unique: dict[str, Sequence[str]]) -
         yield _ALL, ()
         return
     key = _UNIQUE.get(level)
-    wanted = list(unique.get(key or "", ()))
+    wanted = [clean(one) for one in unique.get(key or "", ())]
     if key is None or not wanted or not all(wanted):
         raise InvalidIdentifier(f"a retrieval at level {level} needs values of {key}", keyword=key)
-    above = {name: json.dumps(list(unique[name])) if unique.get(name) else None for name in list(_UNIQUE.values())[:3]}
-    if level == "IMAGE":
-        yield from _of_images(borrow, wanted, above)
-        return
-    with borrow() as connection:
-        series = [pk for (pk,) in connection.execute(_SERIES_BY[key], tuple(above.values()))]
-    for pk in series:
-        yield _OF_SERIES, (pk,)
-
-
-def _of_images(
-    borrow: Borrow, wanted: list[str], above: dict[str, str | None]
-) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    narrowest = next((name for name in ("SeriesInstanceUID", "StudyInstanceUID", "PatientID") if above[name]), None)
-    series = None
-    if narrowest is not None:
+    if level != "IMAGE":
         with borrow() as connection:
-            series = json.dumps([pk for (pk,) in connection.execute(_SERIES_BY[narrowest], tuple(above.values()))])
+            series = _series(connection, unique)
+        for pk in series:
+            yield _OF_SERIES, (pk,)
+        return
+    within = None
+    if any(unique.get(name) for name in _SERIES_FROM):
+        with borrow() as connection:
+            within = json.dumps(_series(connection, unique))
     for start in range(0, len(wanted), _UIDS):
         uids = json.dumps(wanted[start : start + _UIDS])
-        yield (_OF_UIDS, (uids, series)) if series is not None else (_OF_ANY_UIDS, (uids,))
+        yield (_OF_UIDS, (uids, within)) if within is not None else (_OF_ANY_UIDS, (uids,))
+
+
+def _series(connection: Connection, unique: dict[str, Sequence[str]]) -> list[int]:
+    """Return the keys of the series below what is named above the level of instances."""
+    given = [name for name in _SERIES_FROM if unique.get(name)]
+    conditions = [f"{_SERIES_FROM[name][1]} IN (SELECT value FROM json_each(?))" for name in given]
+    sql = f"{_SERIES_FROM[given[-1]][0]} WHERE {' AND '.join(conditions)} ORDER BY s.pk, e.pk"
+    values = tuple(json.dumps([clean(one) for one in unique[name]]) for name in given)
+    return [pk for (pk,) in connection.execute(sql, values)]

@@ -6,13 +6,17 @@ Every text in here is a constant or a column out of :mod:`.keys`; what a peer se
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from pacskit.storage.errors import InvalidIdentifier
+from pacskit.storage.index.dialect import Dialect, Glob
 from pacskit.storage.index.keys import BY_TAG, LEVELS, Attribute, Kind
+from pacskit.storage.index.paging import Place, ordered
+from pacskit.storage.index.tags import Tags, narrowed
 from pacskit.storage.matching import MAX_PATTERN, Key, is_wild, key_of, moment_bounds
 from pacskit.storage.text import datetime_bounds, integer, name_patterns, prefix_end, split_range
 
@@ -48,6 +52,8 @@ class Plan:
     encoded: list[str]
     after: list[tuple[Attribute, Key]]
     ignored: list[int] = field(default_factory=list)
+    creators: dict[int, str] = field(default_factory=dict)  # of private attributes
+    narrow: bool = False  # whether the answers are few
 
 
 class _Condition(NamedTuple):
@@ -55,10 +61,12 @@ class _Condition(NamedTuple):
     parameters: tuple[Any, ...]
     table: str
     strength: int  # how much an index on it narrows: a bigger one leads
+    search: tuple[str, tuple[Any, ...]] | None = None  # what narrows it by an index of another kind, where it leads
 
 
 _NOTHING: Final = _Condition("(1 = 0)", (), "", 100)
 MAX_ALTERNATIVES: Final = 200
+_FEW: Final = 80
 
 _ALIASES: Final = {"PATIENT": "p", "STUDY": "s", "SERIES": "e", "IMAGE": "i"}
 _FROM: Final = {
@@ -89,8 +97,16 @@ def _levels_of(model: str, level: str) -> list[str]:
     return levels[: levels.index(level) + 1]
 
 
-def plan(level: str, model: str, identifier: Iterable[Any], options: FindOptions) -> Plan:
-    """Read an identifier and make its statement."""
+def plan(
+    level: str,
+    model: str,
+    identifier: Iterable[Any],
+    options: FindOptions,
+    dialect: Dialect = Dialect.SQLITE,
+    place: Place | None = None,
+    tags: Tags | None = None,
+) -> Plan:
+    """Read an identifier and make its statement; with ``place``, for what comes after that."""
     levels = _levels_of(model, level)
     keys = {key.tag: key for key in map(key_of, identifier)}
     own = {level, "PATIENT"} if model == Model.STUDY_ROOT and level == "STUDY" else {level}
@@ -102,7 +118,7 @@ def plan(level: str, model: str, identifier: Iterable[Any], options: FindOptions
     conditions: list[_Condition] = []
     above = {*LEVELS[: LEVELS.index(level)]}
     for tag in sorted(keys.keys() | {*unique, _UNIQUE[level]}):
-        attribute = BY_TAG.get(tag)
+        attribute = BY_TAG.get(tag) or (_made_searchable(tag, keys, tags, made) if tags else None)
         key = keys.get(tag) or Key(tag, attribute.vr if attribute else "UN", (), None)
         if tag in _NOT_KEYS:
             continue
@@ -119,12 +135,36 @@ def plan(level: str, model: str, identifier: Iterable[Any], options: FindOptions
             made.ignored.append(tag)
         elif attribute.column is None:
             made.after.append((attribute, key))
+            conditions += _narrowing(attribute, key, tags) if tags else []
         else:
             conditions.append(_condition(attribute, key))
     if options.combined_datetime:
         _combine(conditions, keys)
-    _compose(made, conditions)
+    made.ignored = [tag for tag in made.ignored if tag not in made.creators]
+    if dialect == Dialect.POSTGRESQL:  # it searches by three letters without being told
+        conditions = [
+            one._replace(search=None) if one.search and "MATCH" in one.search[0] else one for one in conditions
+        ]
+    _compose(made, conditions, place)
     return made
+
+
+def _made_searchable(tag: int, keys: dict[int, Key], tags: Tags, made: Plan) -> Attribute | None:
+    """Return an attribute that has been made searchable; a private one by the creator that the query names."""
+    block = tag & 0xFFFF0000 | (tag & 0xFF00) >> 8
+    creator = keys.get(block) if tag >> 16 & 1 else None
+    found = tags.get(tag, creator.values[0] if creator and creator.values else "")
+    if found is None:
+        return None
+    if creator and creator.values:
+        made.creators[block] = creator.values[0]
+    return found.attribute._replace(tag=tag)
+
+
+def _narrowing(attribute: Attribute, key: Key, tags: Tags) -> list[_Condition]:
+    searchable = tags.get(attribute.tag, attribute.creator)
+    found = narrowed(searchable, key) if searchable is not None else None
+    return [_Condition("(1 = 1)", (), _ALIASES[attribute.level], 36, found)] if found else []
 
 
 def _require_single(key: Key | None, attribute: Attribute) -> None:
@@ -134,7 +174,7 @@ def _require_single(key: Key | None, attribute: Attribute) -> None:
         )
 
 
-def _compose(made: Plan, conditions: list[_Condition]) -> None:
+def _compose(made: Plan, conditions: list[_Condition], place: Place | None) -> None:
     selected = [one.column for one, _ in made.returned if one.column is not None]
     for level in LEVELS:
         encoded = _encoded(level, [one for one, _ in made.returned + made.after if one.level == level])
@@ -143,8 +183,22 @@ def _compose(made: Plan, conditions: list[_Condition]) -> None:
             selected.append(encoded)
     conditions.sort(key=lambda one: -one.strength)
     where = [_steered(one, conditions[0]).sql for one in conditions]
-    made.sql = "SELECT " + ", ".join(selected) + _FROM[made.level] + (" WHERE " + " AND ".join(where) if where else "")
-    made.parameters = tuple(value for one in conditions for value in one.parameters)
+    parameters = [value for one in conditions for value in one.parameters]
+    if conditions and conditions[0].search is not None:
+        where.insert(0, conditions[0].search[0])
+        parameters[:0] = conditions[0].search[1]
+    end = ""
+    if place is not None:
+        leader = conditions[0] if conditions else _NOTHING._replace(strength=0)
+        beyond, values, end = ordered(place, _ALIASES[made.level], leader.strength >= 30 and "s.study_date" not in
+                                      leader.sql)  # fmt: skip
+        selected += place.columns(_ALIASES[made.level])
+        where += beyond
+        parameters += values
+    made.narrow = place is not None or (bool(conditions) and conditions[0].strength >= _FEW)
+    made.sql = "SELECT " + ", ".join(selected) + _FROM[made.level]
+    made.sql += (" WHERE " + " AND ".join(where) if where else "") + end
+    made.parameters = tuple(parameters)
 
 
 def _encoded(level: str, attributes: list[Attribute]) -> str | None:
@@ -177,8 +231,10 @@ def _condition(attribute: Attribute, key: Key) -> _Condition:
     if len(key.values) > MAX_ALTERNATIVES:
         raise InvalidIdentifier(f"{attribute.keyword} has {len(key.values)} values", keyword=attribute.keyword)
     parts = [_one(kind, column, value) for value in key.values]
+    if len(parts) == 1:
+        return parts[0]._replace(sql=f"({parts[0].sql})", table=table)
     sql = " OR ".join(one.sql for one in parts)
-    strength = min(one.strength for one in parts)
+    strength = min(0 if one.search else one.strength for one in parts)
     return _Condition(f"({sql})", tuple(value for one in parts for value in one.parameters), table, strength)
 
 
@@ -215,7 +271,8 @@ def _like(column: str, value: str) -> _Condition:
         return _NOTHING
     at = min(found for found in (value.find("*"), value.find("?")) if found >= 0)
     prefix, rest = value[:at], value[at:]
-    sql, parameters = [], []
+    sql: list[str] = []
+    parameters: list[str] = []
     if prefix:
         sql.append(f"{column} >= ?")
         parameters.append(prefix)
@@ -225,33 +282,58 @@ def _like(column: str, value: str) -> _Condition:
             parameters.append(end)
     if rest.strip("*") or not prefix:
         sql.append(f"+{column} GLOB ?")
-        parameters.append(value.replace("[", "[[]"))
+        parameters.append(Glob(value.replace("[", "[[]")))
     return _Condition(f"({' AND '.join(sql)})", tuple(parameters), "", 30 + min(len(prefix), 9) if prefix else 0)
 
 
 _GROUPS: Final = ("alphabetic", "ideographic", "phonetic")
+_WILD: Final = re.compile(r"[*?]")
+_TRIGRAM: Final = 3
 
 
 def _name(column: str, value: str) -> _Condition:
     """Match a person name by its groups; a key of one group may be any of them (PS3.5 6.2.1)."""
     groups = value.split("=")[:3]
     if len(groups) == 1:
-        options = [_like(f"{column}_{group}", one) for one in name_patterns(value) if one for group in _GROUPS]
+        wanted = [one for one in name_patterns(value) if one]
+        options = [_like(f"{column}_{group}", one) for one in wanted for group in _GROUPS]
         if not options:
             return _NOTHING
         sql = " OR ".join(_filled(one).sql for one in options)
         parameters = tuple(each for one in options for each in one.parameters)
-        return _Condition(f"({sql})", parameters, "", min(one.strength for one in options))
+        made = _Condition(f"({sql})", parameters, "", min(one.strength for one in options))
+        return _searched(made, column, [wanted])
     required: list[_Condition] = []
+    asked_of: list[list[str]] = []
     for group, asked in zip(_GROUPS, groups, strict=False):
         if asked:
-            patterns = [_like(f"{column}_{group}", one) for one in name_patterns(asked)]
+            asked_of.append(list(name_patterns(asked)))
+            patterns = [_like(f"{column}_{group}", one) for one in asked_of[-1]]
             sql = " OR ".join(one.sql for one in patterns)
             parameters = tuple(each for one in patterns for each in one.parameters)
             required.append(_Condition(f"({sql})", parameters, "", min(one.strength for one in patterns)))
     sql = " AND ".join([f"{column} <> ''", *(one.sql for one in required)])
     parameters = tuple(each for one in required for each in one.parameters)
-    return _Condition(f"({sql})", parameters, "", max(one.strength for one in required))
+    made = _Condition(f"({sql})", parameters, "", max(one.strength for one in required))
+    return _searched(made, column, asked_of)
+
+
+def _searched(condition: _Condition, column: str, asked: list[list[str]]) -> _Condition:
+    """Add a search by three letters in a row, where the patterns of some group have them and no better beginning."""
+    phrases, longest = [], 0
+    for patterns in asked:
+        runs = [[run for run in _WILD.split(one) if len(run) >= _TRIGRAM] for one in patterns]
+        if runs and all(runs):
+            words = (" AND ".join('"' + run.replace('"', '""') + '"' for run in each) for each in runs)
+            phrases.append("(" + " OR ".join(f"({one})" for one in words) + ")")
+            longest = max(longest, min(max(map(len, each)) for each in runs))
+    strength = 28 + min(longest, 9)
+    if not phrases or strength <= condition.strength:
+        return condition
+    alias = column.partition(".")[0]
+    table = "patient_search" if alias == "p" else "study_search"
+    sql = f"{alias}.pk IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)"
+    return condition._replace(strength=strength, table=alias, search=(sql, (" AND ".join(phrases),)))
 
 
 def _filled(condition: _Condition) -> _Condition:

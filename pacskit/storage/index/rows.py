@@ -7,8 +7,10 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 __all__ = [
+    "ADD_TO_PATIENT",
+    "ADD_TO_SERIES",
+    "ADD_TO_STUDY",
     "COUNTS",
-    "COUNT_STUDY",
     "FILL_PATIENT",
     "FILL_STUDY",
     "INSERT_INSTANCE",
@@ -16,6 +18,7 @@ __all__ = [
     "INSERT_SERIES",
     "INSERT_STUDY",
     "RECOUNT",
+    "RETIRE",
     "SELECT_INSTANCE",
     "Fill",
 ]
@@ -27,6 +30,7 @@ INSERT INTO patient (patient_id, issuer_of_patient_id, anchor, patient_name, pat
 VALUES (:patient_id, :issuer_of_patient_id, :anchor, :patient_name, :patient_name_alphabetic,
     :patient_name_ideographic, :patient_name_phonetic, :patient_birth_date, :patient_birth_time,
     :patient_birth_time_key, :patient_sex, :attributes)
+ON CONFLICT DO NOTHING RETURNING pk
 """
 
 INSERT_STUDY: Final = """
@@ -36,6 +40,7 @@ INSERT INTO study (patient, study_instance_uid, study_date, study_time, study_ti
 VALUES (:patient, :study_instance_uid, :study_date, :study_time, :study_time_key, :accession_number, :study_id,
     :study_description, :referring_physician_name, :referring_physician_name_alphabetic,
     :referring_physician_name_ideographic, :referring_physician_name_phonetic, :updated, :attributes)
+ON CONFLICT DO NOTHING RETURNING pk
 """
 
 INSERT_SERIES: Final = """
@@ -45,6 +50,7 @@ INSERT INTO series (study, series_instance_uid, modality, series_number, series_
 VALUES (:study, :series_instance_uid, :modality, :series_number, :series_description, :body_part_examined,
     :series_date, :series_time, :series_time_key, :performed_procedure_step_start_date,
     :performed_procedure_step_start_time, :performed_procedure_step_start_time_key, :attributes)
+ON CONFLICT DO NOTHING RETURNING pk
 """
 
 INSERT_INSTANCE: Final = """
@@ -60,7 +66,18 @@ SELECT p.patient_id, s.study_instance_uid, e.series_instance_uid, i.sop_instance
 FROM instance i JOIN series e ON e.pk = i.series JOIN study s ON s.pk = e.study JOIN patient p ON p.pk = s.patient
 """
 
-COUNT_STUDY: Final = "UPDATE study SET instance_count = instance_count + ?, updated = ? WHERE pk = ?"
+ADD_TO_SERIES: Final = "UPDATE series SET instance_count = instance_count + ? WHERE pk = ?"
+ADD_TO_STUDY: Final = (
+    "UPDATE study SET series_count = series_count + ?, instance_count = instance_count + ?, updated = ? WHERE pk = ?"
+)
+ADD_TO_PATIENT: Final = (
+    "UPDATE patient SET study_count = study_count + ?, series_count = series_count + ?,"
+    " instance_count = instance_count + ? WHERE pk = ?"
+)
+RETIRE: Final = (
+    "INSERT INTO retired (blob_key, session) VALUES (?, ?) ON CONFLICT (blob_key) DO UPDATE SET session ="
+    " excluded.session"
+)
 
 COUNTS: Final = """
 SELECT (SELECT count(*) FROM patient), (SELECT count(*) FROM study), (SELECT count(*) FROM series),
@@ -151,9 +168,9 @@ RECOUNT: Final[Mapping[str, str]] = MappingProxyType(
         """,
         "modalities": """
             UPDATE study SET modalities_in_study = (
-                SELECT coalesce(group_concat(modality, char(92)), '')
+                SELECT coalesce(group_concat(modality, '\\'), '')
                 FROM (SELECT DISTINCT modality FROM series x WHERE x.study = study.pk AND modality <> '' ORDER BY
-                modality)
+                modality) AS found
             ) WHERE pk = ?
         """,
         "lost sop classes": """
@@ -164,8 +181,8 @@ RECOUNT: Final[Mapping[str, str]] = MappingProxyType(
         """,
         "sop classes": """
             UPDATE study SET sop_classes_in_study = (
-                SELECT coalesce(group_concat(sop_class_uid, char(92)), '')
-                FROM (SELECT sop_class_uid FROM study_sop_class x WHERE x.study = study.pk ORDER BY sop_class_uid)
+                SELECT coalesce(group_concat(sop_class_uid, '\\'), '')
+                FROM (SELECT sop_class_uid FROM study_sop_class x WHERE x.study = study.pk ORDER BY 1) AS found
             ) WHERE pk = ?
         """,
     }

@@ -7,12 +7,11 @@ transaction has been committed.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["Batch", "GroupCommit"]
+__all__ = ["Batch", "Engine", "GroupCommit"]
 
 MAX_BATCH = 256
 
@@ -22,6 +21,9 @@ T = TypeVar("T")
 class Batch(Protocol):
     """What the jobs of one transaction share."""
 
+    def run(self, works: Sequence[Callable[[Any], Any]], /) -> list[Any]:
+        """Do the work of jobs, in order; return what each gave."""
+
     def flush(self) -> None:
         """Write what has been gathered; called before COMMIT."""
 
@@ -30,6 +32,20 @@ class Batch(Protocol):
 
 
 B = TypeVar("B", bound=Batch)
+B_co = TypeVar("B_co", bound=Batch, covariant=True)
+
+
+class Engine(Protocol[B_co]):
+    """What begins and ends transactions."""
+
+    def begin(self, alone: bool, /) -> B_co:
+        """Begin a transaction; ``alone``: no other process may write meanwhile."""
+
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+
+    def again(self, error: BaseException, attempt: int, alone: bool, /) -> bool | None:
+        """Whether to try again after an error, and then whether alone; None: no."""
 
 
 class _Job(Generic[B]):
@@ -48,15 +64,14 @@ class _Job(Generic[B]):
 class GroupCommit(Generic[B]):
     """Runs jobs on one connection, many to a transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, batch: Callable[[], B]) -> None:
-        self._connection = connection
-        self._batch = batch
+    def __init__(self, engine: Engine[B]) -> None:
+        self._engine = engine
         self._mutex = threading.Lock()
         self._queue: list[_Job[B]] = []
         self._led = False
 
     def run(self, work: Callable[[B], T]) -> T:
-        """Run ``work`` in a transaction; return when it has been committed."""
+        """Run ``work`` in a transaction; return when it has been committed. It may be called more than once."""
         job: _Job[B] = _Job(work)
         with self._mutex:
             self._queue.append(job)
@@ -112,16 +127,23 @@ class GroupCommit(Generic[B]):
                 raise
 
     def _transaction(self, jobs: list[_Job[B]]) -> None:
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
-        try:
-            batch = self._batch()
-            for job in jobs:
-                job.result = job.work(batch)
-            batch.flush()
-            execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
-            raise
+        engine = self._engine
+        attempt, alone = 0, False
+        while True:
+            try:
+                batch = engine.begin(alone)
+                results = batch.run([job.work for job in jobs])
+                batch.flush()
+                engine.commit()
+            except BaseException as error:
+                engine.rollback()
+                attempt += 1
+                next_time = engine.again(error, attempt, alone)
+                if next_time is None:
+                    raise
+                alone = next_time
+                continue
+            break
+        for job, result in zip(jobs, results, strict=True):
+            job.result = result
         batch.committed()

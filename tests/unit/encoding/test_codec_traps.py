@@ -27,6 +27,7 @@ from pacskit.encoding.codecs.htj2k import SwallowedErrors
 from pacskit.encoding.codecs.jpegls import CharlsCodec, PyJpeglsCodec
 from tests.conftest import corpus_folder
 from tests.oracles import encapsulated as foreign
+from tests.oracles.wavelet import low_pass
 
 imagecodecs = pytest.importorskip("imagecodecs")
 
@@ -57,6 +58,15 @@ def test_trap_1_openjph_wraps_what_an_irreversible_wavelet_overshoots() -> None:
     ours = decode_frame(frame, HTJ2K_ANY, GRAY)
     assert np.array_equal(ours, right)
     assert np.abs(ours.astype(np.int64) - array).max() < 30_000
+
+
+def test_trap_1_openjph_wraps_lower_resolutions_of_reversible_streams_too() -> None:
+    array = extremes()
+    frame = encode_frame(array, HTJ2K, GRAY)
+    wrong = imagecodecs.htj2k_decode(frame, skipres=1).astype(np.int64)
+    ours = decode_frame(frame, HTJ2K, GRAY, reduce=1)
+    assert np.array_equal(ours, low_pass(array, 1).clip(0, 65535))
+    assert np.abs(wrong - ours).max() > 60_000, "the library has learnt to clamp: use it again"
 
 
 def test_trap_1_a_component_or_tile_with_a_wavelet_of_its_own_is_left_to_openjpeg() -> None:

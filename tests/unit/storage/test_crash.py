@@ -256,6 +256,7 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(
 def test_an_index_that_is_full_is_an_error_that_leaves_nothing(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         put(store, instance(uid="1.2.1.1.1"))
+        assert isinstance(store.index, SQLiteIndex)
         connection = store.index._connection
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -273,6 +274,7 @@ def test_an_index_that_is_full_is_an_error_that_leaves_nothing(tmp_path: Path) -
 def test_what_is_secured_waits_for_an_index_that_is_full(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         put(store, instance(uid="1.2.1.1.1"))
+        assert isinstance(store.index, SQLiteIndex)
         connection = store.index._connection
         connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
         secured = 0

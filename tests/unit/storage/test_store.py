@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pydicom
@@ -24,8 +24,8 @@ SYNTAXES = ["1.2.840.10008.1.2", EXPLICIT, "1.2.840.10008.1.2.2", DEFLATED]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path) as made:
+def store(tmp_path: Path, engine: Callable[[], str | None]) -> Iterator[Store]:
+    with Store(tmp_path, index=engine()) as made:
         yield made
         assert list(made.verify(digest=True)) == []
 
@@ -302,8 +302,9 @@ def test_verify_finds_what_is_wrong(tmp_path: Path) -> None:
         assert sorted(one.kind for one in store.verify(digest=True)) == ["damaged", "damaged", "missing", "orphan"]
 
 
-def test_two_stores_share_a_directory(tmp_path: Path) -> None:
-    with Store(tmp_path) as one, Store(tmp_path) as two:
+def test_two_stores_share_a_directory(tmp_path: Path, engine: Callable[[], str | None]) -> None:
+    index = engine()
+    with Store(tmp_path, index=index) as one, Store(tmp_path, index=index) as two:
         for number in range(20):
             put(one if number % 2 else two, instance(uid=f"1.2.1.1.{number}"))
         one.delete("STUDY", study_uid="1.2.1")
