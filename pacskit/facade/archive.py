@@ -18,6 +18,7 @@ from pacskit.facade.identifiers import query_identifier
 from pacskit.facade.nodes import Nodes
 from pacskit.facade.settings import ArchiveSettings
 from pacskit.network.address import Address
+from pacskit.network.flow import ServiceRegistry
 from pacskit.network.identity import Authenticator
 from pacskit.network.threads import Server
 from pacskit.services.registry import archive_services
@@ -111,12 +112,21 @@ class Archive:
         """
         if self._server is not None and not self._server.is_stopping:
             raise ConfigurationError("the archive is serving already")
-        settings = self.settings
-        if settings.processes > 1 and not reuse_port:
+        if self.settings.processes > 1 and not reuse_port:
             if tls is not None or self._events is not None:
                 raise ConfigurationError("several processes take TLS from the settings, and have no events here")
             self._server = self._workers = self._several(host, port, tls_port, authenticator)
             return self.address
+        services, options = self.serving(tls=tls, tls_port=tls_port, authenticator=authenticator)
+        server = Server(services, host=host, port=port, reuse_port=reuse_port, **options)
+        self._server = server.start()
+        return self.address
+
+    def serving(
+        self, *, tls: TlsContext | None, tls_port: int | None, authenticator: Authenticator | None
+    ) -> tuple[ServiceRegistry, dict[str, Any]]:
+        """Return what a server of either driver is given: the services over what is here, and its options."""
+        settings = self.settings
         services = archive_services(
             self._store,
             ae=self.ae,
@@ -131,24 +141,18 @@ class Archive:
             from pacskit.security.context import TlsContext
 
             tls = TlsContext(settings.tls)
-        server = Server(
-            services,
-            ae=self.ae,
-            host=host,
-            port=port,
-            timeouts=settings.timeouts,
-            limits=settings.limits,
-            called=settings.called,
-            calling=settings.calling,
-            tls=tls,
-            tls_port=settings.tls_port if tls_port is None else tls_port,
-            admission=settings.admission,
-            authenticator=authenticator,
-            events=self._events,
-            reuse_port=reuse_port,
-        )
-        self._server = server.start()
-        return self.address
+        return services, {
+            "ae": self.ae,
+            "timeouts": settings.timeouts,
+            "limits": settings.limits,
+            "called": settings.called,
+            "calling": settings.calling,
+            "tls": tls,
+            "tls_port": settings.tls_port if tls_port is None else tls_port,
+            "admission": settings.admission,
+            "authenticator": authenticator,
+            "events": self._events,
+        }
 
     def _several(self, host: str, port: int, tls_port: int | None, authenticator: Authenticator | None) -> Supervisor:
         from pacskit.facade.processes import Supervisor

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Final, TypeVar
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 
 from pacskit.core.dataset import Dataset
-from pacskit.core.errors import AssociationReleased, ConfigurationError
-from pacskit.encoding import UNCOMPRESSED
-from pacskit.network.association import Association
+from pacskit.core.errors import ConfigurationError
 from pacskit.network.dimse import (
     NActionRequest,
     NCreateRequest,
@@ -20,36 +18,29 @@ from pacskit.network.dimse import (
     NSetRequest,
     RequestMessage,
 )
-from pacskit.network.negotiation import ContextProposal, Role
+from pacskit.network.flow import Service
 from pacskit.services import normalized_scu as scu
 from pacskit.services.normalized import NormalizedService, NotificationEvent, Returned
 from pacskit.services.normalized_scu import Answer
 
-__all__ = ["NormalizedHandlers", "NormalizedVerbs"]
+__all__ = ["NormalizedHandlers", "NormalizedVerbs", "Notifications"]
 
-Handler = TypeVar("Handler", bound=Callable[..., Returned])
-
-_SYNTAXES: Final = tuple(map(str, UNCOMPRESSED))
+Handler = TypeVar("Handler", bound=Callable[..., Returned | Awaitable[Returned]])
 
 
 class NormalizedVerbs(ABC):
     """DIMSE-N as SCU. ``via`` is the meta SOP class to negotiate, where the SOP class is used through one."""
 
     def __init__(self) -> None:
-        self._event_handlers: dict[str, Callable[[NotificationEvent], Returned]] = {}
-        self._notified: list[NotificationEvent] = []
-        self._inbox = NormalizedService({}, notifications=self._notify)
+        self._notifications = Notifications()
 
     @abstractmethod
-    def _lease(
-        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None
-    ) -> AbstractContextManager[Association]: ...
+    def _normalized(
+        self, work: Callable[..., Awaitable[Answer]], sop_class: str, *args: Any, via: str | None, **more: Any
+    ) -> Answer: ...
 
     @abstractmethod
-    def _kept(self) -> Association | None: ...
-
-    def _leased(self, sop_class: str, via: str | None) -> AbstractContextManager[Association]:
-        return self._lease([ContextProposal(str(via or sop_class), _SYNTAXES)])
+    def _serve(self, seconds: float) -> bool: ...
 
     def n_create(
         self,
@@ -60,20 +51,17 @@ class NormalizedVerbs(ABC):
         via: str | None = None,
     ) -> Answer:
         """Create an instance (N-CREATE); the peer chooses its UID where none is given. Failures raise DimseError."""
-        with self._leased(sop_class, via) as association:
-            return scu.n_create(association, sop_class, dataset, sop_instance=sop_instance, via=via)
+        return self._normalized(scu.n_create, sop_class, dataset, sop_instance=sop_instance, via=via)
 
     def n_set(self, sop_class: str, sop_instance: str, dataset: Dataset, *, via: str | None = None) -> Answer:
         """Change attributes of an instance (N-SET). Failures raise DimseError."""
-        with self._leased(sop_class, via) as association:
-            return scu.n_set(association, sop_class, sop_instance, dataset, via=via)
+        return self._normalized(scu.n_set, sop_class, sop_instance, dataset, via=via)
 
     def n_get(
         self, sop_class: str, sop_instance: str, attributes: Iterable[int | str] = (), *, via: str | None = None
     ) -> Answer:
         """Read attributes of an instance, by tag or keyword (N-GET); all where none is named."""
-        with self._leased(sop_class, via) as association:
-            return scu.n_get(association, sop_class, sop_instance, attributes, via=via)
+        return self._normalized(scu.n_get, sop_class, sop_instance, attributes, via=via)
 
     def n_action(
         self,
@@ -85,13 +73,11 @@ class NormalizedVerbs(ABC):
         via: str | None = None,
     ) -> Answer:
         """Ask for an action on an instance (N-ACTION). Failures raise DimseError."""
-        with self._leased(sop_class, via) as association:
-            return scu.n_action(association, sop_class, sop_instance, action_type, dataset, via=via)
+        return self._normalized(scu.n_action, sop_class, sop_instance, action_type, dataset, via=via)
 
     def n_delete(self, sop_class: str, sop_instance: str, *, via: str | None = None) -> Answer:
         """Delete an instance (N-DELETE). Failures raise DimseError."""
-        with self._leased(sop_class, via) as association:
-            return scu.n_delete(association, sop_class, sop_instance, via=via)
+        return self._normalized(scu.n_delete, sop_class, sop_instance, via=via)
 
     def n_event_report(
         self,
@@ -103,20 +89,11 @@ class NormalizedVerbs(ABC):
         via: str | None = None,
     ) -> Answer:
         """Report an event to the SCU of a class (N-EVENT-REPORT), in the SCP role, which is proposed for it."""
-        context = str(via or sop_class)
-        contexts = [ContextProposal(context, _SYNTAXES)]
-        with self._lease(contexts, {context: Role(scu=False, scp=True)}) as association:
-            return scu.n_event_report(association, sop_class, sop_instance, event_type, dataset, via=via)
+        return self._normalized(scu.n_event_report, sop_class, sop_instance, event_type, dataset, via=via)
 
     def on_event(self, *sop_classes: str) -> Callable[[Handler], Handler]:
         """Decorate what is called with each `NotificationEvent` of these classes that the peer sends meanwhile."""
-
-        def register(handler: Handler) -> Handler:
-            for sop_class in _some(sop_classes):
-                self._event_handlers[sop_class] = handler
-            return handler
-
-        return register
+        return self._notifications.on(*sop_classes)
 
     def wait_event(self, seconds: float) -> NotificationEvent | None:
         """Return the next notification that comes on the association at hand, None when none comes in time.
@@ -124,17 +101,38 @@ class NormalizedVerbs(ABC):
         It has been answered by then: by the handler of its class, else with success. Raises AssociationReleased or
         AssociationAborted when the peer leaves meanwhile; it may open an association of its own to report, see `SCP`.
         """
-        if not self._notified:
-            association = self._kept()
-            if association is None or not association.is_open:
-                raise AssociationReleased("there is no association to wait on")
-            association.serve(seconds)
-        return self._notified.pop(0) if self._notified else None
+        if not self._notifications.taken:
+            self._serve(seconds)
+        return self._notifications.next()
 
-    def _notify(self, event: NotificationEvent) -> Returned:
-        handler = self._event_handlers.get(str(event.sop_class_uid))
+
+class Notifications:
+    """What a peer reports on associations of ours: it is given to the handler of its class, and kept in ``taken``."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Callable[[NotificationEvent], Returned | Awaitable[Returned]]] = {}
+        self.taken: deque[NotificationEvent] = deque()
+        self.service: Service = NormalizedService({}, notifications=self._take)
+
+    def on(self, *sop_classes: str) -> Callable[[Handler], Handler]:
+        """Decorate the handler of these classes."""
+
+        def register(handler: Handler) -> Handler:
+            for sop_class in _some(sop_classes):
+                self._handlers[sop_class] = handler
+            return handler
+
+        return register
+
+    def next(self) -> NotificationEvent | None:
+        """Return the one that came first, None where there is none."""
+        return self.taken.popleft() if self.taken else None
+
+    def _take(self, event: NotificationEvent) -> Any:
+        """Return what the handler returns; that of a coroutine function is awaited by the driver."""
+        handler = self._handlers.get(str(event.sop_class_uid))
         returned = None if handler is None else handler(event)
-        self._notified.append(event)
+        self.taken.append(event)
         return returned
 
 
@@ -146,7 +144,7 @@ class NormalizedHandlers(ABC):
     """
 
     def __init__(self) -> None:
-        self._normalized: dict[tuple[type[RequestMessage], str], Callable[..., Returned]] = {}
+        self._normalized: dict[tuple[type[RequestMessage], str], Callable[..., Returned | Awaitable[Returned]]] = {}
         self._meta: list[str] = []
 
     @abstractmethod

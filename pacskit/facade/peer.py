@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -12,7 +12,7 @@ from pacskit.core.enums import Level, Priority
 from pacskit.core.events import EventBus
 from pacskit.core.status import Status
 from pacskit.facade.normalized import NormalizedVerbs
-from pacskit.facade.verbs import Verbs, several
+from pacskit.facade.verbs import Verbs
 from pacskit.network.address import Address, check_ae_title
 from pacskit.network.association import Association
 from pacskit.network.config import Limits, Timeouts
@@ -21,9 +21,10 @@ from pacskit.network.negotiation import ContextProposal, Role
 from pacskit.network.pdu import UserIdentity
 from pacskit.network.pool import AssociationPool
 from pacskit.services.events import StoreEvent
-from pacskit.services.explain import Explanation, explain_sources
+from pacskit.services.explain import Explanation
 from pacskit.services.extended import QueryNegotiation
 from pacskit.services.link import BlockingLink, Link, iterate, run
+from pacskit.services.normalized_scu import Answer
 from pacskit.services.outgoing import Transcode
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.storage import Model
@@ -104,7 +105,7 @@ class Peer(NormalizedVerbs):
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
         options = {"timeouts": timeouts, "limits": limits, "tls": tls, "identity": identity, "events": events}
-        self._verbs = _Blocking(self.address, self._inbox, {"calling": self.calling, **options}, pool)
+        self._verbs = _Blocking(self.address, self._notifications.service, {"calling": self.calling, **options}, pool)
 
     def __enter__(self) -> Self:
         return self
@@ -132,13 +133,15 @@ class Peer(NormalizedVerbs):
         """
         if sources is None:
             return self._verbs.explain()
-        return explain_sources(
-            several(sources),
-            self._lease if ask else None,
-            peer=str(self.address),
-            calling=self.calling,
-            called=self.address.ae,
-            policy=Transcode(transcode),
+        return run(
+            self._verbs.explain_sources(
+                sources,
+                ask=ask,
+                transcode=transcode,
+                peer=str(self.address),
+                calling=self.calling,
+                called=self.address.ae,
+            )
         )
 
     # Verbs
@@ -236,36 +239,23 @@ class Peer(NormalizedVerbs):
             )
         )
 
-    # Associations
+    def _normalized(
+        self, work: Callable[..., Awaitable[Answer]], sop_class: str, *args: Any, via: str | None, **more: Any
+    ) -> Answer:
+        return run(self._verbs.normalized(work, sop_class, *args, via=via, **more))
 
-    @contextmanager
-    def _lease(
-        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None
-    ) -> Iterator[Association]:
-        """Lend an association with these contexts, the one at hand if it has them. Verbs may nest."""
-        lease = self._verbs.lease(contexts, roles)
-        link = run(lease.__aenter__())
-        try:
-            yield link.association  # type: ignore[attr-defined]
-        except BaseException as exc:
-            run(lease.__aexit__(type(exc), exc, exc.__traceback__))
-            raise
-        run(lease.__aexit__(None, None, None))
-
-    def _kept(self) -> Association | None:
-        kept = self._verbs.kept
-        return None if kept is None else kept.association  # type: ignore[attr-defined]
+    def _serve(self, seconds: float) -> bool:
+        return run(self._verbs.serve(seconds))
 
 
 class _Blocking(Verbs):
-    """The verbs over blocking associations; ``inbox`` answers what the peer asks meanwhile."""
+    """The verbs over blocking associations."""
 
     def __init__(
         self, address: Address, inbox: Service, options: Mapping[str, Any], pool: AssociationPool | None
     ) -> None:
-        super().__init__()
+        super().__init__(inbox)
         self._address = address
-        self._inbox = inbox
         self._options = options
         self._pool = pool
 

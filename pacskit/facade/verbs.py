@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from asyncio import CancelledError
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from pathlib import Path
 from types import TracebackType
@@ -12,19 +12,21 @@ from typing import Any, Final
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level, Priority
-from pacskit.core.errors import DimseError, NetworkError
+from pacskit.core.errors import AssociationAborted, AssociationReleased, DimseError, NetworkError
 from pacskit.core.status import Status
 from pacskit.core.uid import UID
 from pacskit.core.uids import Verification
 from pacskit.encoding import UNCOMPRESSED
 from pacskit.facade.identifiers import UNIQUE_KEYS, query_identifier, retrieve_identifier
+from pacskit.network.flow import Service
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
 from pacskit.network.pdu import ExtendedItem
-from pacskit.services import query, scu
+from pacskit.services import normalized_scu, query, scu
 from pacskit.services.events import StoreEvent
-from pacskit.services.explain import Explanation, Retrieval, explanation
+from pacskit.services.explain import Explanation, Retrieval, explain_sources, explanation
 from pacskit.services.extended import QueryNegotiation
 from pacskit.services.link import Link
+from pacskit.services.normalized_scu import Answer
 from pacskit.services.outgoing import MAX_CONTEXTS, Transcode
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.services.sop_classes import IMAGE_STORAGE_SYNTAXES, MODELS, STORAGE, QueryModel
@@ -36,15 +38,16 @@ _NEGOTIATION: Final = tuple(map(str, UNCOMPRESSED))
 
 
 class Verbs(ABC):
-    """What can be asked of a peer, over associations that a subclass opens.
+    """What can be asked of a peer, over associations that a subclass opens; ``inbox`` answers what it asks meanwhile.
 
     Each verb opens an association with the contexts it needs, and the next one uses it again where they do for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inbox: Service) -> None:
+        self._inbox = inbox
         self._idle: tuple[object, Link] | None = None
         self._lent: set[Link] = set()
-        self._closed = False
+        self._closes = 0
         self._last: AssociationInfo | None = None
         self._retrieval: tuple[AssociationInfo, Retrieval] | None = None
 
@@ -58,13 +61,17 @@ class Verbs(ABC):
 
     async def close(self, *, everything: bool = False) -> None:
         """Release the association that is kept for the next verb; with ``everything`` end those in use too."""
-        self._closed = self._closed or everything  # first: a verb may come to its end while we wait
+        self._closes += everything  # first: a verb may come to its end while we wait, or to its association
         kept, self._idle = self._idle, None
-        if kept is not None:
-            await kept[1].release()
-        if everything:
-            for link in list(self._lent):
-                await (link.release() if link.is_idle() else link.abort())
+        ending = [link for link in self._lent if everything] + ([] if kept is None else [kept[1]])
+        error: BaseException | None = None
+        for link in ending:
+            try:
+                await (link.release() if link not in self._lent or link.is_idle() else link.abort())
+            except BaseException as exc:  # the others have to end too, also when the task is cancelled
+                error = exc
+        if error is not None:
+            raise error
 
     def explain(self) -> Explanation | None:
         """Return what the peer accepted and rejected last, with its reasons; None before the first verb."""
@@ -72,6 +79,22 @@ class Verbs(ABC):
             return None
         kept = self._retrieval
         return explanation(self._last, kept[1] if kept is not None and kept[0] is self._last else None)
+
+    async def explain_sources(
+        self,
+        sources: Iterable[Source] | Source,
+        *,
+        ask: bool,
+        transcode: Transcode | str,
+        peer: str,
+        calling: str,
+        called: str,
+    ) -> Explanation:
+        """Negotiate for ``sources``, without sending any, and say how each of them would go."""
+        policy = Transcode(transcode)
+        return await explain_sources(
+            self, several(sources), ask=ask, peer=peer, calling=calling, called=called, policy=policy
+        )
 
     # Verbs
 
@@ -185,6 +208,34 @@ class Verbs(ABC):
             return []
         return sorted(uid for uid in found if uid)
 
+    async def normalized(
+        self, work: Callable[..., Awaitable[Answer]], sop_class: str, *args: Any, via: str | None, **more: Any
+    ) -> Answer:
+        """Do one of the verbs of DIMSE-N, with a context for its SOP class or the meta SOP class ``via``."""
+        context = str(via or sop_class)
+        reports = work is normalized_scu.n_event_report  # which the SCP of a class does: the role is proposed for it
+        roles = {context: Role(scu=False, scp=True)} if reports else None
+        async with self.lease([ContextProposal(context, _NEGOTIATION)], roles) as link:
+            return await work(link, sop_class, *args, via=via, **more)
+
+    async def serve(self, seconds: float) -> bool:
+        """Wait for a request of the peer on the association that is kept; return whether one came."""
+        kept, self._idle = self._idle, None
+        if kept is None or not kept[1].is_open:
+            if kept is not None:
+                await kept[1].release()
+            raise AssociationReleased("there is no association to wait on")
+        key, link = kept
+        self._lent.add(link)
+        kind: type[BaseException] | None = None
+        try:
+            return await link.serve(seconds)
+        except BaseException as exc:
+            kind = type(exc)
+            raise
+        finally:
+            await self.take_back(key, link, kind)
+
     # Associations
 
     def lease(
@@ -209,12 +260,23 @@ class Verbs(ABC):
         if kept is not None and kept[0] == key and kept[1].is_idle():
             link = kept[1]
         else:
+            closes = self._closes
             if kept is not None:
                 await kept[1].release()
             link = await self.open(contexts, **agreed)
+            try:
+                self._check_open(closes, link)
+            except AssociationAborted:
+                await link.abort()
+                raise
         self._last = link.info
         self._lent.add(link)
         return link
+
+    def _check_open(self, closes: int, link: Link) -> None:
+        """Raise AssociationAborted where we have been closed since there were so many ``closes``: while it opened."""
+        if closes != self._closes:
+            raise AssociationAborted("ended from our side", source=0, reason_code=0, peer=link.info.peer_name)
 
     async def take_back(self, key: object, link: Link, kind: type[BaseException] | None) -> None:
         """Keep an association for the next verb, unless an error of ``kind`` has left it in the middle of something."""
@@ -222,7 +284,7 @@ class Verbs(ABC):
         undisturbed = kind is None or issubclass(kind, (DimseError, GeneratorExit))
         if not undisturbed and not (issubclass(kind, CancelledError) and link.is_idle()):  # type: ignore[arg-type]
             await link.abort()
-        elif self._closed:
+        elif self._closes:
             await link.release()
         elif link.is_open:
             other, self._idle = self._idle, (key, link)

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Container, Iterable, Mapping
 from math import inf
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pacskit.core.errors import (
     AssociationAborted,
-    AssociationRejected,
-    AssociationReleased,
     ConfigurationError,
     ConnectError,
     DeadlineExceeded,
     NetworkError,
     NoPresentationContext,
-    ProtocolError,
-    TlsError,
 )
+from pacskit.core.events import EventBus
 from pacskit.network.address import Address
 from pacskit.network.aio_calls import Calls
 from pacskit.network.aio_connection import Connection
 from pacskit.network.aio_driver import FlowDriver
+from pacskit.network.aio_observe import connection_for
+from pacskit.network.aio_secure import SecureConnection
+from pacskit.network.base import BaseAssociation, awaited, check_tls, concluded
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import (
     CCancelRequest,
@@ -36,40 +35,35 @@ from pacskit.network.dimse import (
     ResponseMessage,
 )
 from pacskit.network.flow import Open, Service
-from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
 from pacskit.network.machine import State
-from pacskit.network.negotiation import (
-    AssociationInfo,
-    PresentationContext,
-    Proposals,
-    Role,
-    confirm,
-    propose,
-    window_for,
-)
+from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, propose, window_for
 from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
-from pacskit.network.session import SessionEvent
+
+if TYPE_CHECKING:
+    from pacskit.security.channel import TlsInfo
+    from pacskit.security.context import TlsContext
 
 __all__ = ["Association"]
 
 _CANCELLABLE = (CFindRequest, CGetRequest, CMoveRequest)  # PS3.7 9.3.2.3
 
 
-class Association:
+class Association(BaseAssociation):
     """An association that we requested. Belongs to one task at a time; made by `request`.
 
     ``info`` holds what was agreed; leaving an ``async with`` block releases, or aborts when an exception leaves it.
     """
 
+    _connection: Connection
+
     def __init__(self, connection: Connection, info: AssociationInfo, calls: Calls, *, owns_calls: bool) -> None:
+        super().__init__(info)
         self._connection = connection
-        self._service: Service | None = None
         self._calls = calls
         self._owns_calls = owns_calls
         self._driver = FlowDriver(connection, self._service_for, self._open_peer, calls)
         self._waiting = False
         self._until = inf
-        self.info = info
 
     @classmethod
     async def request(  # noqa: PLR0913 - keyword-only options
@@ -84,17 +78,19 @@ class Association:
         extended: Iterable[ExtendedItem] = (),
         common_extended: Iterable[CommonExtendedItem] = (),
         identity: UserIdentity | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: TlsContext | None = None,
         window: int = 1,
+        events: EventBus | None = None,
         calls: Calls | None = None,
     ) -> Association:
-        """Connect to ``address`` and negotiate ``contexts``; ``calls`` are threads to share with others.
+        """Connect to ``address``, by TLS where ``tls`` is given, and negotiate ``contexts``.
 
         ``window`` is how many requests we would like to send before the first one is answered (0: any number), for
-        `perform_all`.
+        `perform_all`; ``events`` is told what happens; ``calls`` are threads to share with others.
 
-        Raises ConnectError, AssociationRejected, AssociationAborted, DeadlineExceeded, or ConfigurationError for what
-        cannot be proposed. An association without any accepted context is legal: see ``accepted`` and ``rejected``.
+        Raises ConnectError (TlsError where TLS was not agreed), AssociationRejected, AssociationAborted,
+        DeadlineExceeded, or ConfigurationError for what cannot be proposed. An association without any accepted context
+        is legal: see ``accepted`` and ``rejected``.
         """
         if isinstance(address, str):
             address = Address.parse(address)
@@ -111,35 +107,30 @@ class Association:
             window=window_for(window, roles, limits),
         )
         threads = calls or Calls()
-        connection = Connection(is_requestor=True, timeouts=timeouts, limits=limits, call=threads.call)
-        await _connect(connection, address, tls)
+        check_tls(tls, address)
+        connection = connection_for(
+            is_requestor=True,
+            timeouts=timeouts,
+            limits=limits,
+            call=threads.call,
+            channel=None if tls is None else lambda: tls.client(address.host, address.port),
+            events=events,
+        )
+        await _connect(connection, address)
         try:
-            info = await _establish(connection, proposal, address)
+            secured = None
+            if isinstance(connection, SecureConnection):
+                secured = await connection.secure(timeouts.handshake, str(address))
+            info = await _establish(connection, proposal, address, secured)
         except BaseException:
             connection.abort_now()
             raise
         return cls(connection, info, threads, owns_calls=calls is None)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether requests can be sent; a peer's release or abort is known as soon as it has arrived."""
-        return self._connection.is_open
-
     def is_idle(self) -> bool:
         """Whether the next request can be sent: nothing is outstanding, and the peer has not left meanwhile."""
         connection = self._connection
-        return (
-            self.is_open and not self._waiting and not connection.has_event() and connection.machine.is_in(State.STA6)
-        )
-
-    @property
-    def accepted(self) -> tuple[PresentationContext, ...]:
-        return self.info.accepted
-
-    @property
-    def rejected(self) -> tuple[PresentationContext, ...]:
-        """The contexts that the peer turned down; each has its ``reason``."""
-        return self.info.rejected
+        return self.is_open and not self._waiting and connection.is_quiet() and connection.machine.is_in(State.STA6)
 
     async def perform(
         self, request: RequestMessage, data: Any = None, *, context: PresentationContext | None = None
@@ -169,7 +160,7 @@ class Association:
         own). They come out as they complete, pending responses too. With an error instead of a response, nothing of
         that request was sent. Leaving early takes in the responses that are due; a task that is cancelled aborts.
         """
-        limit = min((one for one in (window, self.info.max_invoked) if one > 0), default=0xFFFF)
+        limit = self._at_a_time(window)
         waiting = requests if isinstance(requests, AsyncIterable) else _each(requests)
         coming = aiter(waiting)
         under_way: dict[int, RequestMessage] = {}
@@ -293,6 +284,26 @@ class Association:
                 self._service = None
                 self._waiting = False
 
+    async def serve(self, seconds: float) -> bool:
+        """Wait for one request of the peer and let the listener answer it; return whether one came.
+
+        The peer stays a peer when none comes; one that leaves raises AssociationReleased or AssociationAborted.
+        """
+        connection = self._connection
+        self._waiting = True
+        try:
+            if not await connection.await_message(seconds):
+                if not connection.is_open:
+                    raise AssociationAborted("the connection was lost", peer=self.info.peer_name)
+                return False
+            event = await connection.wait(connection.timeouts.dimse, "a request of the peer")
+            if not isinstance(event, RequestMessage):
+                await connection.fail(event)
+            await self._driver.answer(event)
+            return True
+        finally:
+            self._waiting = False
+
     async def cancel(self, message_id: int, context: PresentationContext) -> None:
         """Send C-CANCEL for the request ``message_id``, which went out in ``context``."""
         await self._connection.send(CCancelRequest(message_id_being_responded_to=message_id, context=context))
@@ -334,9 +345,6 @@ class Association:
         if self._owns_calls:
             self._calls.stop()
 
-    def _service_for(self, sop_class: str) -> Service | None:
-        return self._service
-
     async def _open_peer(self, effect: Open) -> Association:
         connection = self._connection
         return await Association.request(
@@ -351,12 +359,7 @@ class Association:
         )
 
     async def _begin(self, request: RequestMessage, data: Any, context: PresentationContext | None) -> None:
-        if not request.message_id:
-            request.message_id = self._connection.next_message_id()
-        if data is not None:
-            request.data = data
-        if context is not None:
-            request.context = context
+        self._prepare(request, data, context)
         operation = self._connection.timeouts.operation
         self._until = inf if operation is None else time.monotonic() + operation
         await self._connection.send(request)
@@ -367,12 +370,9 @@ class Association:
         connection = self._connection
         while True:
             event = await connection.wait(await self._left(kind), f"the response to {kind}")
-            if isinstance(event, ResponseMessage) and event.message_id_being_responded_to in ids:
-                if event.error is not None:
-                    raise event.error
-                return event
-            if isinstance(event, RequestMessage):
-                return event
+            message = awaited(event, ids)
+            if message is not None:
+                return message
             if not isinstance(event, CCancelRequest):
                 await connection.fail(event)
 
@@ -423,29 +423,21 @@ async def _each(requests: Iterable[RequestMessage]) -> AsyncGenerator[RequestMes
         yield request
 
 
-async def _connect(connection: Connection, address: Address, tls: ssl.SSLContext | None) -> None:
-    if not isinstance(tls, ssl.SSLContext | None):
-        raise ConfigurationError("on asyncio, tls is an ssl.SSLContext")
-    if tls is None and address.tls:
-        raise ConfigurationError(f"{address} is reached by TLS only: say which certificates to use (tls=)")
-    timeouts = connection.timeouts
+async def _connect(connection: Connection, address: Address) -> None:
     began = time.monotonic()
-    options: dict[str, Any] = {} if tls is None else {"ssl": tls, "ssl_shutdown_timeout": timeouts.release}
     try:
-        async with asyncio.timeout(timeouts.connect):
-            await asyncio.get_running_loop().create_connection(
-                lambda: connection, address.host, address.port, **options
-            )
+        async with asyncio.timeout(connection.timeouts.connect):
+            await asyncio.get_running_loop().create_connection(lambda: connection, address.host, address.port)
     except TimeoutError:
         connection.hang_up()
         raise DeadlineExceeded("the TCP connection", round(time.monotonic() - began, 3), peer=str(address)) from None
-    except ssl.SSLError as exc:
-        raise TlsError(f"no TLS: {exc.reason or exc}", peer=str(address)) from exc
     except OSError as exc:
         raise ConnectError(f"cannot connect: {exc.strerror or exc}", peer=str(address)) from exc
 
 
-async def _establish(connection: Connection, proposal: AssociateRequest, address: Address) -> AssociationInfo:
+async def _establish(
+    connection: Connection, proposal: AssociateRequest, address: Address, tls: TlsInfo | None
+) -> AssociationInfo:
     machine = connection.machine
     machine.associate(proposal)
     machine.connected()
@@ -454,27 +446,11 @@ async def _establish(connection: Connection, proposal: AssociateRequest, address
         event = await connection.wait(connection.timeouts.acse, "the answer to the association request")
     except DeadlineExceeded as exc:
         raise DeadlineExceeded(exc.operation, exc.seconds, peer=str(address)) from None
-    if isinstance(event, AssociateConfirmation):
-        info = confirm(proposal, event.accept, (address.host, address.port))
-        try:
-            connection.established(info)
-        except ValueError as exc:
-            await connection.abort()
-            raise ProtocolError(f"the peer's maximum PDU length is of no use: {exc}", peer=str(address)) from None
-        return info
-    await connection.end()
-    raise _refusal(event, proposal, str(address))
-
-
-def _refusal(event: SessionEvent, proposal: AssociateRequest, peer: str) -> NetworkError:
-    """Return the error for what came instead of an association."""
-    if isinstance(event, AssociateRejected):
-        reject = event.reject
-        advice = reject.advice(proposal.called, proposal.calling)
-        return AssociationRejected(reject.result, reject.source, reject.reason, str(reject), advice=advice, peer=peer)
-    if isinstance(event, Aborted):
-        why = event.detail or ("aborted by us" if event.by_us else "aborted by the peer")
-        return AssociationAborted(f"no association: {why}", source=event.source, reason_code=event.reason, peer=peer)
-    if isinstance(event, ReleaseIndication):
-        return AssociationReleased("the peer released the association", peer=peer)
-    return AssociationAborted(f"no association: unexpected {type(event).__name__}", peer=peer)
+    outcome = concluded(connection, event, proposal, address, tls)
+    if isinstance(outcome, AssociationInfo):
+        return outcome
+    if connection.is_open:
+        await connection.abort()
+    else:
+        await connection.end()
+    raise outcome

@@ -39,10 +39,13 @@ class Calls:
             raise
 
     def stop(self) -> None:
-        """Let the threads go as soon as they have done what they are doing."""
+        """Let the threads go as soon as they have done what they were given.
+
+        Nothing of that is taken back: whoever waits for it would take it for a cancellation of its own.
+        """
         executor, self._executor = self._executor, None
         if executor is not None:
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False)
 
 
 def _call(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any, NoReturn, cast
 
-from pacskit.core.errors import AssociationAborted, AssociationReleased, DeadlineExceeded
+from pacskit.core.errors import AssociationAborted, DeadlineExceeded
 from pacskit.network.aio_writer import Writer
+from pacskit.network.base import BaseConnection
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CCancelRequest, Message, RequestMessage
 from pacskit.network.indications import Aborted, ReleaseConfirmation, ReleaseIndication
-from pacskit.network.machine import InvalidStateError, Machine, State
-from pacskit.network.negotiation import AssociationInfo
-from pacskit.network.session import Session, SessionEvent
+from pacskit.network.machine import InvalidStateError, State
+from pacskit.network.session import SessionEvent
 from pacskit.network.sink import FileSource
 from pacskit.network.transport import Pace
 
@@ -26,13 +25,16 @@ __all__ = ["Connection"]
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(BaseConnection, asyncio.BufferedProtocol):
     """One association over one transport, used by one task.
 
     The loop reads on while a message is handled, so that a C-CANCEL is in ``cancelled`` at once and a lost connection
-    is known; beyond ``ahead`` messages that wait it holds the peer back. ``busy`` is False only while the acceptor
-    waits for the next request.
+    is known; beyond ``ahead`` messages that wait it holds the peer back. ``on_connect`` is called when the transport
+    is there.
     """
+
+    closed = False
+    failure: str | None = None
 
     def __init__(
         self,
@@ -43,23 +45,14 @@ class Connection(asyncio.BufferedProtocol):
         call: Callable[..., Awaitable[Any]],
         on_connect: Callable[[Connection], object] | None = None,
     ) -> None:
-        self.timeouts = timeouts
-        self.limits = limits
-        self.machine = Machine(is_requestor=is_requestor, limits=limits, timeouts=timeouts)
-        self.session = Session(self.machine, limits)
-        self.cancelled: set[int] = set()
-        self.busy = True
-        self.closed = False
-        self.ahead = 1
+        super().__init__(is_requestor=is_requestor, timeouts=timeouts, limits=limits)
         self.address: tuple[str, int] = ("", 0)
         self._call = call
         self._on_connect = on_connect
         self._loop = asyncio.get_running_loop()
-        self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._gone = asyncio.Event()  # and no future: a task that is cancelled would take it from the others
         self._transport: asyncio.Transport | None = None
         self._quickack: Callable[[int, int, int], object] | None = None
-        self._events: deque[SessionEvent] = deque()
-        self._last_id = 0
         self._dry = True  # whether nothing has come since `_pump` found no more
         self._held = False  # whether reading is paused
         self._finished = False  # whether we have said that we say no more
@@ -73,40 +66,11 @@ class Connection(asyncio.BufferedProtocol):
         self._pace: Pace | None = None
         self._pacing = (0.0, 0.0)  # the length of a stretch, and when the first one has begun (0: with its first byte)
 
-    @property
-    def peer(self) -> str | None:
-        """The peer's name for messages."""
-        return None if self.session.info is None else self.session.info.peer_name
-
-    @property
-    def is_open(self) -> bool:
-        """Whether messages can be exchanged."""
-        return not self.machine.is_over and not self.closed
-
-    def established(self, info: AssociationInfo) -> None:
-        """The association is agreed; as many requests may be read ahead as the peer may have unanswered."""
-        self.session.established(info)
-        self.ahead = min(max(1, info.max_performed), self.limits.max_async_ops)
-
-    def next_message_id(self) -> int:
-        """Return an ID that no recent message of ours had (PS3.7 9.1.1.1.1)."""
-        self._last_id = self._last_id % 0xFFFF + 1
-        return self._last_id
-
-    def forget(self) -> None:
-        """Give up what was read ahead and is not answered, and what has arrived in part."""
-        self.session.discard()
-        while self._events:
-            data = getattr(self._events.popleft(), "data", None)
-            give_up = getattr(data, "abort", None) or getattr(data, "close", None)
-            if give_up is not None:
-                give_up()
-
     # What the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         made = self._transport = cast("asyncio.Transport", transport)
-        self._writer = Writer(made)
+        self._writer = self._writer_to(made)
         peer = made.get_extra_info("peername")
         if peer:
             self.address = (peer[0], peer[1])
@@ -116,17 +80,37 @@ class Connection(asyncio.BufferedProtocol):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if _QUICKACK is not None:
                 self._quickack = sock.setsockopt
+        self._begin()
         if self._on_connect is not None:
             self._on_connect(self)
+
+    def _writer_to(self, transport: asyncio.Transport) -> Writer:
+        return Writer(transport)
+
+    def _begin(self) -> None:
+        """The peer may speak now."""
+        if not self.machine.is_requestor:
+            self.machine.accepted()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self.machine.framer.get_buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._quickack is not None:
+            self._acknowledge()
+        self._arrived(nbytes)
+
+    def _acknowledge(self) -> None:
+        """Have the kernel acknowledge at once.
+
+        A peer with Nagle's algorithm waits for our ACK before it sends the rest of its message; the kernel falls back
+        to delayed ACKs by itself, so this is said again each time.
+        """
         if self._quickack is not None and _QUICKACK is not None:
-            # A peer with Nagle's algorithm waits for our ACK before it sends the rest of its message; the kernel falls
-            # back to delayed ACKs by itself, so this is said again each time.
             self._quickack(socket.IPPROTO_TCP, _QUICKACK, 1)
+
+    def _arrived(self, nbytes: int) -> None:
+        """Take in what was put into the framer's buffer."""
         self.machine.framer.feed(nbytes)
         self._dry = False
         if len(self._events) >= self.ahead and not self._finished:
@@ -154,8 +138,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._writer is not None:
             self._writer.lost()
         self._wake()
-        if not self._gone.done():
-            self._gone.set_result(None)
+        self._gone.set()
 
     def pause_writing(self) -> None:
         if self._writer is not None:
@@ -182,12 +165,15 @@ class Connection(asyncio.BufferedProtocol):
             if self._finished:
                 continue
             if isinstance(event, CCancelRequest):
-                self.cancelled.add(event.message_id_being_responded_to)
+                self._cancel(event)
                 continue
             if isinstance(event, RequestMessage):
                 self.cancelled.discard(event.message_id)
             self._events.append(event)
             self._wake()
+
+    def _cancel(self, message: CCancelRequest) -> None:
+        self.cancelled.add(message.message_id_being_responded_to)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -214,13 +200,30 @@ class Connection(asyncio.BufferedProtocol):
             self._go_on()
         return event
 
-    def unread(self, events: list[SessionEvent]) -> None:
-        """Put ``events`` back for the next `wait`."""
-        self._events.extendleft(reversed(events))
+    def is_quiet(self) -> bool:
+        """Whether nothing waits but what is answered in passing: requests of the peer."""
+        return all(isinstance(event, RequestMessage) for event in self._events)
 
-    def has_event(self) -> bool:
-        """Whether `wait` would return at once."""
+    async def await_message(self, seconds: float) -> bool:
+        """Wait for an event without giving the peer up; return whether there is one for `wait`."""
+        if not self._events and not self._dry:
+            self._pump()
+        if not self._events and self.is_open:
+            # A message that has begun to arrive is for `wait` to hurry.
+            self._pace, self._late, self._pacing = None, False, (self.timeouts.dimse, 0.0)
+            waiter = self._expect()
+            try:
+                await asyncio.wait([waiter], timeout=seconds)
+            finally:
+                self._waiter, self._until = None, inf
         return bool(self._events)
+
+    def _expect(self) -> asyncio.Future[bool]:
+        """Return what ends when there is an event, or nothing more to wait for."""
+        if self._waiter is not None:
+            raise InvalidStateError("another task waits for this association")
+        self._waiter = self._loop.create_future()
+        return self._waiter
 
     async def wait(self, seconds: float | None, what: str) -> SessionEvent:
         """Return the next event; abort and raise DeadlineExceeded when it does not come in time.
@@ -233,8 +236,7 @@ class Connection(asyncio.BufferedProtocol):
             return event
         if self.closed or self.machine.is_in(State.STA1):
             return Aborted(None, None, False, "the connection is closed")
-        if self._waiter is not None:
-            raise InvalidStateError("another task waits for this association")
+        waiter = self._expect()
         limit = self.timeouts.dimse if seconds is None else min(seconds, self.timeouts.dimse)
         idle = seconds is None or seconds > limit  # then the time of a message begins with its first byte
         left = limit if self.session.receiving else seconds
@@ -243,12 +245,10 @@ class Connection(asyncio.BufferedProtocol):
         self._pacing = limit, 0.0 if idle else began
         self._until = inf if left is None else began + left
         self._arm()
-        self._waiter = self._loop.create_future()
         try:
-            await self._waiter
+            await waiter
         finally:
-            self._waiter = None
-            self._until = inf
+            self._waiter, self._until = None, inf
         if self._late:
             peer = self.peer
             await self.abort()
@@ -257,7 +257,7 @@ class Connection(asyncio.BufferedProtocol):
             peer = self.peer
             self.abort_now()
             self.hang_up()  # without waiting for the peer to close
-            await self._gone
+            await self._gone.wait()
             raise AssociationAborted("ended from our side", source=0, reason_code=0, peer=peer)
         return self._take() or Aborted(None, None, False, "the connection is closed")
 
@@ -327,11 +327,26 @@ class Connection(asyncio.BufferedProtocol):
         output = self.machine.take_output()
         if output and self._writer is not None and not self.closed and not self._finished:
             try:
-                self._writer.write([b"".join(output)])
+                self._say(b"".join(output))
             except OSError:
                 self.machine.closed()
         if self.machine.close_wanted:
             self.hang_up()
+
+    def _say(self, data: bytes) -> None:
+        """Send a few bytes without waiting. Raises OSError."""
+        if self._writer is not None:
+            for part in self._writer.parts([data]):
+                self._writer.write(part)
+
+    async def _put(self, writer: Writer, buffers: list[Any]) -> None:
+        """Send ``buffers``, a message or a piece of it, and wait until they are out. Raises OSError."""
+        pace: Pace | None = None
+        for part in writer.parts(buffers):
+            writer.write(part)
+            if writer.full:
+                pace = pace or Pace(self.timeouts.dimse, self.limits.min_rate, time.monotonic())
+                await writer.drain(pace)
 
     async def send(self, message: Message) -> None:
         """Send ``message`` whole, in one gathered write unless it streams from a file, which is read in a thread."""
@@ -347,9 +362,7 @@ class Connection(asyncio.BufferedProtocol):
                 if buffers is None:
                     return
                 begun = True
-                writer.write(buffers)
-                if writer.full:
-                    await writer.drain(self.timeouts.dimse, self.limits.min_rate)
+                await self._put(writer, buffers)
         except TimeoutError:
             peer = self.peer
             self.give_up()
@@ -377,20 +390,14 @@ class Connection(asyncio.BufferedProtocol):
 
     async def fail(self, event: SessionEvent) -> NoReturn:
         """Raise what ``event`` means for somebody who was waiting for something else."""
+        error = self.meaning(event)
         if isinstance(event, Aborted):
             await self.end()
-            who = "we" if event.by_us else "the peer"
-            text = event.detail or f"{who} aborted"
-            raise AssociationAborted(
-                f"association aborted: {text}", source=event.source, reason_code=event.reason, peer=self.peer
-            )
-        if isinstance(event, ReleaseIndication):
+        elif isinstance(event, ReleaseIndication):
             await self.respond_release()
-            raise AssociationReleased("the peer released the association", peer=self.peer)
-        await self.abort()
-        raise AssociationAborted(
-            f"association aborted by us: unexpected {type(event).__name__}", source=0, reason_code=0, peer=self.peer
-        )
+        else:
+            await self.abort()
+        raise error
 
     async def release(self) -> None:
         """Release in order (PS3.8 7.2), including the collision of two releases; abort when the peer does not agree."""
@@ -411,6 +418,8 @@ class Connection(asyncio.BufferedProtocol):
                 break
             elif isinstance(event, Aborted):
                 break
+            else:
+                self.drop(event)  # what the peer had sent before it knew of the release
         await self.close()
 
     async def respond_release(self) -> None:
@@ -428,19 +437,19 @@ class Connection(asyncio.BufferedProtocol):
     async def abort(self) -> None:
         """Send A-ABORT, unless the association is over already, and close."""
         self.abort_now()
-        await self._gone
+        await self._gone.wait()
 
     async def end(self) -> None:
         """Close the connection of an association that is over; what we sent last still arrives."""
         self._wind_up()
-        await self._gone
+        await self._gone.wait()
 
     async def close(self) -> None:
         """Close the connection whatever the state."""
         self.forget()
         self.hang_up()
         self.machine.closed()
-        await self._gone
+        await self._gone.wait()
 
     def _wind_up(self) -> None:
         """In Sta13, read on until the peer closes or ARTIM expires, so that our last PDU is not lost to a reset."""
@@ -460,14 +469,17 @@ class Connection(asyncio.BufferedProtocol):
         """Close the transport; it has a while to get rid of what it still has to write."""
         transport = self._transport
         if transport is None:
-            if not self._gone.done():
-                self._gone.set_result(None)
+            self._gone.set()
             return
         if transport.is_closing():
             return
         transport.close()
         if transport.get_write_buffer_size():
-            self._timer_at = -inf  # nothing else is due any more
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._loop.call_later(self.timeouts.release, transport.abort)
+            self._cut_off(transport, self.timeouts.release)
+
+    def _cut_off(self, transport: asyncio.Transport, seconds: float) -> None:
+        """Close in ``seconds`` what does not close by itself; nothing else is due any more."""
+        self._timer_at = -inf
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, transport.abort)

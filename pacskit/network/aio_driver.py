@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pacskit.network.aio_calls import Calls
 from pacskit.network.aio_connection import Connection
-from pacskit.network.answering import ServiceFor, answering, sink_for
-from pacskit.network.dimse import CCancelRequest, Message, RequestMessage, ResponseMessage
+from pacskit.network.answering import ServiceFor, answering
+from pacskit.network.base import BaseFlowDriver
+from pacskit.network.dimse import CCancelRequest, RequestMessage, ResponseMessage
 from pacskit.network.flow import (
     END,
     Call,
@@ -31,7 +32,6 @@ from pacskit.network.flow import (
     Watch,
 )
 from pacskit.network.session import SessionEvent
-from pacskit.network.sink import Sink
 
 if TYPE_CHECKING:
     from pacskit.network.negotiation import AssociationInfo
@@ -55,14 +55,16 @@ class PeerHandle(Protocol):
     async def release(self) -> None: ...
 
 
-class FlowDriver:
+class FlowDriver(BaseFlowDriver):
     """Answers requests on one connection by running services' flows.
 
     Coroutine functions and asynchronous iterators are awaited in the loop; other functions and iterators run in
     threads, since they may block. What a flow does itself runs in the loop.
     """
 
-    __slots__ = ("_ahead", "_calls", "_connection", "_effects", "_flow", "_open", "_service_for", "answered")
+    __slots__ = ("_ahead", "_calls", "_connection", "_flow", "_open")
+
+    _connection: Connection
 
     def __init__(
         self,
@@ -71,15 +73,13 @@ class FlowDriver:
         open_peer: Callable[[Open], Awaitable[PeerHandle]],
         calls: Calls,
     ) -> None:
+        super().__init__(connection, service_for)
         self._connection = connection
-        self._service_for = service_for
         self._open = open_peer
         self._calls = calls
         self._ahead: _Ahead | None = None
         self._flow: Flow | None = None
-        self.answered = False
-        connection.session.sink_for = self.sink_for
-        self._effects: dict[type, Callable[[Any], Awaitable[Any]]] = {
+        self._effects = {
             Send: self._send,
             Call: self._call,
             Next: self._next,
@@ -87,26 +87,12 @@ class FlowDriver:
             Watch: self._watch,
             Wait: self._wait,
             Perform: self._perform,
-            Open: self._open_peer,
+            Open: self._open,
             PerformOn: _perform_on,
             Start: self._start,
             Outcome: self._outcome,
             Close: _close,
         }
-
-    @property
-    def is_open(self) -> bool:
-        """Whether an answer could still be sent."""
-        return self._connection.is_open
-
-    @property
-    def info(self) -> AssociationInfo | None:
-        """What was agreed."""
-        return self._connection.session.info
-
-    def sink_for(self, message: Message) -> Sink | None:
-        """Ask the service where the data set of ``message`` goes; None for memory."""
-        return sink_for(message, self.info, self._service_for)
 
     async def answer(self, message: RequestMessage) -> None:
         """Serve ``message``."""
@@ -221,9 +207,6 @@ class FlowDriver:
                     await connection.fail(event)
         finally:
             connection.unread(held)
-
-    async def _open_peer(self, effect: Open) -> PeerHandle:
-        return await self._open(effect)
 
 
 class _Orphaned(BaseException):

@@ -5,27 +5,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pacskit.core.errors import ConfigurationError, NetworkError
-from pacskit.network.address import check_ae_title
-from pacskit.network.admission import Admission, Gate
+from pacskit.core.errors import ConfigurationError, NetworkError, TlsError
+from pacskit.core.events import EventBus
+from pacskit.network.admission import Admission
 from pacskit.network.aio_association import Association
 from pacskit.network.aio_calls import WORKERS, Calls
 from pacskit.network.aio_connection import Connection
 from pacskit.network.aio_driver import FlowDriver
+from pacskit.network.aio_observe import connection_for
+from pacskit.network.aio_secure import SecureConnection
+from pacskit.network.base import BaseServer
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CCancelRequest, RequestMessage
 from pacskit.network.flow import Open, Service, ServiceRegistry
-from pacskit.network.identity import NOT_IDENTIFIED, Authenticator, identify
-from pacskit.network.indications import AssociateIndication, ReleaseIndication
+from pacskit.network.identity import Authenticator, identify
+from pacskit.network.indications import Aborted, AssociateIndication, ReleaseIndication
 from pacskit.network.machine import State
-from pacskit.network.negotiation import DEFAULT_TRANSFER_SYNTAXES, AcceptorPolicy, accept
+from pacskit.network.negotiation import DEFAULT_TRANSFER_SYNTAXES
 from pacskit.network.pdu import AssociateReject
 from pacskit.network.session import SessionEvent
+
+if TYPE_CHECKING:
+    from pacskit.security.channel import TlsInfo
+    from pacskit.security.context import TlsContext
 
 __all__ = ["Server"]
 
@@ -35,14 +41,17 @@ _LAST_WORDS = 1.0  # seconds in which a handler that is cancelled has to clean u
 _MAX_REFUSALS = 64  # peers that are being told that there is no room; beyond that the connection is just closed
 
 
-class Server:
+class Server(BaseServer):
     """Accepts associations and serves them, in the event loop in which it is started.
 
     ``called`` are the AE titles that it answers to besides ``ae`` (None: any title), ``calling`` the patterns of the
     titles that may call (empty: anybody), ``transfer_syntaxes`` what it accepts, best first, where a service has no
-    list of its own. ``tls`` is the context of a TLS listener. ``admission`` says who may connect,
-    ``authenticator`` who the user has to be. ``workers`` threads do what blocks. Port 0 lets the
-    system choose; see ``address``. With ``reuse_port`` other processes may listen on the same port (Linux).
+    list of its own. Port 0 lets the system choose; see ``address``. ``events`` is told what happens on associations.
+
+    With ``tls`` it speaks TLS on ``port``; with ``tls_port`` too it listens on both, with TLS on that one only. The
+    same ``tls`` serves for associations to peers whose address says ``tls:``, unless ``node_tls`` is given.
+    ``admission`` says who may connect, ``authenticator`` who the user has to be. ``workers`` threads do what blocks.
+    With ``reuse_port`` other processes may listen on the same port (Linux).
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only options
@@ -57,98 +66,109 @@ class Server:
         called: Sequence[str] | None = (),
         calling: Sequence[str] = (),
         transfer_syntaxes: Sequence[str] = DEFAULT_TRANSFER_SYNTAXES,
-        tls: ssl.SSLContext | None = None,
+        tls: TlsContext | None = None,
+        tls_port: int | None = None,
+        node_tls: TlsContext | None = None,
         admission: Admission | None = None,
         authenticator: Authenticator | None = None,
+        events: EventBus | None = None,
         workers: int = WORKERS,
         reuse_port: bool = False,
     ) -> None:
-        self.ae = check_ae_title(ae)
-        self.timeouts = timeouts or Timeouts()
-        self.limits = limits or Limits()
-        self.services = services if isinstance(services, ServiceRegistry) else ServiceRegistry(services)
-        if not transfer_syntaxes:
-            raise ConfigurationError("a server needs at least one transfer syntax")
-        if not isinstance(tls, ssl.SSLContext | None):
-            raise ConfigurationError("on asyncio, tls is an ssl.SSLContext")
+        super().__init__(
+            services,
+            ae=ae,
+            timeouts=timeouts,
+            limits=limits,
+            called=called,
+            calling=calling,
+            transfer_syntaxes=transfer_syntaxes,
+            tls=tls,
+            tls_port=tls_port,
+            node_tls=node_tls,
+            admission=admission,
+            authenticator=authenticator,
+            events=events,
+        )
         if workers < 1:
             raise ConfigurationError("a server needs at least one worker")
-        self._syntaxes = tuple(map(str, transfer_syntaxes))
-        self.policy = AcceptorPolicy(
-            serves=self._syntaxes_for,
-            uses=self.services.is_scu_of,
-            use_syntaxes=self._syntaxes,
-            called=() if called is None else (self.ae, *map(check_ae_title, called)),
-            calling=tuple(calling),
-            extend=self.services.extend,
-        )
-        self.authenticator = authenticator
-        self._gate = Gate(admission or Admission())
-        self._where = (host, port)
         self._reuse_port = reuse_port
-        self._tls = tls
+        # Where to listen, and with what TLS.
+        self._where = [(host, port, tls if tls_port is None else None)]
+        if tls_port is not None:
+            self._where.append((host, tls_port, tls))
         self._calls = Calls(workers, name=f"pacskit-call-{self.ae}")
-        self._listener: asyncio.Server | None = None
-        self._address: tuple[str, int] | None = None
+        self._listeners: list[asyncio.Server] = []
+        self._addresses: list[tuple[str, int]] = []
         self._serving: dict[asyncio.Task[None], Connection] = {}
         self._refusing: dict[asyncio.Task[None], Connection] = {}
-        self._stopping = False
         self._stopped = asyncio.Event()
 
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens."""
-        if self._address is None:
+        return self._address(0)
+
+    @property
+    def tls_address(self) -> tuple[str, int]:
+        """Where it listens with TLS."""
+        if self._where[-1][2] is None:
+            raise ConfigurationError("the server has no TLS")
+        return self._address(-1)
+
+    def _address(self, index: int) -> tuple[str, int]:
+        if not self._addresses:
             raise ConfigurationError("the server has not been started")
-        return self._address
+        return self._addresses[index]
 
     @property
     def associations(self) -> int:
         """How many associations are being served."""
         return len(self._serving)
 
-    @property
-    def is_stopping(self) -> bool:
-        return self._stopping
-
     async def start(self) -> Self:
         """Listen, and accept in the running loop."""
-        if self._listener is not None:
+        if self._listeners:
             raise ConfigurationError("a server is started once")
-        family = socket.AF_INET6 if ":" in self._where[0] else socket.AF_INET
+        loop = asyncio.get_running_loop()
         options: dict[str, Any] = {"reuse_port": True} if self._reuse_port else {}
-        if self._tls is not None:
-            options |= {
-                "ssl": self._tls,
-                "ssl_handshake_timeout": self.timeouts.acse,
-                "ssl_shutdown_timeout": self.timeouts.release,
-            }
-        self._listener = await asyncio.get_running_loop().create_server(
-            self._accepted, *self._where, family=family, backlog=128, **options
-        )
-        name = self._listener.sockets[0].getsockname()
-        self._address = name[0], name[1]
+        opened: list[asyncio.Server] = []
+        try:
+            for host, port, tls in self._where:
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                accepting = self._accepting(tls)
+                opened.append(await loop.create_server(accepting, host, port, family=family, backlog=128, **options))
+        except BaseException:
+            for listener in opened:
+                listener.close()
+            raise
+        self._listeners = opened
+        self._addresses = [listener.sockets[0].getsockname()[:2] for listener in opened]
         return self
 
     async def stop(self, grace: float = 1.5) -> None:
         """Stop accepting, end idle associations at once, give running operations ``grace`` seconds, then abort."""
-        listener = self._listener
-        if listener is None:
+        if not self._listeners:
             return
         self._stopping = True
-        listener.close()
+        for listener in self._listeners:
+            listener.close()
         for connection in [*self._serving.values(), *self._refusing.values()]:
             if not connection.busy:
                 connection.interrupt()
         for connection in self._refusing.values():
             connection.hang_up()
-        await self._wait_for_tasks(grace)
-        for task, connection in [*self._serving.items(), *self._refusing.items()]:
-            connection.give_up()
-            task.cancel()
-        await self._wait_for_tasks(_LAST_WORDS)
-        self._calls.stop()
-        self._stopped.set()
+        try:
+            await self._wait_for_tasks(grace)
+        finally:
+            for task, connection in [*self._serving.items(), *self._refusing.items()]:
+                connection.give_up()
+                task.cancel()
+            try:
+                await self._wait_for_tasks(_LAST_WORDS)
+            finally:
+                self._calls.stop()
+                self._stopped.set()
 
     async def _wait_for_tasks(self, seconds: float | None) -> None:
         tasks = [*self._serving, *self._refusing]
@@ -160,33 +180,29 @@ class Server:
         await self._stopped.wait()
 
     async def __aenter__(self) -> Self:
-        return self if self._listener is not None else await self.start()
+        return self if self._listeners else await self.start()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
 
-    def _syntaxes_for(self, sop_class: str) -> Sequence[str] | None:
-        service = self.services.get(sop_class)
-        if service is None:
-            return None
-        return getattr(service, "transfer_syntaxes", None) or self._syntaxes
-
     # Associations
 
-    def _accepted(self) -> Connection:
-        return Connection(
+    def _accepting(self, tls: TlsContext | None) -> Callable[[], Connection]:
+        """Return what makes the connections of a listener."""
+        return lambda: connection_for(
             is_requestor=False,
             timeouts=self.timeouts,
             limits=self.limits,
             call=self._calls.call,
             on_connect=self._admit,
+            channel=None if tls is None else tls.server,
+            events=self.events,
         )
 
     def _admit(self, connection: Connection) -> None:
         """Give ``connection`` a task; one that tells it that there is no room where that is so."""
-        connection.machine.accepted()
         full = self._stopping or len(self._serving) >= self.limits.max_associations
         reject = self._gate.enter(connection.address[0], full=full)
         if reject is None:
@@ -210,6 +226,7 @@ class Server:
 
     async def _refuse(self, connection: Connection, reject: AssociateReject) -> None:
         try:
+            await self._secured(connection)
             event = await connection.wait(self.timeouts.acse, "the association request")
             if isinstance(event, AssociateIndication):
                 connection.machine.reject(reject)
@@ -223,9 +240,12 @@ class Server:
     async def _run(self, connection: Connection) -> None:
         try:
             driver = FlowDriver(connection, self.services.get, self._open_peer, self._calls)
-            if await self._establish(connection):
+            if await self._establish(connection, await self._secured(connection)):
                 await self._serve(connection, driver)
             await connection.end()
+        except TlsError as exc:
+            level = logging.INFO if self._stopping else logging.WARNING
+            _log.log(level, "no TLS with %s:%d: %s", *connection.address, exc)
         except NetworkError as exc:
             _log.info("association from %s:%d ended: %s", *connection.address, exc)
         except OSError as exc:
@@ -246,33 +266,34 @@ class Server:
             window=effect.window,
             timeouts=self.timeouts,
             limits=self.limits,
+            tls=self.node_tls if effect.address.tls else None,
             calls=self._calls,
         )
 
-    async def _establish(self, connection: Connection) -> bool:
-        machine = connection.machine
+    async def _secured(self, connection: Connection) -> TlsInfo | None:
+        """Agree on TLS where that is spoken; a server that stops does not wait for that."""
+        if not isinstance(connection, SecureConnection):
+            return None
+        connection.busy = False
+        try:
+            return await connection.secure(self.timeouts.handshake)
+        finally:
+            connection.busy = True
+
+    async def _establish(self, connection: Connection, tls: TlsInfo | None) -> bool:
         # Idle until it asks: a server that stops need not wait for a peer that has said nothing.
         event = await self._wait_idle(connection, self.timeouts.acse)
+        if isinstance(event, Aborted):
+            _log.info("no association with %s:%d: %s", *connection.address, connection.failure or event.detail)
         if not isinstance(event, AssociateIndication):
             return False
         request, identity = event.request, None
-        reject = self.policy.refuse(request)
+        reject = self.policy.refuse(request, tls)
         if reject is None and self.authenticator is not None:
-            identity = await self._calls.call(identify, self.authenticator, request, connection.address, None)
-            reject = NOT_IDENTIFIED if identity is None else None
-        if connection.closed or not machine.is_in(State.STA3):  # while it was asked
+            identity = await self._calls.call(identify, self.authenticator, request, connection.address, tls)
+        if connection.closed or not connection.machine.is_in(State.STA3):  # while it was asked
             return False
-        if reject is not None:
-            _log.info("association of %s at %s:%d rejected: %s", request.calling, *connection.address, reject)
-            machine.reject(reject)
-            connection.flush()
-            return False
-        answer, info = accept(request, self.policy, self.limits, connection.address, identity=identity)
-        connection.established(info)
-        machine.accept(answer)
-        connection.flush()
-        _log.info("association with %s: %d of %d contexts", info.peer_name, len(info.accepted), len(info.contexts))
-        return True
+        return self.answer(connection, request, peer=connection.address, tls=tls, reject=reject, identity=identity)
 
     async def _serve(self, connection: Connection, driver: FlowDriver) -> None:
         while True:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pacskit.network.transport import Pace
@@ -31,7 +30,7 @@ class Writer:
         self._waiter: asyncio.Future[None] | None = None
         self.full = False
         sock = transport.get_extra_info("socket")
-        if _WRITEV is not None and sock is not None and transport.get_extra_info("sslcontext") is None:
+        if _WRITEV is not None and sock is not None:
             self._fd = sock.fileno()
 
     def write(self, buffers: list[Any]) -> None:
@@ -49,14 +48,14 @@ class Writer:
         if buffers:
             transport.writelines(buffers)
 
-    async def drain(self, seconds: float, min_rate: int) -> None:
-        """Wait until the transport has got rid of everything. Raises TimeoutError or ConnectionError.
+    def parts(self, buffers: list[Any]) -> Iterable[list[Any]]:
+        """Return ``buffers`` as they go to `write`, one list after the other; TLS makes others of them."""
+        return (buffers,)
 
-        The whole has ``seconds``, and goes on after that only while it moves ``min_rate`` bytes a second.
-        """
-        left = seconds
-        pace: Pace | None = None
-        began, size = time.monotonic(), self._transport.get_write_buffer_size()
+    async def drain(self, pace: Pace) -> None:
+        """Wait until the transport has got rid of everything, as ``pace`` allows. TimeoutError or ConnectionError."""
+        left = pace.left(0)
+        size = self._transport.get_write_buffer_size()
         while self.full:
             waiter = self._waiter = self._loop.create_future()
             timer = self._loop.call_later(left, self._wake)
@@ -67,14 +66,15 @@ class Writer:
                 self._waiter = None
             if self._lost:
                 raise ConnectionError("the connection is closed")
+            now = self._transport.get_write_buffer_size()
+            pace.count(size - now)
+            size = now
             if self.full:
-                now = self._transport.get_write_buffer_size()
-                pace = pace or Pace(seconds, min_rate, began)
-                left = pace.left(size - now)
-                size = now
+                left = pace.left(0)
 
     def finish(self) -> None:
-        """Say that nothing more will be sent, where the transport can say that (TLS cannot)."""
+        """Say that nothing more will be sent."""
+        self._lost, self._fd = True, -1
         if self._transport.can_write_eof() and not self._transport.is_closing():
             with contextlib.suppress(OSError):  # not connected any more: what was wanted
                 self._transport.write_eof()

@@ -12,34 +12,22 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pacskit.core.errors import (
     AssociationAborted,
-    AssociationRejected,
-    AssociationReleased,
     ConfigurationError,
     ConnectError,
     DeadlineExceeded,
     NetworkError,
     NoPresentationContext,
-    ProtocolError,
-    TlsError,
 )
 from pacskit.core.events import EventBus
 from pacskit.network.address import Address
+from pacskit.network.base import BaseAssociation, awaited, check_tls, concluded
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.connection import Connection
 from pacskit.network.dimse import CCancelRequest, RequestMessage, ResponseMessage
 from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service
-from pacskit.network.indications import Aborted, AssociateConfirmation, AssociateRejected, ReleaseIndication
 from pacskit.network.machine import State
-from pacskit.network.negotiation import (
-    AssociationInfo,
-    PresentationContext,
-    Proposals,
-    Role,
-    confirm,
-    propose,
-    window_for,
-)
+from pacskit.network.negotiation import AssociationInfo, PresentationContext, Proposals, Role, propose, window_for
 from pacskit.network.observe import connection_for
 from pacskit.network.pdu import AssociateRequest, CommonExtendedItem, ExtendedItem, UserIdentity
 from pacskit.network.secure import AnyTransport, SecureTransport
@@ -51,22 +39,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Association", "open_peer"]
 
-_UNRECOGNIZED_PDU = 1  # PS3.8 9.3.8
 
-
-class Association:
+class Association(BaseAssociation):
     """An association that we requested. Belongs to one thread; made by `request`.
 
     ``info`` holds what was agreed; leaving a ``with`` block releases, or aborts when an exception leaves it.
     """
 
+    _connection: Connection
+
     def __init__(self, connection: Connection, info: AssociationInfo) -> None:
+        super().__init__(info)
         self._connection = connection
-        self._service: Service | None = None
-        self._listener: Service | None = None
         self._driver = FlowDriver(connection, self._service_for, open_peer)
         self._until = inf
-        self.info = info
 
     @classmethod
     def request(  # noqa: PLR0913 - keyword-only options
@@ -124,24 +110,10 @@ class Association:
             raise
         return cls(connection, info)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether requests can be sent; a peer's release or abort is noticed at the next use."""
-        return self._connection.is_open
-
     def is_idle(self) -> bool:
         """Whether the next request can be sent: looks, without waiting, whether the peer has left meanwhile."""
         self._connection.poll()
         return self.is_open and self._connection.machine.is_in(State.STA6)
-
-    @property
-    def accepted(self) -> tuple[PresentationContext, ...]:
-        return self.info.accepted
-
-    @property
-    def rejected(self) -> tuple[PresentationContext, ...]:
-        """The contexts that the peer turned down; each has its ``reason``."""
-        return self.info.rejected
 
     def perform(
         self, request: RequestMessage, data: Any = None, *, context: PresentationContext | None = None
@@ -163,7 +135,7 @@ class Association:
         responses too. With an error instead of a response, nothing of that request was sent. Leaving early takes in
         the responses that are due.
         """
-        limit = min((one for one in (window, self.info.max_invoked) if one > 0), default=0xFFFF)
+        limit = self._at_a_time(window)
         waiting = iter(requests)
         under_way: dict[int, RequestMessage] = {}
         try:
@@ -268,10 +240,6 @@ class Association:
             finally:
                 self._service = None
 
-    def listen(self, service: Service | None) -> None:
-        """Let ``service`` answer what the peer asks (N-EVENT-REPORT) while we wait for something, and in `serve`."""
-        self._listener = service
-
     def serve(self, seconds: float) -> bool:
         """Wait for one request of the peer and let the listener answer it; return whether one came.
 
@@ -314,16 +282,8 @@ class Association:
         else:
             self.abort()
 
-    def _service_for(self, sop_class: str) -> Service | None:
-        return self._service or self._listener
-
     def _begin(self, request: RequestMessage, data: Any, context: PresentationContext | None) -> None:
-        if not request.message_id:
-            request.message_id = self._connection.next_message_id()
-        if data is not None:
-            request.data = data
-        if context is not None:
-            request.context = context
+        self._prepare(request, data, context)
         operation = self._connection.timeouts.operation
         self._until = inf if operation is None else time.monotonic() + operation
         self._connection.send(request)
@@ -333,12 +293,9 @@ class Association:
         connection = self._connection
         while True:
             event = connection.wait(self._left(kind), f"the response to {kind}")
-            if isinstance(event, ResponseMessage) and event.message_id_being_responded_to in ids:
-                if event.error is not None:
-                    raise event.error
-                return event
-            if isinstance(event, RequestMessage):
-                return event
+            message = awaited(event, ids)
+            if message is not None:
+                return message
             if not isinstance(event, CCancelRequest):
                 connection.fail(event)
 
@@ -375,8 +332,7 @@ class Association:
 
 
 def _connect(address: Address, timeouts: Timeouts, tls: TlsContext | None) -> tuple[AnyTransport, TlsInfo | None]:
-    if tls is None and address.tls:
-        raise ConfigurationError(f"{address} is reached by TLS only: say which certificates to use (tls=)")
+    check_tls(tls, address)
     plain = _open(address, timeouts)
     if tls is None:
         return plain, None
@@ -414,37 +370,14 @@ def _establish(
         event = connection.wait(connection.timeouts.acse, "the answer to the association request")
     except DeadlineExceeded as exc:
         raise DeadlineExceeded(exc.operation, exc.seconds, peer=str(address)) from None
-    if isinstance(event, AssociateConfirmation):
-        info = confirm(proposal, event.accept, (address.host, address.port), tls=tls)
-        try:
-            connection.session.established(info)
-        except ValueError as exc:
-            connection.abort()
-            raise ProtocolError(f"the peer's maximum PDU length is of no use: {exc}", peer=str(address)) from None
-        return info
-    if isinstance(event, AssociateRejected):
-        reject = event.reject
-        raise AssociationRejected(
-            reject.result,
-            reject.source,
-            reject.reason,
-            str(reject),
-            advice=reject.advice(proposal.called, proposal.calling),
-            peer=str(address),
-        )
-    connection.end()
-    if isinstance(event, Aborted):
-        if connection.transport.failure is not None:
-            raise TlsError(connection.transport.failure, peer=str(address))
-        why = event.detail or ("aborted by us" if event.by_us else "aborted by the peer")
-        if tls is None and event.by_us and event.reason == _UNRECOGNIZED_PDU:
-            why += "; perhaps the peer expects TLS there"
-        raise AssociationAborted(
-            f"no association: {why}", source=event.source, reason_code=event.reason, peer=str(address)
-        )
-    if isinstance(event, ReleaseIndication):
-        raise AssociationReleased("the peer released the association", peer=str(address))
-    raise AssociationAborted(f"no association: unexpected {type(event).__name__}", peer=str(address))
+    outcome = concluded(connection, event, proposal, address, tls)
+    if isinstance(outcome, AssociationInfo):
+        return outcome
+    if connection.is_open:
+        connection.abort()
+    else:
+        connection.end()
+    raise outcome
 
 
 def open_peer(effect: Open) -> Association:

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from typing import NoReturn
 
-from pacskit.core.errors import AssociationAborted, AssociationReleased, DeadlineExceeded
+from pacskit.core.errors import AssociationAborted, DeadlineExceeded
+from pacskit.network.base import BaseConnection
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CCancelRequest, Message
 from pacskit.network.indications import Aborted, ReleaseConfirmation, ReleaseIndication
-from pacskit.network.machine import Machine, State
+from pacskit.network.machine import State
 from pacskit.network.secure import AnyTransport
-from pacskit.network.session import Session, SessionEvent
+from pacskit.network.session import SessionEvent
 from pacskit.network.transport import Pace
 
 __all__ = ["Connection"]
 
 
-class Connection:
-    """One association over one transport, used by one thread.
+class Connection(BaseConnection):
+    """One association over one transport, used by one thread."""
 
-    ``cancelled`` are the message IDs for which a C-CANCEL has arrived; ``busy`` is False only while the acceptor waits
-    for the next request.
-    """
-
-    __slots__ = (
-        "_current",
-        "_events",
-        "_last_id",
-        "busy",
-        "cancelled",
-        "limits",
-        "machine",
-        "session",
-        "timeouts",
-        "transport",
-    )
+    __slots__ = ("_current", "transport")
 
     def __init__(
         self,
@@ -46,37 +31,19 @@ class Connection:
         timeouts: Timeouts,
         limits: Limits,
     ) -> None:
+        super().__init__(is_requestor=is_requestor, timeouts=timeouts, limits=limits)
         self.transport = transport
-        self.timeouts = timeouts
-        self.limits = limits
-        self.machine = Machine(is_requestor=is_requestor, limits=limits, timeouts=timeouts)
-        self.session = Session(self.machine, limits)
-        self.cancelled: set[int] = set()
-        self.busy = True
-        self._events: deque[SessionEvent] = deque()
-        self._last_id = 0
         self._current = 0  # the message ID of the request that is being answered
 
     @property
-    def ahead(self) -> int:
-        """How many requests may be read before the one at hand is answered; TCP holds back the rest."""
-        info = self.session.info
-        return 1 if info is None else min(max(1, info.max_performed), self.limits.max_async_ops)
+    def closed(self) -> bool:
+        """Whether the connection is closed."""
+        return self.transport.closed
 
     @property
-    def peer(self) -> str | None:
-        """The peer's name for messages."""
-        return None if self.session.info is None else self.session.info.peer_name
-
-    @property
-    def is_open(self) -> bool:
-        """Whether messages can be exchanged."""
-        return not self.machine.is_over and not self.transport.closed
-
-    def next_message_id(self) -> int:
-        """Return an ID that no recent message of ours had (PS3.7 9.1.1.1.1)."""
-        self._last_id = self._last_id % 0xFFFF + 1
-        return self._last_id
+    def failure(self) -> str | None:
+        """Why it came to its end before its time."""
+        return self.transport.failure
 
     # Receiving
 
@@ -181,10 +148,6 @@ class Connection:
         ):
             self.cancelled.add(wanted)
 
-    def unread(self, events: list[SessionEvent]) -> None:
-        """Put ``events`` back for the next `wait`."""
-        self._events.extendleft(reversed(events))
-
     def begin(self, message_id: int) -> None:
         """Note which request is being answered now: cancels of those before it are of no interest any more."""
         self.cancelled.discard(self._current)
@@ -267,20 +230,14 @@ class Connection:
 
     def fail(self, event: SessionEvent) -> NoReturn:
         """Raise what ``event`` means for somebody who was waiting for something else."""
+        error = self.meaning(event)
         if isinstance(event, Aborted):
             self.end()
-            who = "we" if event.by_us else "the peer"
-            text = self.transport.failure or event.detail or f"{who} aborted"
-            raise AssociationAborted(
-                f"association aborted: {text}", source=event.source, reason_code=event.reason, peer=self.peer
-            )
-        if isinstance(event, ReleaseIndication):
+        elif isinstance(event, ReleaseIndication):
             self.respond_release()
-            raise AssociationReleased("the peer released the association", peer=self.peer)
-        self.abort()
-        raise AssociationAborted(
-            f"association aborted by us: unexpected {type(event).__name__}", source=0, reason_code=0, peer=self.peer
-        )
+        else:
+            self.abort()
+        raise error
 
     def release(self) -> None:
         """Release in order (PS3.8 7.2), including the collision of two releases; abort when the peer does not agree."""
@@ -301,6 +258,8 @@ class Connection:
                 break
             elif isinstance(event, Aborted):
                 break
+            else:
+                self.drop(event)  # what the peer had sent before it knew of the release
         self.close()
 
     def respond_release(self) -> None:
@@ -348,12 +307,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection whatever the state; what was read ahead and is not answered is given up."""
-        self.session.discard()
-        while self._events:
-            data = getattr(self._events.popleft(), "data", None)
-            give_up = getattr(data, "abort", None) or getattr(data, "close", None)
-            if give_up is not None:
-                give_up()
+        self.forget()
         if not self.transport.closed:
             self.transport.close()
         self.machine.closed()

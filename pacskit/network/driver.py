@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pacskit.network.answering import answering, sink_for
+from pacskit.network.answering import ServiceFor, answering
+from pacskit.network.base import BaseFlowDriver
 from pacskit.network.connection import Connection
-from pacskit.network.dimse import (
-    CCancelRequest,
-    Message,
-    RequestMessage,
-    ResponseMessage,
-)
+from pacskit.network.dimse import CCancelRequest, RequestMessage, ResponseMessage
 from pacskit.network.flow import (
     END,
     Call,
@@ -26,13 +22,11 @@ from pacskit.network.flow import (
     Perform,
     PerformOn,
     Send,
-    Service,
     Start,
     Wait,
     Watch,
 )
 from pacskit.network.session import SessionEvent
-from pacskit.network.sink import Sink
 
 if TYPE_CHECKING:
     from pacskit.network.negotiation import AssociationInfo
@@ -51,23 +45,20 @@ class PeerHandle(Protocol):
     def release(self) -> None: ...
 
 
-class FlowDriver:
+class FlowDriver(BaseFlowDriver):
     """Answers requests on one connection by running services' flows."""
 
-    __slots__ = ("_connection", "_effects", "_open", "_service_for", "answered")
+    __slots__ = ("_connection", "_open")
+
+    _connection: Connection
 
     def __init__(
-        self,
-        connection: Connection,
-        service_for: Callable[[str], Service | None],
-        open_peer: Callable[[Open], PeerHandle],
+        self, connection: Connection, service_for: ServiceFor, open_peer: Callable[[Open], PeerHandle]
     ) -> None:
+        super().__init__(connection, service_for)
         self._connection = connection
-        self._service_for = service_for
         self._open = open_peer
-        self.answered = False
-        connection.session.sink_for = self.sink_for
-        self._effects: dict[type, Callable[[Any], Any]] = {
+        self._effects = {
             Send: self._send,
             Call: _call,
             Next: _next,
@@ -76,26 +67,12 @@ class FlowDriver:
             Watch: self._watch,
             Wait: self._wait,
             Perform: self._perform,
-            Open: self._open_peer,
+            Open: self._open,
             PerformOn: _perform_on,
             Start: self._start,
             Outcome: self._outcome,
             Close: _close,
         }
-
-    @property
-    def is_open(self) -> bool:
-        """Whether an answer could still be sent."""
-        return self._connection.is_open
-
-    @property
-    def info(self) -> AssociationInfo | None:
-        """What was agreed."""
-        return self._connection.session.info
-
-    def sink_for(self, message: Message) -> Sink | None:
-        """Ask the service where the data set of ``message`` goes; None for memory."""
-        return sink_for(message, self.info, self._service_for)
 
     def answer(self, message: RequestMessage) -> None:
         """Serve ``message``."""
@@ -165,9 +142,6 @@ class FlowDriver:
                     connection.fail(event)
         finally:
             connection.unread(held)
-
-    def _open_peer(self, effect: Open) -> PeerHandle:
-        return self._open(effect)
 
 
 def _call(effect: Call) -> Any:

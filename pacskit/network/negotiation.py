@@ -216,9 +216,11 @@ def propose(  # noqa: PLR0913 - keyword-only options
     extended: Iterable[ExtendedItem] = (),
     common_extended: Iterable[CommonExtendedItem] = (),
     identity: UserIdentity | None = None,
-    window: AsyncWindow | None = None,
+    window: AsyncWindow | int | None = None,
 ) -> AssociateRequest:
-    """Build the A-ASSOCIATE-RQ for ``contexts``."""
+    """Build the A-ASSOCIATE-RQ for ``contexts``; ``window`` may be a number of requests to have under way."""
+    if isinstance(window, int):
+        window = None if window == 1 else AsyncWindow(window, 1)
     if not contexts:
         raise ConfigurationError("an association needs at least one presentation context")
     if len(contexts) > MAX_CONTEXTS:

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Self
 from pacskit.core.errors import ConfigurationError, NetworkError, TlsError
 from pacskit.core.events import EventBus
 from pacskit.network.acceptor import Acceptor
-from pacskit.network.address import check_ae_title
-from pacskit.network.admission import LOCAL_LIMIT_EXCEEDED, Admission, Gate
+from pacskit.network.admission import LOCAL_LIMIT_EXCEEDED, Admission
 from pacskit.network.association import Association
+from pacskit.network.base import BaseServer
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.connection import Connection
 from pacskit.network.dimse import CCancelRequest, RequestMessage
 from pacskit.network.driver import FlowDriver
 from pacskit.network.flow import Open, Service, ServiceRegistry
-from pacskit.network.identity import NOT_IDENTIFIED, Authenticator, identify
+from pacskit.network.identity import Authenticator, identify
 from pacskit.network.indications import Aborted, AssociateIndication, ReleaseIndication
-from pacskit.network.negotiation import DEFAULT_TRANSFER_SYNTAXES, AcceptorPolicy, accept
+from pacskit.network.negotiation import DEFAULT_TRANSFER_SYNTAXES
 from pacskit.network.observe import connection_for
 from pacskit.network.pdu import AssociateReject
 from pacskit.network.secure import AnyTransport, SecureTransport
@@ -40,7 +40,7 @@ __all__ = ["Server"]
 _log = logging.getLogger("pacskit.network")
 
 
-class Server:
+class Server(BaseServer):
     """Accepts associations and serves them.
 
     ``called`` are the AE titles that it answers to besides ``ae`` (None: any title), ``calling`` the patterns of the
@@ -73,33 +73,24 @@ class Server:
         events: EventBus | None = None,
         reuse_port: bool = False,
     ) -> None:
-        self.ae = check_ae_title(ae)
-        self.events = events
+        super().__init__(
+            services,
+            ae=ae,
+            timeouts=timeouts,
+            limits=limits,
+            called=called,
+            calling=calling,
+            transfer_syntaxes=transfer_syntaxes,
+            tls=tls,
+            tls_port=tls_port,
+            node_tls=node_tls,
+            admission=admission,
+            authenticator=authenticator,
+            events=events,
+        )
         self._reuse_port = reuse_port
-        self.timeouts = timeouts or Timeouts()
-        self.limits = limits or Limits()
-        self.services = services if isinstance(services, ServiceRegistry) else ServiceRegistry(services)
-        if not transfer_syntaxes:
-            raise ConfigurationError("a server needs at least one transfer syntax")
         if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
             raise ConfigurationError("ports cannot be shared on this system")
-        self._syntaxes = tuple(map(str, transfer_syntaxes))
-        self.policy = AcceptorPolicy(
-            serves=self._syntaxes_for,
-            uses=self.services.is_scu_of,
-            extend=self.services.extend,
-            use_syntaxes=self._syntaxes,
-            called=() if called is None else (self.ae, *map(check_ae_title, called)),
-            calling=tuple(calling),
-            bindings=() if tls is None else tls.bindings,
-        )
-        if tls is not None:
-            tls.check_server()
-        elif tls_port is not None:
-            raise ConfigurationError("a port for TLS needs certificates (tls=)")
-        self.authenticator = authenticator
-        self.node_tls = node_tls or tls
-        self._gate = Gate(admission or Admission())
         # Where to listen, and with what TLS.
         self._where = [(host, port, tls if tls_port is None else None)]
         if tls_port is not None:
@@ -109,7 +100,6 @@ class Server:
         self._lock = threading.Lock()
         self._workers: set[_Worker] = set()
         self._drained = threading.Condition(self._lock)
-        self._stopping = False
         self._stopped = threading.Event()
 
     @property
@@ -134,10 +124,6 @@ class Server:
     def associations(self) -> int:
         """How many associations are being served."""
         return len(self._workers)
-
-    @property
-    def is_stopping(self) -> bool:
-        return self._stopping
 
     def start(self) -> Self:
         """Listen, and accept in a thread."""
@@ -193,12 +179,6 @@ class Server:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-    def _syntaxes_for(self, sop_class: str) -> Sequence[str] | None:
-        service = self.services.get(sop_class)
-        if service is None:
-            return None
-        return getattr(service, "transfer_syntaxes", None) or self._syntaxes
 
     def admit(self, sock: socket.socket, peer: tuple[str, int], tls: TlsContext | None) -> AssociateReject | None:
         """Give ``sock`` a thread, or return the reject that its peer gets; for the acceptor."""
@@ -303,8 +283,8 @@ class _Worker(threading.Thread):
         )
 
     def _establish(self, connection: Connection) -> bool:
-        machine, server = connection.machine, self._server
-        machine.accepted()
+        server = self._server
+        connection.machine.accepted()
         # Idle until it asks: a server that stops need not wait for a peer that has said nothing.
         event = self._wait_idle(connection, server.timeouts.acse)
         if isinstance(event, Aborted):
@@ -316,18 +296,7 @@ class _Worker(threading.Thread):
         identity = None
         if reject is None and server.authenticator is not None:
             identity = identify(server.authenticator, request, self.peer, tls)
-            reject = NOT_IDENTIFIED if identity is None else None
-        if reject is not None:
-            _log.info("association of %s at %s:%d rejected: %s", request.calling, *self.peer, reject)
-            machine.reject(reject)
-            connection.flush()
-            return False
-        answer, info = accept(request, server.policy, server.limits, self.peer, tls=tls, identity=identity)
-        connection.session.established(info)
-        machine.accept(answer)
-        connection.flush()
-        _log.info("association with %s: %d of %d contexts", info.peer_name, len(info.accepted), len(info.contexts))
-        return True
+        return server.answer(connection, request, peer=self.peer, tls=tls, reject=reject, identity=identity)
 
     def _serve(self, connection: Connection, driver: FlowDriver) -> None:
         idle = self._server.timeouts.idle

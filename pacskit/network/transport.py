@@ -29,9 +29,13 @@ class Pace:
         self._end = began + seconds
         self._moved = 0
 
+    def count(self, moved: int) -> None:
+        """Count ``moved`` bytes."""
+        self._moved += moved
+
     def left(self, moved: int) -> float:
         """Count ``moved`` bytes and return how long the stretch still lasts; raise TimeoutError if it was too slow."""
-        self._moved += moved
+        self.count(moved)
         now = time.monotonic()
         if now >= self._end:
             if self._moved < self._quota:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import NoPresentationContext
@@ -14,20 +13,18 @@ from pacskit.core.status import Status
 from pacskit.core.uid import UID
 from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, named
 from pacskit.services.extended import QueryNegotiation
+from pacskit.services.link import Port
 from pacskit.services.outgoing import Transcode, batches, choose
 from pacskit.services.scu import Progress, Sent, Source, examine
 from pacskit.services.sop_classes import MODELS
 
 if TYPE_CHECKING:
-    from pacskit.network.association import Association
     from pacskit.security.channel import TlsInfo
 
 __all__ = ["Explanation", "Outlook", "Retrieval", "explain_sources", "explanation"]
 
 _FINDS = tuple(str(model.find) for model in MODELS)
 NOT_ASKED = -1
-
-Lease: TypeAlias = "Callable[[list[ContextProposal]], AbstractContextManager[Association]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,21 +189,22 @@ def explanation(info: AssociationInfo, retrieval: Retrieval | None = None) -> Ex
     )
 
 
-def explain_sources(
+async def explain_sources(
+    port: Port,
     sources: Iterable[Source],
-    lease: Lease | None,
     *,
+    ask: bool,
     peer: str,
     calling: str,
     called: str,
     policy: Transcode = Transcode.LOSSLESS,
 ) -> Explanation:
-    """Say how ``sources`` would be sent: negotiate for them with ``lease``, or only plan where it is None."""
+    """Say how ``sources`` would be sent: negotiate for them where we may ``ask``, else only plan."""
     contexts: list[PresentationContext] = []
     outlook: list[Outlook] = []
     items = []
     for source in sources:
-        item = examine(source)
+        item = await port.call(examine, source)
         if isinstance(item, Sent):
             outlook.append(Outlook(source, None, None, None, None, f"cannot be read: {item.error}"))
         else:
@@ -214,18 +212,17 @@ def explain_sources(
     made = batches(items, lambda item: item.kind, policy)
     last: Explanation | None = None
     for batch in made:
-        if lease is None:
+        if not ask:
             contexts += _planned(batch.contexts)
             outlook += [
                 _outlook(one.source, one.sop_class_uid, one.transfer_syntax, None, policy) for one in batch.items
             ]
             continue
-        with lease(batch.contexts) as association:
-            last = explanation(association.info)
-            contexts += association.info.contexts
+        async with port.lease(batch.contexts) as link:
+            last = explanation(link.info)
+            contexts += link.info.contexts
             outlook += [
-                _outlook(one.source, one.sop_class_uid, one.transfer_syntax, association.info, policy)
-                for one in batch.items
+                _outlook(one.source, one.sop_class_uid, one.transfer_syntax, link.info, policy) for one in batch.items
             ]
     return Explanation(
         peer=peer,

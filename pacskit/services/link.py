@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from pacskit.network.association import Association
 from pacskit.network.dimse import RequestMessage, ResponseMessage
 from pacskit.network.flow import Service
-from pacskit.network.negotiation import AssociationInfo, ContextProposal, Role
+from pacskit.network.negotiation import AssociationInfo, ContextProposal, PresentationContext, Role
 
 __all__ = ["BlockingLink", "Link", "Port", "iterate", "run"]
 
@@ -33,8 +33,10 @@ class Link(Protocol):
         """Whether the next request can be sent."""
         ...
 
-    async def perform(self, request: RequestMessage, data: Any = None) -> ResponseMessage:
-        """Send ``request`` and return its final response."""
+    async def perform(
+        self, request: RequestMessage, data: Any = None, *, context: PresentationContext | None = None
+    ) -> ResponseMessage:
+        """Send ``request``, in ``context`` where one is given, and return its final response."""
         ...
 
     def exchange(
@@ -47,6 +49,10 @@ class Link(Protocol):
         self, requests: AsyncGenerator[RequestMessage, None], *, window: int = 0
     ) -> AsyncGenerator[tuple[RequestMessage, ResponseMessage | Exception], None]:
         """Send many requests without waiting for each answer, as many at a time as the peer granted."""
+        ...
+
+    async def serve(self, seconds: float) -> bool:
+        """Wait for one request of the peer, which the listener answers; return whether one came."""
         ...
 
     async def release(self) -> None: ...
@@ -87,9 +93,11 @@ class BlockingLink:
         """Whether the next request can be sent: looks, without waiting, whether the peer has left meanwhile."""
         return self.association.is_idle()
 
-    async def perform(self, request: RequestMessage, data: Any = None) -> ResponseMessage:
-        """Send ``request`` and return its final response."""
-        return self.association.perform(request, data)
+    async def perform(
+        self, request: RequestMessage, data: Any = None, *, context: PresentationContext | None = None
+    ) -> ResponseMessage:
+        """Send ``request``, in ``context`` where one is given, and return its final response."""
+        return self.association.perform(request, data, context=context)
 
     async def exchange(
         self, request: RequestMessage, data: Any = None, *, service: Service | None = None
@@ -109,6 +117,10 @@ class BlockingLink:
         ):
             for outcome in outcomes:
                 yield outcome
+
+    async def serve(self, seconds: float) -> bool:
+        """Wait for one request of the peer, which the listener answers; return whether one came."""
+        return self.association.serve(seconds)
 
     async def release(self) -> None:
         """Release."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -178,7 +178,7 @@ class NotificationEvent(NormalizedEvent):
         return int(self._request.command.event_type_id)
 
 
-Handler: TypeAlias = Callable[[Any], Returned]
+Handler: TypeAlias = Callable[[Any], Returned | Awaitable[Returned]]
 
 _EVENTS: dict[type[RequestMessage], type[NormalizedEvent]] = {
     NCreateRequest: CreateEvent,

@@ -1,4 +1,4 @@
-"""DIMSE-N as SCU, on an association that somebody else opens (PS3.7 10.1)."""
+"""DIMSE-N as SCU, on an association that somebody else opens (PS3.7 10.1); over either driver."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pacskit.core.status import Status
 from pacskit.core.tag import Tag
 from pacskit.core.uid import UID
 from pacskit.encoding import decode, encode
-from pacskit.network.association import Association
 from pacskit.network.dimse import (
     NActionRequest,
     NCreateRequest,
@@ -22,6 +21,7 @@ from pacskit.network.dimse import (
     RequestMessage,
     ResponseMessage,
 )
+from pacskit.services.link import Link
 
 __all__ = ["Answer", "n_action", "n_create", "n_delete", "n_event_report", "n_get", "n_set"]
 
@@ -43,9 +43,9 @@ class Answer:
     error_id: int | None = None
 
 
-def _perform(association: Association, request: RequestMessage, data: Dataset | None, via: str | None) -> Answer:
+async def _perform(link: Link, request: RequestMessage, data: Dataset | None, via: str | None) -> Answer:
     """Send ``request`` in the context of its SOP class, or of the meta SOP class ``via``."""
-    info = association.info
+    info = link.info
     sop_class = str(via or request.sop_class_uid)
     # The SCP of the class reports, the SCU does everything else; where no role was negotiated, the one there is.
     as_scp = isinstance(request, NEventReportRequest) and bool(info.contexts_for(sop_class, as_scp=True))
@@ -53,7 +53,7 @@ def _perform(association: Association, request: RequestMessage, data: Dataset | 
     payload = None if data is None else encode(data, context.transfer_syntax)
     if payload == b"" and not isinstance(request, NSetRequest):  # optional there: say that there is none
         payload = None
-    response = association.perform(request, payload, context=context)
+    response = await link.perform(request, payload, context=context)
     return _answer(response, context.transfer_syntax, info.peer_name)
 
 
@@ -82,8 +82,8 @@ def _answer(response: ResponseMessage, syntax: str, peer: str) -> Answer:
     )
 
 
-def n_create(
-    association: Association,
+async def n_create(
+    link: Link,
     sop_class: str,
     dataset: Dataset | None = None,
     *,
@@ -92,22 +92,20 @@ def n_create(
 ) -> Answer:
     """Create an instance; the peer chooses its UID where none is given, and `Answer.sop_instance_uid` says it."""
     request = NCreateRequest(affected_sop_class_uid=str(sop_class), affected_sop_instance_uid=sop_instance)
-    answer = _perform(association, request, dataset, via)
+    answer = await _perform(link, request, dataset, via)
     if answer.sop_instance_uid is None and sop_instance is not None:
         return replace(answer, sop_instance_uid=UID(sop_instance))
     return answer
 
 
-def n_set(
-    association: Association, sop_class: str, sop_instance: str, dataset: Dataset, *, via: str | None = None
-) -> Answer:
+async def n_set(link: Link, sop_class: str, sop_instance: str, dataset: Dataset, *, via: str | None = None) -> Answer:
     """Change attributes of an instance."""
     request = NSetRequest(requested_sop_class_uid=str(sop_class), requested_sop_instance_uid=str(sop_instance))
-    return _perform(association, request, dataset, via)
+    return await _perform(link, request, dataset, via)
 
 
-def n_get(
-    association: Association,
+async def n_get(
+    link: Link,
     sop_class: str,
     sop_instance: str,
     attributes: Iterable[int | str] = (),
@@ -121,11 +119,11 @@ def n_get(
         requested_sop_instance_uid=str(sop_instance),
         attribute_identifier_list=wanted or None,
     )
-    return _perform(association, request, None, via)
+    return await _perform(link, request, None, via)
 
 
-def n_action(
-    association: Association,
+async def n_action(
+    link: Link,
     sop_class: str,
     sop_instance: str,
     action_type: int,
@@ -139,17 +137,17 @@ def n_action(
         requested_sop_instance_uid=str(sop_instance),
         action_type_id=action_type,
     )
-    return _perform(association, request, dataset, via)
+    return await _perform(link, request, dataset, via)
 
 
-def n_delete(association: Association, sop_class: str, sop_instance: str, *, via: str | None = None) -> Answer:
+async def n_delete(link: Link, sop_class: str, sop_instance: str, *, via: str | None = None) -> Answer:
     """Delete an instance."""
     request = NDeleteRequest(requested_sop_class_uid=str(sop_class), requested_sop_instance_uid=str(sop_instance))
-    return _perform(association, request, None, via)
+    return await _perform(link, request, None, via)
 
 
-def n_event_report(
-    association: Association,
+async def n_event_report(
+    link: Link,
     sop_class: str,
     sop_instance: str,
     event_type: int,
@@ -161,4 +159,4 @@ def n_event_report(
     request = NEventReportRequest(
         affected_sop_class_uid=str(sop_class), affected_sop_instance_uid=str(sop_instance), event_type_id=event_type
     )
-    return _perform(association, request, dataset, via)
+    return await _perform(link, request, dataset, via)

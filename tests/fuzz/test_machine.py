@@ -21,7 +21,8 @@ from pacskit.network.negotiation import AcceptorPolicy, accept
 from pacskit.network.pdu import AssociateAccept, AssociateReject, AssociateRequest, ContextItem, ContextResult
 from pacskit.network.session import Session
 from pacskit_ext._dimse import decode_command
-from pacskit_ext._pdu import Pdv, frame
+from pacskit_ext._fragments import frame
+from pacskit_ext._pdu import Pdv
 from tests.oracles.state_table import COLUMNS, LOCAL, Table
 
 IMPLICIT: Final = "1.2.840.10008.1.2"

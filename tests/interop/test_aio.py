@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,11 +13,14 @@ import pytest
 from pydicom.dataset import Dataset
 
 import pacskit
+from pacskit.security.bindings import AeBinding
+from pacskit.security.certificates import make_test_ca
 from pacskit.services.sop_classes import MODELS
 from tests.conftest import Dcmtk
 from tests.interop.conftest import LOOPBACK, Background, run
 from tests.interop.files import examine, sha256, wheel_file
 from tests.interop.test_pynetdicom import destination, identifier, once_more
+from tests.interop.test_tls import by_dcmtk, pynetdicom_context
 from tests.network.drivers import AsyncioDriver
 
 pytestmark = pytest.mark.interop
@@ -195,3 +199,62 @@ def test_pynetdicoms_server(driver: AsyncioDriver, pynetdicom: ModuleType) -> No
     assert received == kept == [ct.sop_instance_uid]
     assert got.sop_instance_uid == ct.sop_instance_uid
     assert steps[-1].completed == 1
+
+
+# ---- TLS, with certificates on both sides ----------------------------------------------------------
+
+
+def test_dcmtk_by_tls(driver: AsyncioDriver, dcmtk: Dcmtk, storescp: Callable[..., Background], tmp_path: Path) -> None:
+    ca = make_test_ca(tmp_path / "certificates")
+    target = storescp(*by_dcmtk(ca.server, ca))
+    bound = AeBinding.parse("BOUND=cn:other")
+    settings = pacskit.ArchiveSettings(
+        nodes=(f"tls:DEST@{LOOPBACK}:{target.port}",),
+        tls=pacskit.TlsSettings(cert=ca.server.cert, key=ca.server.key, ca=ca.ca, bindings=(bound,)),
+        tls_port=0,
+    )
+    with driver.archive(tmp_path / "archive", settings=settings) as archive:
+        archive.serve(port=0)
+        plain = ["-aec", "PACSKIT", LOOPBACK, str(archive.port)]
+        secure = [*by_dcmtk(ca.client, ca), "-aec", "PACSKIT", LOOPBACK, str(archive.tls_address.port)]
+        assert run(dcmtk.tool("echoscu"), "--repeat", "5", *secure).returncode == 0
+        for profile in ("+px", "+py", "+pz"):
+            done = run(dcmtk.tool("storescu"), "-v", profile, *secure, CT)
+            assert "Received Store Response (Success)" in done.stdout, done.stdout
+        assert run(dcmtk.tool("echoscu"), "-aet", "BOUND", *secure).returncode != 0
+        assert run(dcmtk.tool("echoscu"), *secure[-4:]).returncode != 0  # without TLS
+        study = ["-S", "-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={examine(CT).study_uid}"]
+        done = run(dcmtk.tool("movescu"), "-v", "-aem", "DEST", *study, *plain)  # which has no TLS itself
+        assert "Received Final Move Response (Success)" in done.stdout, done.stdout
+        assert archive.counts().instances == 1
+    tls = pacskit.tls_context(cert=ca.client.cert, key=ca.client.key, ca=ca.ca)
+    with driver.peer(f"tls:DEST@{LOOPBACK}:{target.port}", tls=tls) as peer:
+        assert [sent.status.is_success for sent in peer.store(FILES)] == [True] * 3
+        explained = peer.explain()
+        assert explained.tls.common_name == "server"
+    assert len(list(target.directory.iterdir())) == 4
+
+
+def test_pynetdicom_by_tls(pynetdicom: ModuleType, driver: AsyncioDriver, tmp_path: Path) -> None:
+    from pynetdicom import AE
+
+    ca = make_test_ca(tmp_path / "certificates")
+    entity = AE("PYNET")
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 15
+    entity.add_requested_context(VERIFICATION)
+    entity.add_supported_context(VERIFICATION)
+    mutual = pacskit.tls_context(cert=ca.server.cert, key=ca.server.key, ca=ca.ca)
+    with driver.scp("OURS", tls=mutual) as scp:
+        context = pynetdicom_context(ca.client, ca, ssl.Purpose.SERVER_AUTH)
+        association = entity.associate(LOOPBACK, scp.port, ae_title="OURS", tls_args=(context, LOOPBACK))
+        assert association.is_established
+        statuses = [association.send_c_echo() for _ in range(2)]  # it may lose an answer
+        association.release()
+        assert any("Status" in one and one.Status == 0 for one in statuses)
+    context = pynetdicom_context(ca.server, ca, ssl.Purpose.CLIENT_AUTH)
+    server: Any = entity.start_server((LOOPBACK, 0), block=False, ssl_context=context)
+    try:
+        with driver.peer(f"PYNET@{LOOPBACK}:{server.server_address[1]}", tls=mutual) as peer:
+            assert peer.echo().is_success
+    finally:
+        server.shutdown()

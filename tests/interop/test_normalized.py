@@ -21,12 +21,20 @@ from pacskit.core.uids import (
     StorageCommitmentPushModelInstance,
 )
 from tests.interop.conftest import LOOPBACK
+from tests.network.drivers import AsyncioDriver, Driver, ThreadDriver
 
 pytestmark = pytest.mark.interop
 
 Dataset = pacskit.Dataset
 MPPS, COMMITMENT = str(ModalityPerformedProcedureStep), str(StorageCommitmentPushModel)
 FILM, WELL_KNOWN = str(BasicFilmSession), str(StorageCommitmentPushModelInstance)
+
+
+@pytest.fixture(params=[ThreadDriver, AsyncioDriver])
+def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    made: Driver = request.param()
+    yield made
+    made.close()
 
 
 @contextmanager
@@ -69,7 +77,7 @@ def their_scu(scp: pacskit.SCP, *handlers: tuple[Any, Callable[[Any], Any]], scp
             association.release()
 
 
-def test_our_verbs_its_handlers(pynetdicom: ModuleType) -> None:
+def test_our_verbs_its_handlers(pynetdicom: ModuleType, driver: Driver) -> None:
     from pynetdicom import evt
 
     asked: list[tuple[str, Any]] = []
@@ -109,7 +117,7 @@ def test_our_verbs_its_handlers(pynetdicom: ModuleType) -> None:
         (evt.EVT_N_ACTION, act),
         (evt.EVT_N_DELETE, delete),
     ]
-    with their_scp(*handlers) as address, pacskit.connect(address) as peer:
+    with their_scp(*handlers) as address, driver.peer(address) as peer:
         step = Dataset(PerformedProcedureStepStatus="IN PROGRESS")
         made = peer.n_create(MPPS, step, sop_instance="1.2.3")
         assert (made.status, made.sop_instance_uid) == (0, "1.2.3")
@@ -138,7 +146,7 @@ def test_our_verbs_its_handlers(pynetdicom: ModuleType) -> None:
     ]
 
 
-def test_its_notification_to_us_on_the_same_association(pynetdicom: ModuleType) -> None:
+def test_its_notification_to_us_on_the_same_association(pynetdicom: ModuleType, driver: Driver) -> None:
     from pynetdicom import evt
 
     reported: list[int] = []
@@ -154,14 +162,14 @@ def test_its_notification_to_us_on_the_same_association(pynetdicom: ModuleType) 
         threading.Timer(0.05, report).start()
         return 0, None
 
-    with their_scp((evt.EVT_N_ACTION, act)) as address, pacskit.connect(address) as peer:
+    with their_scp((evt.EVT_N_ACTION, act)) as address, driver.peer(address) as peer:
         assert peer.n_action(COMMITMENT, WELL_KNOWN, 1, Dataset(TransactionUID="1.9")).status == 0
         event = peer.wait_event(10)
         assert event is not None
         assert (event.event_type, event.dataset.TransactionUID) == (1, "1.9")
 
 
-def test_our_notification_to_it_on_another_association(pynetdicom: ModuleType) -> None:
+def test_our_notification_to_it_on_another_association(pynetdicom: ModuleType, driver: Driver) -> None:
     from pynetdicom import evt
 
     told: list[tuple[int, str]] = []
@@ -170,7 +178,7 @@ def test_our_notification_to_it_on_another_association(pynetdicom: ModuleType) -
         told.append((event.event_type, event.event_information.TransactionUID))
         return 0, None
 
-    with their_scp((evt.EVT_N_EVENT_REPORT, note), roles=True) as address, pacskit.connect(address) as peer:
+    with their_scp((evt.EVT_N_EVENT_REPORT, note), roles=True) as address, driver.peer(address) as peer:
         assert peer.n_event_report(COMMITMENT, WELL_KNOWN, 2, Dataset(TransactionUID="1.9")).status == 0
         explained = peer.explain()
         assert explained is not None
@@ -178,8 +186,8 @@ def test_our_notification_to_it_on_another_association(pynetdicom: ModuleType) -
     assert told == [(2, "1.9")]
 
 
-def ours() -> tuple[pacskit.SCP, list[Any]]:
-    scp = pacskit.SCP("OURS")
+def ours(driver: Driver) -> tuple[pacskit.SCP, list[Any]]:
+    scp = driver.scp("OURS")
     asked: list[Any] = []
 
     @scp.on_create(MPPS)
@@ -212,8 +220,8 @@ def ours() -> tuple[pacskit.SCP, list[Any]]:
     return scp, asked
 
 
-def test_its_verbs_our_handlers(pynetdicom: ModuleType) -> None:
-    scp, asked = ours()
+def test_its_verbs_our_handlers(pynetdicom: ModuleType, driver: Driver) -> None:
+    scp, asked = ours(driver)
     step = Theirs()
     step.PerformedProcedureStepStatus = "IN PROGRESS"
     with scp, their_scu(scp) as association:
@@ -227,10 +235,10 @@ def test_its_verbs_our_handlers(pynetdicom: ModuleType) -> None:
     assert asked == [("create", None, "IN PROGRESS"), ("set", "1.2.99"), ("get", (0x00100020, 0x00100010))]
 
 
-def test_our_notification_to_its_scu_on_the_same_association(pynetdicom: ModuleType) -> None:
+def test_our_notification_to_its_scu_on_the_same_association(pynetdicom: ModuleType, driver: Driver) -> None:
     from pynetdicom import evt
 
-    scp, asked = ours()
+    scp, asked = ours(driver)
     told, heard = [], threading.Event()
 
     def note(event: Any) -> tuple[int, None]:
@@ -248,8 +256,8 @@ def test_our_notification_to_its_scu_on_the_same_association(pynetdicom: ModuleT
     assert asked == [0]
 
 
-def test_its_notification_to_us_on_another_association(pynetdicom: ModuleType) -> None:
-    scp, asked = ours()
+def test_its_notification_to_us_on_another_association(pynetdicom: ModuleType, driver: Driver) -> None:
+    scp, asked = ours(driver)
     transaction = Theirs()
     transaction.TransactionUID = "1.9"
     with scp, their_scu(scp, scp_role=True) as association:

@@ -46,24 +46,24 @@ def mutual(ca: CaForTests) -> TlsContext:
 
 
 # What is tested in these without TLS is tested again with it: all that the transport has a part in.
-WITH_TLS = {"test_admission", "test_association", "test_bad_peers", "test_flows", "test_stop"}
+WITH_TLS = {"test_admission", "test_association", "test_bad_peers", "test_flows", "test_stop", "test_window"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test on each driver, and with TLS; a module that says ``THREADS_ALONE`` on that driver."""
     given = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     if "driver" in metafunc.fixturenames and "driver" not in given:
-        left_out = {"asyncio"} if getattr(metafunc.module, "THREADS_ALONE", False) else set()
+        left_out = {"asyncio", "asyncio-tls"} if getattr(metafunc.module, "THREADS_ALONE", False) else set()
         if metafunc.module.__name__.rpartition(".")[2] not in WITH_TLS:
-            left_out.add("threads-tls")
+            left_out |= {"threads-tls", "asyncio-tls"}
         metafunc.parametrize("driver", [name for name in DRIVERS if name not in left_out], indirect=True)
 
 
 @pytest.fixture
 def driver(request: pytest.FixtureRequest, nothing_left_behind: None) -> Iterator[Driver]:
-    """Our network code: on threads without TLS and with it, and on asyncio."""
+    """Our network code: on threads and on asyncio, without TLS and with it."""
     made = DRIVERS[request.param]()
-    if request.param == "threads-tls":
+    if request.param.endswith("-tls"):
         made.tls = request.getfixturevalue("mutual")
     yield made
     made.close()

@@ -6,11 +6,13 @@ import asyncio
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 import pacskit
 from pacskit import aio
 from pacskit.network.association import Association
+from pacskit.network.pool import AssociationPool
 from pacskit.network.threads import Server
 
 __all__ = ["DRIVERS", "AsyncioDriver", "Driver", "ThreadDriver"]
@@ -25,6 +27,8 @@ class ThreadDriver:
     scp = pacskit.SCP
     request: Any = staticmethod(Association.request)
     peer: Any = staticmethod(pacskit.connect)
+    pool: Any = AssociationPool
+    archive: Any = pacskit.Archive
 
     def close(self) -> None:
         """Nothing of its own to close."""
@@ -63,11 +67,8 @@ class AsyncioDriver:
         assert self.trouble == []
 
     def server(self, *args: Any, **options: Any) -> Any:
-        absent = {"tls", "tls_port", "node_tls", "events"}  # an archive gives them as None
-        wanted = {name: value for name, value in options.items() if not (value is None and name in absent)}
-
         async def make() -> Any:
-            return aio.Server(*args, **wanted)
+            return aio.Server(*args, **options)
 
         return _Face(self, self.run(make()))
 
@@ -78,7 +79,18 @@ class AsyncioDriver:
         return _Face(self, self.run(aio.Association.request(*args, **options)))
 
     def peer(self, *args: Any, **options: Any) -> Any:
-        return _Face(self, aio.connect(*args, **options))
+        return _Face(self, aio.connect(*args, **_inner(options)))
+
+    def pool(self, **options: Any) -> Any:
+        return _Face(self, aio.AssociationPool(**options))
+
+    def archive(self, *args: Any, **options: Any) -> Any:
+        return _Face(self, aio.Archive(*args, **options))
+
+
+def _inner(options: dict[str, Any]) -> dict[str, Any]:
+    """The options without the faces."""
+    return {name: value._inner if isinstance(value, _Face) else value for name, value in options.items()}
 
 
 class _Face:
@@ -99,6 +111,8 @@ class _Face:
                 return await result if inspect.isawaitable(result) else result
 
             result = self._driver.run(made())
+            if isinstance(result, AbstractAsyncContextManager) and result is not self._inner:
+                return _Block(self._driver, result)
             if isinstance(result, AsyncIterator):
                 return self._iterate(result)
             return self if result is self._inner else result
@@ -126,9 +140,23 @@ class _Face:
         self.__getattr__("__aexit__")(*exc)
 
 
+class _Block:
+    """An ``async with`` block as a plain one; in it there is the same object each time that it is the same."""
+
+    def __init__(self, driver: AsyncioDriver, inner: Any) -> None:
+        self._driver, self._inner = driver, inner
+
+    def __enter__(self) -> Any:
+        return self._driver.run(self._inner.__aenter__())
+
+    def __exit__(self, *exc: Any) -> bool:
+        return bool(self._driver.run(self._inner.__aexit__(*exc)))
+
+
 Driver = ThreadDriver | AsyncioDriver
 DRIVERS: dict[str, Callable[[], Driver]] = {
     "threads": ThreadDriver,
     "threads-tls": ThreadDriver,
     "asyncio": AsyncioDriver,
+    "asyncio-tls": AsyncioDriver,
 }

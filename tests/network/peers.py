@@ -18,7 +18,6 @@ from pacskit.network.flow import Call, Flow, Request, Send
 from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.pdu import AssociateRequest, ContextItem, UserInformation
 from pacskit.network.sink import DiscardSink, Sink
-from pacskit.network.threads import Server
 from pacskit.security.context import TlsContext
 from pacskit_ext._fragments import frame
 
@@ -81,7 +80,7 @@ class RawPeer:
     def __init__(self, server: Any) -> None:
         where = server if isinstance(server, tuple) else server.address
         self.socket = socket.create_connection(where, timeout=10)
-        tls = server.node_tls if isinstance(server, Server) else None
+        tls = getattr(server, "node_tls", None)
         if tls is not None:
             self.socket = plain_tls(tls).wrap_socket(self.socket, server_hostname=where[0])
 
@@ -146,12 +145,9 @@ RELEASE_RQ = bytes.fromhex("0500 00000004 00000000")
 RELEASE_RP = bytes.fromhex("0600 00000004 00000000")
 
 
-def connect(
-    server: Server | int, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any
-) -> Association:
+def connect(server: Any, contexts: Any = (VERIFICATION, CT), ae: str = "SERVER", **options: Any) -> Association:
     port = server if isinstance(server, int) else server.address[1]
-    if isinstance(server, Server):
-        options.setdefault("tls", server.node_tls)
+    options.setdefault("tls", getattr(server, "node_tls", None))
     options.setdefault("calling", "CLIENT")
     return Association.request(f"{ae}@127.0.0.1:{port}", contexts, **options)
 

@@ -14,13 +14,12 @@ from pacskit.network.admission import Admission, Gate
 from pacskit.network.dimse import CEchoRequest
 from pacskit.network.identity import Identified, IdentityEvent, IdentityType
 from pacskit.network.pdu import AssociateRequest, ContextItem, UserIdentity, UserInformation
-from pacskit.network.threads import Server
 from pacskit.security.context import TlsContext
-from tests.network.peers import IMPLICIT, VERIFICATION, RawPeer, Recorder, connect, echo_rq, settle
+from tests.network.drivers import Driver
+from tests.network.peers import IMPLICIT, VERIFICATION, RawPeer, Recorder, echo_rq, settle
 
-THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
-
-Serve = Callable[..., Server]
+Serve = Callable[..., Any]
+Connect = Callable[..., Any]
 
 SECRET, TICKET = "open sesame", b"a ticket \xff\0"
 IDENTITIES = {
@@ -39,14 +38,14 @@ def code(error: AssociationRejected) -> tuple[int, int, int]:
 # ---- networks, limits, rates -----------------------------------------------------------------------
 
 
-def test_a_stranger_gets_a_permanent_reject(serve: Serve) -> None:
+def test_a_stranger_gets_a_permanent_reject(serve: Serve, connect: Connect) -> None:
     with pytest.raises(AssociationRejected) as caught:
         connect(serve(admission=Admission(networks=("10.0.0.0/8", "fd00::/8"))))
     assert code(caught.value) == (1, 1, 1)
     connect(serve(admission=Admission(networks=("10.0.0.0/8", "127.0.0.0/8")))).release()
 
 
-def test_a_peer_has_so_many_associations_at_a_time(serve: Serve) -> None:
+def test_a_peer_has_so_many_associations_at_a_time(serve: Serve, connect: Connect) -> None:
     server = serve(admission=Admission(max_per_peer=2))
     first, second = connect(server), connect(server)
     with pytest.raises(AssociationRejected) as caught:
@@ -59,7 +58,7 @@ def test_a_peer_has_so_many_associations_at_a_time(serve: Serve) -> None:
     second.release()
 
 
-def test_a_peer_opens_so_many_associations_a_second(serve: Serve) -> None:
+def test_a_peer_opens_so_many_associations_a_second(serve: Serve, connect: Connect) -> None:
     server = serve(admission=Admission(per_second=0.01, burst=3))
     for _ in range(3):
         connect(server).release()
@@ -111,7 +110,7 @@ def test_an_admission_that_cannot_work_is_refused(settings: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("name", IDENTITIES)
-def test_an_identity_is_passed_on_verified_and_answered(name: str, serve: Serve) -> None:
+def test_an_identity_is_passed_on_verified_and_answered(name: str, serve: Serve, connect: Connect) -> None:
     identity = IDENTITIES[name]
     seen: list[IdentityEvent] = []
     known: list[Identified | None] = []
@@ -143,7 +142,7 @@ def test_an_identity_is_passed_on_verified_and_answered(name: str, serve: Serve)
         assert secret not in repr([event, identity, UserInformation(identity=identity), known])
 
 
-def test_no_answer_is_sent_to_who_asked_for_none_or_where_nobody_verifies(serve: Serve) -> None:
+def test_no_answer_is_sent_to_who_asked_for_none_or_where_nobody_verifies(serve: Serve, connect: Connect) -> None:
     quiet = UserIdentity.jwt("a.b.c")
     with connect(serve(authenticator=lambda event: True), [VERIFICATION], identity=quiet) as association:
         assert association.info.peer_user.identity_response is None
@@ -164,7 +163,9 @@ def _fail(event: IdentityEvent) -> bool:
         _fail,
     ],
 )
-def test_who_is_not_identified_is_rejected(verify: Any, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+def test_who_is_not_identified_is_rejected(
+    verify: Any, serve: Serve, caplog: pytest.LogCaptureFixture, connect: Connect
+) -> None:
     caplog.set_level("DEBUG")
     with pytest.raises(AssociationRejected) as caught:
         connect(serve(authenticator=verify), [VERIFICATION], identity=IDENTITIES["passcode"])
@@ -172,7 +173,7 @@ def test_who_is_not_identified_is_rejected(verify: Any, serve: Serve, caplog: py
     assert SECRET not in caplog.text + str(caught.value)
 
 
-def test_no_identity_is_for_the_authenticator_to_decide(serve: Serve) -> None:
+def test_no_identity_is_for_the_authenticator_to_decide(serve: Serve, connect: Connect) -> None:
     server = serve(authenticator=lambda event: event.type is not None)
     with pytest.raises(AssociationRejected):
         connect(server)
@@ -194,7 +195,7 @@ def test_an_unheard_of_type_is_rejected_without_asking(serve: Serve) -> None:
     assert not asked
 
 
-def test_a_slow_authenticator_holds_only_its_own_association(serve: Serve) -> None:
+def test_a_slow_authenticator_holds_only_its_own_association(serve: Serve, connect: Connect) -> None:
     hold, entered = threading.Event(), threading.Event()
 
     def verify(event: IdentityEvent) -> bool:
@@ -215,11 +216,11 @@ def test_a_slow_authenticator_holds_only_its_own_association(serve: Serve) -> No
     waiting.join()
 
 
-def test_the_certificate_may_decide(mutual: TlsContext) -> None:
+def test_the_certificate_may_decide(mutual: TlsContext, driver: Driver, connect: Connect) -> None:
     def verify(event: IdentityEvent) -> Identified | None:
         return Identified(event.tls.common_name) if event.tls is not None else None
 
-    with Server([Recorder()], ae="SERVER", tls=mutual, tls_port=0, authenticator=verify) as server:
+    with driver.server([Recorder()], ae="SERVER", tls=mutual, tls_port=0, authenticator=verify) as server:
         connect(server.tls_address[1], tls=mutual).release()
         with pytest.raises(AssociationRejected):
             connect(server.address[1])

@@ -388,11 +388,12 @@ def test_stores_from_files_stream_through_threads(run: Run, tmp_path: Path) -> N
 
 
 def test_an_archive_is_served_from_a_loop(run: Run, tmp_path: Path) -> None:
-    """The services of the archive, whose index and files block, over aio.Server; C-MOVE opens another association."""
-    from pacskit.services.registry import archive_services
+    """Its index and files block, in threads; C-MOVE opens another association."""
 
     async def main() -> None:
-        with pacskit.Archive(tmp_path / "archive", ae="ARCHIVE") as archive:
+        async with aio.Archive(tmp_path / "archive", ae="ARCHIVE") as archive:
+            with pytest.raises(pacskit.ConfigurationError, match="not serving"):
+                _ = archive.address
             destination = aio.SCP("DEST")
             received: list[str] = []
 
@@ -400,10 +401,9 @@ def test_an_archive_is_served_from_a_loop(run: Run, tmp_path: Path) -> None:
             async def keep(event: pacskit.StoreEvent) -> None:
                 received.append(event.sop_instance_uid)
 
-            services = archive_services(archive._store, ae="ARCHIVE", resolve=archive.nodes.get)
-            async with destination, aio.Server(services, ae="ARCHIVE") as server:
+            async with destination:
                 archive.nodes.add(destination.address)
-                async with aio.connect(f"ARCHIVE@127.0.0.1:{server.address[1]}") as peer:
+                async with aio.connect(await archive.serve(port=0)) as peer:
                     sent = [one async for one in peer.store([instance(number) for number in range(1, 6)])]
                     assert all(one.status.is_success for one in sent)
                     assert len([one async for one in peer.find(PatientID="P1")]) == 1
@@ -411,6 +411,15 @@ def test_an_archive_is_served_from_a_loop(run: Run, tmp_path: Path) -> None:
                     assert steps[-1].completed == len(received) == 5
                     got = [one.dataset.InstanceNumber async for one in peer.get("STUDY", "1.2.3")]
                     assert got == [1, 2, 3, 4, 5]
+                with pytest.raises(pacskit.ConfigurationError, match="already"):
+                    await archive.serve(port=0)
+                waiting = asyncio.create_task(archive.wait())
+                await archive.stop()
+                await waiting
+            assert (await archive.store(instance(6))).outcome == "stored"
+            found = [one.InstanceNumber async for one in archive.find("IMAGE", StudyInstanceUID="1.2.3")]
+            assert sorted(found) == [1, 2, 3, 4, 5, 6]
+            assert (await archive.counts()).instances == 6
 
     run(main())
 
@@ -457,5 +466,5 @@ def test_settings_that_cannot_be_are_refused() -> None:
         aio.Server([Recorder()], ae="SERVER", transfer_syntaxes=[])
     with pytest.raises(pacskit.ConfigurationError):
         _ = aio.Server([Recorder()], ae="SERVER").address
-    with pytest.raises(pacskit.ConfigurationError, match="SSLContext"):
+    with pytest.raises(pacskit.ConfigurationError, match="tls_context"):
         aio.Server([Recorder()], ae="SERVER", tls="ca.pem")  # type: ignore[arg-type]

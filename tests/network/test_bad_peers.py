@@ -151,7 +151,7 @@ def test_a_peer_that_never_reads_cannot_hold_us(serve: Serve) -> None:
         peer.associate()
         peer.socket.settimeout(0.5)
         burst = echo_rq() * 500
-        end = time.monotonic() + 15
+        end = time.monotonic() + 120  # as long as a busy machine needs to fill both buffers
         while server.associations and time.monotonic() < end:
             try:
                 peer.send(burst)
@@ -194,8 +194,8 @@ def test_an_abort_in_the_middle_of_a_pdv_leaves_nothing(serve: Serve) -> None:
 
 
 def test_a_flood_of_associations_is_refused_and_served_again(serve: Serve, driver: Driver) -> None:
-    # a silent one that comes in after the two have left has acse seconds, and the others all the time they need
-    server = serve(limits=Limits(max_associations=2), timeouts=Timeouts(acse=3))
+    # a silent one that comes in after the two have left has these seconds, and the others all the time they need
+    server = serve(limits=Limits(max_associations=2), timeouts=Timeouts(handshake=8, acse=8))
     threads = threading.active_count()
     peers = [RawPeer(server) for _ in range(2)]
     for peer in peers:
@@ -214,7 +214,7 @@ def test_a_flood_of_associations_is_refused_and_served_again(serve: Serve, drive
         peer.send(RELEASE_RQ)
         assert peer.pdu()[0] == 6
         peer.close()
-    assert settle(lambda: server.associations == 0)
+    assert settle(lambda: server.associations == 0, 60)
     with connect(server, [VERIFICATION]) as again:
         assert again.perform(CEchoRequest()).status.is_success
     for peer in extra:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,37 +13,24 @@ from pacskit.core.errors import AssociationRejected
 from pacskit.network.config import Limits
 from pacskit.network.negotiation import confirm, propose
 from pacskit.network.pdu import AssociateAccept, ContextResult
-from pacskit.network.threads import Server
 from tests.interop.files import wheel_file
-from tests.network.peers import CT, EXPLICIT, IMPLICIT, MR, Recorder, connect
+from tests.network.drivers import Driver
+from tests.network.peers import CT, EXPLICIT, IMPLICIT, MR, Recorder
 
-THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
-
-Serve = Callable[..., Server]
+Serve = Callable[..., Any]
+Connect = Callable[..., Any]
 J2K, JPEG_LOSSLESS = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.70"
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    """Start servers without TLS: what is tested here is the same with it."""
-    with ExitStack() as stack:
-
-        def start(service: Any = None, **options: Any) -> Server:
-            options.setdefault("ae", "SERVER")
-            return stack.enter_context(Server([service or Recorder()], **options))
-
-        yield start
-
-
-def address(server: Server) -> str:
+def address(server: Any) -> str:
     return f"SERVER@127.0.0.1:{server.address[1]}"
 
 
-def test_what_will_be_sent_and_how(serve: Serve, tmp_path: Path) -> None:
+def test_what_will_be_sent_and_how(serve: Serve, tmp_path: Path, driver: Driver) -> None:
     ct, mr, compressed = wheel_file("CT_small.dcm"), wheel_file("MR_small.dcm"), wheel_file("MR_small_jp2klossless.dcm")
     server = serve(Recorder(sop_classes=(CT, MR)), transfer_syntaxes=(IMPLICIT,))
     recorder = server.services.get(CT)
-    with pacskit.connect(address(server)) as peer:
+    with driver.peer(address(server)) as peer:
         assert peer.explain() is None
         planned = peer.explain([ct, mr], ask=False)
         assert planned is not None
@@ -81,7 +67,7 @@ def test_irregular_answers_are_named() -> None:
     assert silent.reason == "the peer did not answer it"
 
 
-def test_rejections_say_what_to_look_at(serve: Serve) -> None:
+def test_rejections_say_what_to_look_at(serve: Serve, connect: Connect) -> None:
     server = serve(calling=["MODALITY*"])
     with pytest.raises(AssociationRejected, match="it does not know 'CLIENT'") as unknown:
         connect(server)
@@ -90,9 +76,9 @@ def test_rejections_say_what_to_look_at(serve: Serve) -> None:
         connect(server, ae="OTHER")
 
 
-def test_a_file_that_cannot_go_says_so_when_it_is_sent(serve: Serve) -> None:
+def test_a_file_that_cannot_go_says_so_when_it_is_sent(serve: Serve, driver: Driver) -> None:
     compressed = wheel_file("MR_small_jp2klossless.dcm")
-    with pacskit.connect(address(serve(Recorder(sop_classes=(MR,)), transfer_syntaxes=(IMPLICIT,)))) as peer:
+    with driver.peer(address(serve(Recorder(sop_classes=(MR,)), transfer_syntaxes=(IMPLICIT,)))) as peer:
         (sent,) = peer.store([compressed], transcode="never")
         assert sent.status == 0x0122
         assert isinstance(sent.error, pacskit.NoPresentationContext)

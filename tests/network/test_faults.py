@@ -31,6 +31,7 @@ from pacskit.testing import (
     Throttle,
 )
 from tests.interop.files import examine, wheel_file
+from tests.network.drivers import AsyncioDriver
 
 CT = wheel_file("CT_small.dcm")
 MPPS, COMMITMENT = ModalityPerformedProcedureStep, StorageCommitmentPushModel
@@ -139,7 +140,19 @@ class Threads:
             SERVICES[service](peer)
 
 
-DRIVERS = {"threads": Threads()}
+class Asyncio:
+    """The other one, in a loop of its own."""
+
+    def perform(self, address: object, service: str, timeouts: pacskit.Timeouts) -> None:
+        driver = AsyncioDriver()
+        try:
+            with driver.peer(str(address), timeouts=timeouts) as peer:
+                SERVICES[service](peer)
+        finally:
+            driver.close()
+
+
+DRIVERS: dict[str, Threads | Asyncio] = {"threads": Threads(), "asyncio": Asyncio()}
 
 
 @pytest.fixture(scope="module")

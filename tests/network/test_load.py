@@ -16,7 +16,7 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CEchoRequest
 from pacskit.services.registry import archive_services
 from pacskit.storage import Store
-from pacskit_ext._pdu import frame
+from pacskit_ext._fragments import frame
 from tests.network.drivers import DRIVERS, Driver
 from tests.network.peers import CT, RELEASE_RQ, VERIFICATION, RawPeer, associate_rq, echo_rq, settle, store_rq
 from tests.network.test_bad_peers import FAULTS

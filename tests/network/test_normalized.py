@@ -14,7 +14,6 @@ from pacskit.core.uids import (
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
 )
-from pacskit.network.association import Association
 from pacskit.network.dimse import CEchoRequest, CStoreRequest, NEventReportRequest
 from pacskit.network.negotiation import Role
 from pacskit.services.normalized import (
@@ -26,17 +25,16 @@ from pacskit.services.normalized import (
     Reply,
     SetEvent,
 )
-
-THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
+from tests.network.drivers import Driver
 
 Dataset = pacskit.Dataset
 MPPS = ModalityPerformedProcedureStep
 COMMITMENT, WELL_KNOWN = StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
 
-def steps() -> tuple[pacskit.SCP, dict[str, Dataset]]:
+def steps(driver: Driver) -> tuple[pacskit.SCP, dict[str, Dataset]]:
     """An SCP of MPPS that keeps the steps (PS3.4 F.7)."""
-    scp = pacskit.SCP("STEPS")
+    scp = driver.scp("STEPS")
     kept: dict[str, Dataset] = {}
 
     @scp.on_create(MPPS)
@@ -71,9 +69,9 @@ def steps() -> tuple[pacskit.SCP, dict[str, Dataset]]:
     return scp, kept
 
 
-def test_create_set_get_delete() -> None:
-    scp, kept = steps()
-    with scp, pacskit.connect(scp.address) as peer:
+def test_create_set_get_delete(driver: Driver) -> None:
+    scp, kept = steps(driver)
+    with scp, driver.peer(scp.address) as peer:
         made = peer.n_create(MPPS, Dataset(PerformedProcedureStepStatus="IN PROGRESS"), sop_instance="1.2.3")
         assert (made.status, made.sop_instance_uid) == (0, "1.2.3")
         assert made.dataset is not None
@@ -92,9 +90,9 @@ def test_create_set_get_delete() -> None:
         assert list(kept) == ["1.2.826.1"]
 
 
-def test_refusals_carry_their_fields() -> None:
-    scp, _ = steps()
-    with scp, pacskit.connect(scp.address) as peer:
+def test_refusals_carry_their_fields(driver: Driver) -> None:
+    scp, _ = steps(driver)
+    with scp, driver.peer(scp.address) as peer:
         with pytest.raises(DimseError, match="missing") as missing:
             peer.n_create(MPPS, Dataset(PatientID="1"))
         assert (missing.value.status, missing.value.offending, missing.value.error_id) == (0x0120, (0x00400252,), 7)
@@ -110,24 +108,24 @@ def test_refusals_carry_their_fields() -> None:
         assert action.value.status == 0x0211
 
 
-def test_an_operation_that_a_class_does_not_have_is_unrecognized() -> None:
-    scp, _ = steps()
+def test_an_operation_that_a_class_does_not_have_is_unrecognized(driver: Driver) -> None:
+    scp, _ = steps(driver)
 
     @scp.on_store
     def keep(event: pacskit.StoreEvent) -> None:
         raise ZeroDivisionError
 
     ct = "1.2.840.10008.5.1.4.1.1.2"
-    with scp, Association.request(scp.address, [ct, MPPS], calling="X") as association:
+    with scp, driver.request(scp.address, [ct, MPPS], calling="X") as association:
         assert association.perform(CEchoRequest(affected_sop_class_uid=ct)).status == 0x0211
         store = CStoreRequest(affected_sop_class_uid=MPPS, affected_sop_instance_uid="1.2")
         assert association.perform(store, bytes(200_000)).status == 0x0211
         assert association.perform(CEchoRequest(affected_sop_class_uid=ct)).status == 0x0211
 
 
-def committing() -> tuple[pacskit.SCP, list[object]]:
+def committing(driver: Driver) -> tuple[pacskit.SCP, list[object]]:
     """Storage commitment that reports on the same association (PS3.4 J.3)."""
-    scp = pacskit.SCP("COMMIT")
+    scp = driver.scp("COMMIT")
     outcomes: list[object] = []
 
     @scp.on_action(COMMITMENT)
@@ -139,16 +137,16 @@ def committing() -> tuple[pacskit.SCP, list[object]]:
     return scp, outcomes
 
 
-def test_a_notification_on_the_same_association() -> None:
-    scp, outcomes = committing()
+def test_a_notification_on_the_same_association(driver: Driver) -> None:
+    scp, outcomes = committing(driver)
     handled: list[str] = []
-    with scp, pacskit.connect(scp.address) as peer:
+    with scp, driver.peer(scp.address) as peer:
 
-        @peer.on_event(COMMITMENT)
         def note(event: NotificationEvent) -> int:
             handled.append(event.dataset.TransactionUID)
             return 0
 
+        peer.on_event(COMMITMENT)(note)
         for number in range(3):
             transaction = Dataset(TransactionUID=f"1.2.{number}")
             assert peer.n_action(COMMITMENT, WELL_KNOWN, 1, transaction).status == 0
@@ -161,19 +159,19 @@ def test_a_notification_on_the_same_association() -> None:
     assert outcomes == [0, 0, 0, 0]
 
 
-def test_who_reports_learns_that_the_peer_has_left() -> None:
-    scp, outcomes = committing()
+def test_who_reports_learns_that_the_peer_has_left(driver: Driver) -> None:
+    scp, outcomes = committing(driver)
     with scp:
-        peer = pacskit.connect(scp.address)
+        peer = driver.peer(scp.address)
         peer.n_action(COMMITMENT, WELL_KNOWN, 1, Dataset(TransactionUID="1.2"))
         peer.close()
     assert len(outcomes) == 1
     assert outcomes[0] == 0 or isinstance(outcomes[0], NetworkError)
 
 
-def test_a_notification_on_another_association_in_the_scp_role() -> None:
+def test_a_notification_on_another_association_in_the_scp_role(driver: Driver) -> None:
     """PS3.7 D.3.3.4: who reports proposes to be SCP, who is told accepted to be SCU."""
-    scp = pacskit.SCP("MODALITY")
+    scp = driver.scp("MODALITY")
     told: list[tuple[int, str]] = []
 
     @scp.on_event(COMMITMENT)
@@ -181,12 +179,12 @@ def test_a_notification_on_another_association_in_the_scp_role() -> None:
         told.append((event.event_type, event.dataset.TransactionUID))
 
     with scp:
-        with pacskit.connect(scp.address) as peer:
+        with driver.peer(scp.address) as peer:
             assert peer.n_event_report(COMMITMENT, WELL_KNOWN, 2, Dataset(TransactionUID="1.2")).status == 0
         roles = {str(COMMITMENT): Role(scu=False, scp=True)}
-        with Association.request(scp.address, [COMMITMENT], calling="X", roles=roles) as association:
+        with driver.request(scp.address, [COMMITMENT], calling="X", roles=roles) as association:
             assert [(c.as_scu, c.as_scp) for c in association.accepted] == [(False, True)]
-        with Association.request(scp.address, [COMMITMENT], calling="X") as association:  # without the role
+        with driver.request(scp.address, [COMMITMENT], calling="X") as association:  # without the role
             report = NEventReportRequest(
                 affected_sop_class_uid=COMMITMENT, affected_sop_instance_uid=WELL_KNOWN, event_type_id=3
             )
@@ -194,15 +192,15 @@ def test_a_notification_on_another_association_in_the_scp_role() -> None:
     assert told == [(2, "1.2")]
 
 
-def test_a_class_by_its_meta_class() -> None:
-    scp = pacskit.SCP("PRINTER")
+def test_a_class_by_its_meta_class(driver: Driver) -> None:
+    scp = driver.scp("PRINTER")
 
     @scp.on_create(BasicFilmSession, via=BasicGrayscalePrintManagementMeta)
     def create(event: CreateEvent) -> Reply:
         assert event.sop_class_uid == BasicFilmSession
         return Reply(status=0xB600, sop_instance_uid="1.2.7", offending=(0x20000010,))
 
-    with scp, pacskit.connect(scp.address) as peer:
+    with scp, driver.peer(scp.address) as peer:
         made = peer.n_create(BasicFilmSession, Dataset(NumberOfCopies=1), via=BasicGrayscalePrintManagementMeta)
         assert (made.status, made.status.is_warning, made.sop_instance_uid) == (0xB600, True, "1.2.7")
         assert made.offending == (0x20000010,)

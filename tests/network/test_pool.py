@@ -3,52 +3,37 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-import pacskit
 from pacskit.core.errors import AssociationRejected, ConfigurationError, ConnectError, DeadlineExceeded, DimseError
 from pacskit.core.events import AssociationOpened, EventBus
 from pacskit.network.address import Address
 from pacskit.network.config import Limits
 from pacskit.network.negotiation import ContextProposal
 from pacskit.network.pdu import UserIdentity
-from pacskit.network.pool import AssociationPool
-from pacskit.network.threads import Server
 from tests.interop.conftest import free_port
+from tests.network.drivers import Driver
 from tests.network.peers import CT, MR, VERIFICATION, Recorder, settle
 
-Serve = Callable[..., Server]
+Serve = Callable[..., Any]
 ECHO = [ContextProposal(VERIFICATION)]
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    """Start servers without TLS: what is tested here is the same with it."""
-    with ExitStack() as stack:
-
-        def start(service: Any = None, **options: Any) -> Server:
-            options.setdefault("ae", "SERVER")
-            return stack.enter_context(Server([service or Recorder()], **options))
-
-        yield start
-
-
-def address(server: Server) -> Address:
+def address(server: Any) -> Address:
     return Address("SERVER", *server.address)
 
 
-def test_many_peers_share_few_associations(serve: Serve) -> None:
+def test_many_peers_share_few_associations(serve: Serve, driver: Driver) -> None:
     server, bus = serve(Recorder()), EventBus()
     opened: list[AssociationOpened] = []
     bus.subscribe(AssociationOpened, opened.append)
-    with AssociationPool(size=2) as pool:
+    with driver.pool(size=2) as pool:
 
         def work() -> None:
-            with pacskit.connect(address(server), pool=pool, events=bus) as peer:
+            with driver.peer(address(server), pool=pool, events=bus) as peer:
                 for _ in range(20):
                     assert peer.echo().is_success
 
@@ -66,9 +51,9 @@ def test_many_peers_share_few_associations(serve: Serve) -> None:
         pass
 
 
-def test_what_is_lent_is_healthy_and_makes_room(serve: Serve) -> None:
+def test_what_is_lent_is_healthy_and_makes_room(serve: Serve, driver: Driver) -> None:
     server = serve(Recorder())
-    with AssociationPool(size=1, wait=0.05) as pool:
+    with driver.pool(size=1, wait=0.05) as pool:
         with (
             pool.lease(address(server), ECHO, calling="X") as first,
             pytest.raises(DeadlineExceeded),
@@ -97,9 +82,9 @@ def address_of(association: object) -> Address:
     return Address(info.called, *info.peer)
 
 
-def test_users_do_not_share(serve: Serve) -> None:
+def test_users_do_not_share(serve: Serve, driver: Driver) -> None:
     server = serve(Recorder())
-    with AssociationPool() as pool:
+    with driver.pool() as pool:
         seen = []
         for user in (None, UserIdentity(1, b"ANNE"), UserIdentity(1, b"BEN"), UserIdentity(1, b"ANNE")):
             with pool.lease(address(server), ECHO, calling="X", identity=user) as association:
@@ -108,9 +93,9 @@ def test_users_do_not_share(serve: Serve) -> None:
         assert len(set(map(id, seen))) == 3
 
 
-def test_idle_ones_grow_old(serve: Serve) -> None:
+def test_idle_ones_grow_old(serve: Serve, driver: Driver) -> None:
     server = serve(Recorder(sop_classes=(VERIFICATION, MR)))
-    with AssociationPool(idle=0.0) as pool:
+    with driver.pool(idle=0.0) as pool:
         with pool.lease(address(server), ECHO, calling="X") as first:
             pass
         with pool.lease(address(server), ECHO, calling="X") as second:
@@ -118,10 +103,10 @@ def test_idle_ones_grow_old(serve: Serve) -> None:
         assert pool.counts(address(server)) == (1, 1)
 
 
-def test_idle_ones_are_kept_alive(serve: Serve) -> None:
+def test_idle_ones_are_kept_alive(serve: Serve, driver: Driver) -> None:
     keeper = Recorder()
     server = serve(keeper)
-    with AssociationPool() as pool:
+    with driver.pool() as pool:
         where = address(server)
         for contexts in (ECHO, [ContextProposal(CT)]):
             with pool.lease(where, contexts, calling="X"):
@@ -134,9 +119,9 @@ def test_idle_ones_are_kept_alive(serve: Serve) -> None:
         assert pool.counts(where) == (0, 0)
 
 
-def test_a_peer_that_fails_is_left_alone(serve: Serve) -> None:
+def test_a_peer_that_fails_is_left_alone(serve: Serve, driver: Driver) -> None:
     nobody = Address("NOBODY", "127.0.0.1", free_port())
-    with AssociationPool(back_off=60) as pool:
+    with driver.pool(back_off=60) as pool:
         errors = []
         for _ in range(3):
             with pytest.raises(ConnectError) as caught, pool.lease(nobody, ECHO, calling="X"):
@@ -152,9 +137,40 @@ def test_a_peer_that_fails_is_left_alone(serve: Serve) -> None:
                     pool.lease(address(full), contexts, calling="X"),
                 ):
                     pass
-    with AssociationPool(back_off=0.0) as pool:
+    with driver.pool(back_off=0.0) as pool:
         server = serve(Recorder(), ae="OTHER")
         wrong = Address("WRONG", *server.address)
         for _ in range(2):  # a permanent rejection is no failure of the connection: it is said each time
             with pytest.raises(AssociationRejected), pool.lease(wrong, ECHO, calling="X"):
                 pass
+
+
+def test_who_waits_for_another_address_is_not_woken_instead(serve: Serve, driver: Driver) -> None:
+    """What comes back goes to the one who waits for that address, whoever has waited longer."""
+    first, second = (Address("SERVER", *serve(Recorder()).address) for _ in range(2))
+    got: list[Address] = []
+    with driver.pool(size=1, wait=600) as pool:
+
+        def use(where: Address) -> None:
+            with pool.lease(where, [ContextProposal(CT)], calling="X"):
+                got.append(where)
+
+        held = [pool.lease(where, ECHO, calling="X") for where in (first, second)]
+        for lease in held:
+            lease.__enter__()
+        threads = [threading.Thread(target=use, args=(where,)) for where in (first, second)]
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            assert settle(lambda number=number: waiting(pool) == number)  # type: ignore[misc]
+        held[1].__exit__(None, None, None)
+        threads[1].join(60)
+        assert got == [second]
+        held[0].__exit__(None, None, None)
+        threads[0].join(60)
+        assert got == [second, first]
+
+
+def waiting(pool: Any) -> int:
+    """How many wait for an association."""
+    inner = getattr(pool, "_inner", pool)
+    return len(inner._changed._waiters if hasattr(inner, "_changed") else inner._waiters)

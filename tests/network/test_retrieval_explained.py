@@ -170,13 +170,13 @@ def test_on_asyncio(run: Callable[..., Any], tmp_path: Path) -> None:
                 return
             with pytest.raises(DimseError, match="transcode=never"):
                 [event async for event in events]
-            told = peer.explain()
+            told = await peer.explain()
             assert told is not None
             assert told.retrieval is not None
             assert (told.retrieval.status, told.retrieval.why) == (0xA702, NEVER)
             with pytest.raises(DimseError, match="not known here"):
                 [step async for step in peer.move("STUDY", examine(source).study_uid, to="NOWHERE")]
-            told = peer.explain()
+            told = await peer.explain()
             assert told is not None
             assert told.retrieval is not None
             assert (told.retrieval.operation, told.retrieval.status) == ("C-MOVE", 0xA801)

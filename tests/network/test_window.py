@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from pacskit.network.dimse import (
     CStoreResponse,
     encode_message,
 )
-from pacskit.network.flow import Cancelled, Flow, Request, Send
+from pacskit.network.flow import Call, Cancelled, Flow, Request, Send
 from pacskit.network.negotiation import AssociationInfo
 from pacskit.network.pdu import (
     AssociateAccept,
@@ -33,14 +34,13 @@ from pacskit.network.pdu import (
     decode_associate,
 )
 from pacskit.network.sink import MemorySink, Sink
-from pacskit.network.threads import Server
 from pacskit_ext._fragments import frame
 from tests.interop.files import wheel_file
-from tests.network.peers import CT, FAST, FIND, IMPLICIT, RELEASE_RP, VERIFICATION, RawPeer, Recorder, connect, settle
+from tests.network.drivers import Driver
+from tests.network.peers import CT, FAST, FIND, IMPLICIT, RELEASE_RP, VERIFICATION, RawPeer, Recorder, settle
 
-THREADS_ALONE = True  # it speaks of what that driver has, or calls it by name
-
-Serve = Callable[..., Server]
+Serve = Callable[..., Any]
+Connect = Callable[..., Any]
 
 
 def stores(count: int, size: int = 1000) -> Iterator[CStoreRequest]:
@@ -50,7 +50,7 @@ def stores(count: int, size: int = 1000) -> Iterator[CStoreRequest]:
         )
 
 
-def test_many_stores_under_way_arrive_in_order(serve: Serve) -> None:
+def test_many_stores_under_way_arrive_in_order(serve: Serve, connect: Connect) -> None:
     keeper = Recorder(sinks=MemorySink)
     with connect(serve(keeper, limits=Limits(max_async_ops=5)), window=8) as association:
         assert (association.info.max_invoked, association.info.max_performed) == (5, 1)
@@ -112,7 +112,7 @@ def twin(answers: list[int], window: AsyncWindow | None) -> Iterator[Twin]:
         made.listener.close()
 
 
-def test_answers_in_any_order_find_their_request() -> None:
+def test_answers_in_any_order_find_their_request(connect: Connect) -> None:
     order = [3, 0, 2, 1]
     with (
         twin(order, AsyncWindow(4, 1)) as peer,
@@ -126,7 +126,7 @@ def test_answers_in_any_order_find_their_request() -> None:
     assert [int(answer.status) & 0xFFF for _, answer in done if not isinstance(answer, Exception)] == order * 2
 
 
-def test_peer_store_uses_the_window(tmp_path: Path) -> None:
+def test_peer_store_uses_the_window(tmp_path: Path, driver: Driver) -> None:
     files = []
     for number in range(4):
         ds = pacskit.dcmread(wheel_file("CT_small.dcm"))
@@ -135,7 +135,7 @@ def test_peer_store_uses_the_window(tmp_path: Path) -> None:
         files.append(tmp_path / f"{number}.dcm")
     with twin([2, 3, 1, 0], AsyncWindow(0, 1)) as peer:
         address = f"TWIN@127.0.0.1:{peer.listener.getsockname()[1]}"
-        with pacskit.connect(address, timeouts=FAST) as client:
+        with driver.peer(address, timeouts=FAST) as client:
             sent = list(client.store([tmp_path / "missing", *files[:2], "x", *files[2:]], window=4))
     outcomes = {one.dataset_path.name: int(one.status) for one in sent if one.dataset_path}
     assert outcomes == {
@@ -144,7 +144,7 @@ def test_peer_store_uses_the_window(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [None, AsyncWindow(1, 1)])
-def test_without_a_grant_one_at_a_time(given: AsyncWindow | None) -> None:
+def test_without_a_grant_one_at_a_time(given: AsyncWindow | None, connect: Connect) -> None:
     with (
         twin([0], given) as peer,
         connect(peer.listener.getsockname()[1], [CT], window=8, timeouts=FAST) as association,
@@ -154,7 +154,7 @@ def test_without_a_grant_one_at_a_time(given: AsyncWindow | None) -> None:
     assert peer.at_once == [1] * 5
 
 
-def test_leaving_early_takes_in_what_is_due(serve: Serve) -> None:
+def test_leaving_early_takes_in_what_is_due(serve: Serve, connect: Connect) -> None:
     keeper = Recorder()
     with connect(serve(keeper), window=4) as association:
         outcomes = association.perform_all(stores(50))
@@ -167,7 +167,7 @@ def test_leaving_early_takes_in_what_is_due(serve: Serve) -> None:
         assert association.perform(CEchoRequest()).status == 0
 
 
-def test_what_cannot_be_sent_does_not_end_the_others(serve: Serve) -> None:
+def test_what_cannot_be_sent_does_not_end_the_others(serve: Serve, connect: Connect) -> None:
     with connect(serve(), window=4) as association:
         requests = list(stores(3))
         requests[1].affected_sop_instance_uid = "1." * 40
@@ -175,7 +175,7 @@ def test_what_cannot_be_sent_does_not_end_the_others(serve: Serve) -> None:
     assert sorted(kinds) == ["CStoreResponse", "CStoreResponse", "EncodeError"]
 
 
-def test_an_association_that_is_lost_ends_them_all(serve: Serve) -> None:
+def test_an_association_that_is_lost_ends_them_all(serve: Serve, connect: Connect) -> None:
     hold = threading.Event()
     server = serve(Recorder(hold=hold))
     association = connect(server, window=4)
@@ -264,10 +264,11 @@ def test_what_was_read_ahead_and_is_never_answered_is_given_up(serve: Serve) -> 
             return _Keeping(made) if request.command.sop_class_uid == CT else None
 
         def serve(self, request: Request, association: AssociationInfo) -> Flow:
-            while len(made) < 2:
+            while len(made) < 2:  # on threads it is the look for a cancel that reads ahead, on asyncio the loop
                 yield Cancelled(request.command.message_id)
+                yield Call(go_on.wait, 0.002)
             ahead.set()
-            go_on.wait(10)
+            yield Call(go_on.wait, 10)
             yield Send(request.command.response())
 
     contexts = tuple(ContextItem(2 * n + 1, uid, (IMPLICIT,)) for n, uid in enumerate((FIND, CT)))

@@ -18,7 +18,7 @@ from typing import Any, Final
 import pacskit
 from pacskit.core.errors import PacsError
 from pacskit.testing import TO_CLIENT, TO_SERVER, Abort, Close, Delay, Fault, FaultProxy, Reset, Rewrite, Split, Stall
-from pacskit_ext._pdu import frame
+from pacskit_ext._fragments import frame
 from tests.network.peers import RawPeer, associate_rq, echo_rq, store_rq
 from tests.soak.hosts import Client, Host
 from tests.soak.objects import CT, Ledger, image

@@ -1,39 +1,40 @@
-"""The same names on asyncio: `connect`, `echo`, `Peer`, `SCP`, and the `Server` and `Association` below them.
-
-Everything runs in the event loop that awaits it. What blocks (a plain function as a handler, files, queries of an
-index) goes to a bounded number of threads, which end with their server or peer.
-"""
+"""connect and Peer, the client, on asyncio; echo for the impatient."""
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from pacskit.aio.normalized import NormalizedVerbs
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level, Priority
+from pacskit.core.events import EventBus
 from pacskit.core.status import Status
-from pacskit.facade.handlers import Handlers
 from pacskit.facade.peer import CALLING, nothing
 from pacskit.facade.verbs import Verbs
 from pacskit.network.address import Address, check_ae_title
-from pacskit.network.admission import Admission
 from pacskit.network.aio_association import Association
-from pacskit.network.aio_calls import WORKERS, Calls
-from pacskit.network.aio_server import Server
+from pacskit.network.aio_calls import Calls
+from pacskit.network.aio_pool import AssociationPool
 from pacskit.network.config import Limits, Timeouts
-from pacskit.network.negotiation import ContextProposal
+from pacskit.network.flow import Service
+from pacskit.network.negotiation import ContextProposal, Role
 from pacskit.network.pdu import UserIdentity
 from pacskit.services.events import StoreEvent
 from pacskit.services.explain import Explanation
 from pacskit.services.extended import QueryNegotiation
 from pacskit.services.link import Link
+from pacskit.services.normalized_scu import Answer
 from pacskit.services.outgoing import Transcode
 from pacskit.services.scu import Progress, Sent, Source
 from pacskit.storage import Model
 
-__all__ = ["SCP", "Association", "Peer", "Server", "connect", "echo"]
+if TYPE_CHECKING:
+    from pacskit.security.context import TlsContext
+
+__all__ = ["Peer", "connect", "echo"]
 
 
 def connect(
@@ -42,11 +43,25 @@ def connect(
     calling: str = CALLING,
     timeouts: Timeouts | None = None,
     limits: Limits | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: TlsContext | None = None,
     identity: UserIdentity | None = None,
+    events: EventBus | None = None,
+    pool: AssociationPool | None = None,
 ) -> Peer:
-    """Return the peer at ``AE@host:port``. Nothing is sent before its first verb."""
-    return Peer(address, calling=calling, timeouts=timeouts, limits=limits, tls=tls, identity=identity)
+    """Return the peer at ``AE@host:port``. Nothing is sent before its first verb.
+
+    The options are those of `pacskit.connect`; ``pool`` is one of this module.
+    """
+    return Peer(
+        address,
+        calling=calling,
+        timeouts=timeouts,
+        limits=limits,
+        tls=tls,
+        identity=identity,
+        events=events,
+        pool=pool,
+    )
 
 
 async def echo(
@@ -55,7 +70,7 @@ async def echo(
     calling: str = CALLING,
     timeouts: Timeouts | None = None,
     limits: Limits | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: TlsContext | None = None,
     identity: UserIdentity | None = None,
 ) -> Status:
     """Verify that a peer answers (C-ECHO); raise a NetworkError that says why it does not."""
@@ -63,7 +78,7 @@ async def echo(
         return await peer.echo()
 
 
-class Peer:
+class Peer(NormalizedVerbs):
     """A remote application entity. Belongs to one event loop; verbs may run in several tasks at once.
 
     Each verb opens an association with the contexts it needs, and the next one uses it again where they do for it.
@@ -78,13 +93,17 @@ class Peer:
         calling: str = CALLING,
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: TlsContext | None = None,
         identity: UserIdentity | None = None,
+        events: EventBus | None = None,
+        pool: AssociationPool | None = None,
     ) -> None:
+        super().__init__()
         self.address = Address.parse(address) if isinstance(address, str) else address
         self.calling = check_ae_title(calling)
-        options = {"timeouts": timeouts, "limits": limits, "tls": tls, "identity": identity}
-        self._verbs = _Asynchronous(self.address, {"calling": self.calling, **options})
+        options = {"timeouts": timeouts, "limits": limits, "tls": tls, "identity": identity, "events": events}
+        inbox = self._notifications.service
+        self._verbs = _Asynchronous(self.address, inbox, {"calling": self.calling, **options}, pool)
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,9 +117,27 @@ class Peer:
         """Release what is open; abort what is in the middle of something."""
         await self._verbs.close(everything=True)
 
-    def explain(self) -> Explanation | None:
-        """Return what the peer accepted and rejected last, with its reasons; None before the first verb."""
-        return self._verbs.explain()
+    async def explain(
+        self,
+        sources: Iterable[Source] | Source | None = None,
+        *,
+        ask: bool = True,
+        transcode: Transcode | str = Transcode.LOSSLESS,
+    ) -> Explanation | None:
+        """Return what the peer accepted and rejected last, with its reasons; None before the first verb.
+
+        With ``sources`` negotiate for them, without sending any, as `pacskit.Peer.explain` does.
+        """
+        if sources is None:
+            return self._verbs.explain()
+        return await self._verbs.explain_sources(
+            sources,
+            ask=ask,
+            transcode=transcode,
+            peer=str(self.address),
+            calling=self.calling,
+            called=self.address.ae,
+        )
 
     async def echo(self) -> Status:
         """Verify (C-ECHO)."""
@@ -187,19 +224,57 @@ class Peer:
             keys=keys,
         )
 
+    async def _normalized(
+        self, work: Callable[..., Awaitable[Answer]], sop_class: str, *args: Any, via: str | None, **more: Any
+    ) -> Answer:
+        return await self._verbs.normalized(work, sop_class, *args, via=via, **more)
+
+    async def _serve(self, seconds: float) -> bool:
+        return await self._verbs.serve(seconds)
+
 
 class _Asynchronous(Verbs):
     """The verbs over asyncio associations."""
 
-    def __init__(self, address: Address, options: Mapping[str, Any]) -> None:
-        super().__init__()
+    def __init__(
+        self, address: Address, inbox: Service, options: Mapping[str, Any], pool: AssociationPool | None
+    ) -> None:
+        super().__init__(inbox)
         self._address = address
         self._options = options
+        self._pool = pool
         self._calls = Calls()
+
+    def lease(
+        self, contexts: Sequence[ContextProposal], roles: Mapping[str, Role] | None = None, **agreed: Any
+    ) -> AbstractAsyncContextManager[Link]:
+        """Lend an association with these contexts, out of the pool where there is one."""
+        if self._pool is None:
+            return super().lease(contexts, roles, **agreed)
+        return self._from(self._pool, contexts, roles=roles, **agreed)
+
+    @asynccontextmanager
+    async def _from(
+        self, pool: AssociationPool, contexts: Sequence[ContextProposal], **agreed: Any
+    ) -> AsyncIterator[Link]:
+        closes = self._closes
+        async with pool.lease(self._address, contexts, **agreed, **self._options) as association:
+            self._check_open(closes, association)
+            association.listen(self._inbox)
+            self._last = association.info
+            self._lent.add(association)
+            try:
+                yield association
+            finally:
+                self._lent.discard(association)
 
     async def open(self, contexts: Sequence[ContextProposal], **agreed: Any) -> Link:
         """Open an association."""
-        return await Association.request(self._address, list(contexts), calls=self._calls, **agreed, **self._options)
+        association = await Association.request(
+            self._address, list(contexts), calls=self._calls, **agreed, **self._options
+        )
+        association.listen(self._inbox)
+        return association
 
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call what may block, in a thread."""
@@ -211,81 +286,3 @@ class _Asynchronous(Verbs):
             await super().close(everything=everything)
         finally:
             self._calls.stop()
-
-
-class SCP(Handlers):
-    """A server whose answers come from your functions, in the event loop that starts it.
-
-    ``async def`` handlers are awaited in the loop; plain ones are called in one of ``workers`` threads, so they may
-    block. Port 0 lets the system choose; ``port`` says which one it was. Listens on loopback unless told otherwise.
-    With ``reuse_port`` several processes may serve on one port; see `pacskit.facade.processes.Supervisor`.
-
-    >>> scp = SCP("VENDOR", port=0)
-    >>> @scp.on_store
-    ... async def keep(event):
-    ...     print(event.sop_instance_uid)
-    """
-
-    def __init__(  # noqa: PLR0913 - keyword-only options
-        self,
-        ae: str,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        timeouts: Timeouts | None = None,
-        limits: Limits | None = None,
-        calling: Iterable[str] = (),
-        any_called: bool = False,
-        accept_unknown: bool = False,
-        tls: ssl.SSLContext | None = None,
-        admission: Admission | None = None,
-        workers: int = WORKERS,
-        reuse_port: bool = False,
-    ) -> None:
-        options: dict[str, Any] = {
-            "timeouts": timeouts,
-            "limits": limits,
-            "tls": tls,
-            "admission": admission,
-            "workers": workers,
-            "reuse_port": reuse_port,
-        }
-        super().__init__(
-            ae,
-            host=host,
-            port=port,
-            calling=calling,
-            any_called=any_called,
-            accept_unknown=accept_unknown,
-            options=options,
-        )
-        self._server: Server | None = None
-
-    def _listening(self) -> tuple[str, int] | None:
-        return None if self._server is None else self._server.address
-
-    async def start(self) -> Self:
-        """Listen, and serve in the running loop."""
-        server = Server(self._registry(), authenticator=self._identity, **self._settings)
-        self._server = await server.start()
-        return self
-
-    async def serve_forever(self) -> None:
-        """Wait until `stop` is called, by another task, or this one is cancelled."""
-        if self._server is None:
-            await self.start()
-        if self._server is not None:
-            await self._server.wait()
-
-    async def stop(self, grace: float = 1.5) -> None:
-        """Stop: idle associations at once, those at work after ``grace`` seconds."""
-        if self._server is not None:
-            await self._server.stop(grace)
-
-    async def __aenter__(self) -> Self:
-        return self if self._server is not None else await self.start()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
