@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -151,8 +152,7 @@ class Server(BaseServer):
         if not self._listeners:
             return
         self._stopping = True
-        for listener in self._listeners:
-            listener.close()
+        await self._stop_accepting()
         for connection in [*self._serving.values(), *self._refusing.values()]:
             if not connection.busy:
                 connection.interrupt()
@@ -169,6 +169,20 @@ class Server(BaseServer):
             finally:
                 self._calls.stop()
                 self._stopped.set()
+
+    async def _stop_accepting(self) -> None:
+        """Close the listeners, once what they have accepted has come to `_admit`: CPython forgets it otherwise."""
+        loop = asyncio.get_running_loop()
+        try:
+            for listener in self._listeners:
+                for sock in listener.sockets:
+                    with suppress(NotImplementedError):  # a proactor's accepts and connections are one
+                        loop.remove_reader(sock.fileno())
+            for _ in range(2):
+                await asyncio.sleep(0)
+        finally:
+            for listener in self._listeners:
+                listener.close()
 
     async def _wait_for_tasks(self, seconds: float | None) -> None:
         tasks = [*self._serving, *self._refusing]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -21,7 +22,8 @@ from pacskit.network.negotiation import ContextProposal
 from pacskit.network.pdu import AssociateAccept, AssociateRequest, ContextResult, UserInformation, decode_associate
 from pacskit.security.context import TlsContext
 from pacskit.services.normalized import ActionEvent, NotificationEvent
-from tests.network.peers import CT, RELEASE_RP, VERIFICATION, Recorder
+from tests.network.drivers import AsyncioDriver
+from tests.network.peers import CT, RELEASE_RP, VERIFICATION, Recorder, associate_rq
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 ECHO = [ContextProposal(VERIFICATION)]
@@ -306,3 +308,40 @@ def test_a_notification_is_awaited_beside_other_verbs(run: Run) -> None:
             assert await waiting is None  # which waited on the first association
 
     run(main())
+
+
+# ---- peers that come while a server goes -----------------------------------------------------------
+
+
+def _hears(address: tuple[str, int]) -> bool:
+    """Whether somebody who asks for an association hears anything, if only the end of the connection."""
+    try:
+        with socket.create_connection(address, timeout=20) as peer:
+            peer.sendall(associate_rq(VERIFICATION))
+            while peer.recv(4096):
+                continue
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def test_nobody_who_was_accepted_while_the_server_stopped_is_forgotten(nothing_left_behind: None) -> None:
+    driver = AsyncioDriver()
+    heard: list[bool] = []
+    for _ in range(10):
+        server = driver.server([Recorder()], ae="SERVER")
+        server.__enter__()
+        address = server.address
+        peers = [threading.Thread(target=lambda: heard.append(_hears(address))) for _ in range(12)]  # noqa: B023
+        stopping = threading.Thread(target=server.stop)
+        for number, peer in enumerate(peers):
+            peer.start()
+            if number == 6:
+                stopping.start()
+        for peer in [*peers, stopping]:
+            peer.join()
+    driver.close()
+    assert len(heard) == 120
+    assert all(heard)
