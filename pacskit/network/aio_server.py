@@ -152,13 +152,13 @@ class Server(BaseServer):
         if not self._listeners:
             return
         self._stopping = True
-        await self._stop_accepting()
-        for connection in [*self._serving.values(), *self._refusing.values()]:
-            if not connection.busy:
-                connection.interrupt()
-        for connection in self._refusing.values():
-            connection.hang_up()
         try:
+            await self._stop_accepting()
+            for connection in [*self._serving.values(), *self._refusing.values()]:
+                if not connection.busy:
+                    connection.interrupt()
+            for connection in self._refusing.values():
+                connection.hang_up()
             await self._wait_for_tasks(grace)
         finally:
             for task, connection in [*self._serving.items(), *self._refusing.items()]:
