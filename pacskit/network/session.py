@@ -146,7 +146,7 @@ class Session:
             if self._descriptor is not None:
                 self.machine.framer.hasten(getattr(self._sink, "first", 0))
         except Exception as exc:  # a service refuses, or its disk does: take the data set off the wire, then answer
-            message.error = exc
+            self._spoil(message, exc)
 
     def _data(self, pdv: Pdv) -> Message | None:
         message = self._message
