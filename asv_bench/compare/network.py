@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -11,7 +12,8 @@ from typing import TypeAlias
 
 from asv_bench.benchmarks import inputs
 from asv_bench.compare.processes import Server, archive, peer, run_clients, run_tool, storescp, tool
-from asv_bench.compare.rows import Row, Scale, Subject
+from asv_bench.compare.rows import Missing, Row, Scale, Subject
+from pacskit import connect
 
 __all__ = ["ROWS", "files", "storescu"]
 
@@ -41,14 +43,26 @@ def _echoscu(server: Begin, count: int, *, tuned: bool) -> float:
         return count / run_tool(command, tuned=tuned)
 
 
-def storescu(server: Begin, folder: Path, *, tuned: bool) -> float:
+def storescu(server: Begin, folder: Path, *, tuned: bool, indexed: bool = False) -> float:
+    """Instances a second; ``indexed``: until a query has been answered, which it is when all are in the index."""
     program = tool("storescu")
     count = sum(1 for _ in folder.glob("*.dcm"))
     options = ["--max-pdu", "131072"] if tuned else []
     with server() as found:
         command = [program, "-aec", found.ae, *options, "+sd", "127.0.0.1", str(found.port)]
         run_tool([*command, str(folder / "first")], tuned=tuned)
-        return count / run_tool([*command, str(folder)], tuned=tuned)
+        seconds = run_tool([*command, str(folder)], tuned=tuned)
+        if indexed:
+            began = time.perf_counter()
+            with connect(f"{found.ae}@127.0.0.1:{found.port}") as peer:
+                stored = sum(
+                    int(one.NumberOfStudyRelatedInstances)
+                    for one in peer.find("STUDY", return_keys=["NumberOfStudyRelatedInstances"])
+                )
+            seconds += time.perf_counter() - began
+            if stored != count + 1:
+                raise Missing(f"{stored} of {count + 1} instances are in the index")
+        return count / seconds
 
 
 def files(stack: ExitStack, count: int, pixels: int = _PIXELS) -> Path:
@@ -94,10 +108,10 @@ def _small(scale: Scale, stack: ExitStack) -> list[Subject]:
 
 
 def _large(scale: Scale, stack: ExitStack) -> list[Subject]:
-    folder = files(stack, scale(40, 200))
+    folder = files(stack, scale(40, 400))
     few = scale(20, 100)
     return [
-        Subject("storescu -> pacskit", lambda: storescu(archive, folder, tuned=True)),
+        Subject("storescu -> pacskit", lambda: storescu(archive, folder, tuned=True, indexed=True)),
         Subject("storescu -> storescp", lambda: storescu(_dcmtk, folder, tuned=True)),
         Subject("storescu -> pynetdicom", lambda: storescu(_pynetdicom, folder, tuned=True)),
         Subject("pacskit -> pacskit", lambda: _store(archive, "store:pacskit", 1, few, _PIXELS)),

@@ -103,6 +103,7 @@ class Backlog:
         "_closing",
         "_linger",
         "_pending",
+        "_running",
         "_store",
         "_thread",
         "_turn",
@@ -123,7 +124,8 @@ class Backlog:
         self._turn: Turn | None = None  # of what is added
         self._changed = threading.Condition()
         self._writing = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._thread: threading.Thread | None = None  # the last one
+        self._running = False  # whether it goes on
         self._closing = False
 
     def __len__(self) -> int:
@@ -137,9 +139,10 @@ class Backlog:
                 self._turns += [] if self._turn is None else [self._turn]
             self._pending.append(pending)
             count = len(self._pending)
-            if self._thread is None:
+            if not self._running:
                 self._thread = threading.Thread(target=self._run, name="pacskit-index", daemon=True)
                 self._thread.start()
+                self._running = True
             if count in {1, ENOUGH}:
                 self._changed.notify_all()
 
@@ -218,7 +221,7 @@ class Backlog:
                 _log.error("instances that were acknowledged wait for the index: %s", error)
             with changed:
                 if not self._pending:
-                    self._thread = None
+                    self._running = False
                     return
 
     def close(self) -> None:

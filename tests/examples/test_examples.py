@@ -42,7 +42,7 @@ ARGUMENTS = {
 EXPECTED = {
     "transcode.py": r"2 frame\(s\), \d+ bytes became \d+: frames decoded and encoded\nsame pixels: True",
     "build_images.py": r"Secondary Capture Image Storage in JPEG Baseline.*\nframe-1\.png",
-    "custom_codec.py": r"131072 bytes in \d+ by acme\.zlib, same pixels: True\n10 conformance tests passed",
+    "custom_codec.py": r"131072 bytes in \d+ by acme\.zlib, same pixels: True\n11 conformance tests passed",
     "display.py": r"128 x 128 pixels from 0 to 255",
     "dicomdir.py": r"1CT1 \d+ CT 1 instances",
     "fastapi_app.py": r"echo: .*Success.*\nsent: .*Success.*\nreceived: \['1\.2\.3\.4\.dcm'\]\nstudy: \['[\d.]+'\]",

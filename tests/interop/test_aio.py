@@ -232,7 +232,7 @@ def test_dcmtk_by_tls(driver: AsyncioDriver, dcmtk: Dcmtk, storescp: Callable[..
         assert [sent.status.is_success for sent in peer.store(FILES)] == [True] * 3
         explained = peer.explain()
         assert explained.tls.common_name == "server"
-    assert len(list(target.directory.iterdir())) == 4
+    assert len(list(target.directory.iterdir())) == 3
 
 
 def test_pynetdicom_by_tls(pynetdicom: ModuleType, driver: AsyncioDriver, tmp_path: Path) -> None:

@@ -105,7 +105,9 @@ def _all_of(work: list[Any]) -> None:
 
 
 def _cold(directory: Path, ca: CaForTests) -> Held:
-    """What is held before the start; what a first use imports has its own threads, and stays."""
+    """What is held before the start; what a first use imports has its own threads, as numpy, and stays."""
+    import numpy  # noqa: F401
+
     with site(directory, ca):
         pass
     return settled(lambda: True)
