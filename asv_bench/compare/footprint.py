@@ -24,6 +24,9 @@ __all__ = ["ROWS", "idle"]
 Begin: TypeAlias = "Callable[[], AbstractContextManager[Server]]"
 
 
+_roomy = partial(archive, "--max-associations", "600")
+
+
 def _cpu_seconds(pid: int) -> float:
     import psutil
 
@@ -52,6 +55,19 @@ def _resident(pid: int, line: str) -> float:
     except OSError:
         raise Missing("this system has no /proc") from None
     return int(status.split(f"{line}:")[1].split()[0]) * 1024 / 1e6
+
+
+def _held(server: Begin, associations: int) -> float:
+    """MB that a server takes for associations that are open while nothing is said."""
+    with server() as found, ExitStack() as stack:
+        with Wire(found.port, found.ae) as wire:
+            wire.echo(10)
+        before = _resident(found.pid, "VmRSS")
+        for _ in range(associations):
+            wire = Wire(found.port, found.ae)
+            stack.callback(wire.abort)
+            wire.echo(1)
+        return _resident(found.pid, "VmRSS") - before
 
 
 def _growth(server: Begin, size: int) -> float:
@@ -143,6 +159,18 @@ def _idles(scale: Scale, stack: ExitStack) -> list[Subject]:
     ]
 
 
+def _idles_many(scale: Scale, stack: ExitStack) -> list[Subject]:
+    seconds = scale(3, 10)
+    return [Subject("pacskit, 500 associations", lambda: idle(_roomy, 500, seconds))]
+
+
+def _memory_many(scale: Scale, stack: ExitStack) -> list[Subject]:
+    return [
+        Subject("pacskit, 500 associations", lambda: _held(_roomy, 500)),
+        Subject("pynetdicom, 50 associations", lambda: _held(partial(peer, "pynetdicom:tuned"), 50)),
+    ]
+
+
 def _memory(scale: Scale, stack: ExitStack) -> list[Subject]:
     size = scale(100, 500) * 1_000_000
     return [
@@ -164,6 +192,8 @@ def _imports(scale: Scale, stack: ExitStack) -> list[Subject]:
 ROWS = [
     Row("opened", "memory of an opened SEG of 12,000 frames, nothing touched", "x its size", _openings, below=3),
     Row("idle", "CPU of idle associations", "% of a core", _idles, below=1),
+    Row("idle-many", "CPU of 500 idle associations", "% of a core", _idles_many, below=1),
+    Row("idle-memory", "memory of idle associations", "MB", _memory_many, below=60),
     Row("memory", "memory over idle while a large object arrives", "MB", _memory, below=40),
     Row("import", "import in a new interpreter, wall clock", "ms", _imports, below=60),
 ]

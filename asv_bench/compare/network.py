@@ -90,6 +90,7 @@ def _echoes(scale: Scale, stack: ExitStack) -> list[Subject]:
         Subject("pynetdicom -> pynetdicom", lambda: _echo(_pynetdicom, "echo:pynetdicom:tuned", few)),
         Subject("pynetdicom -> pynetdicom, stock", lambda: _echo(_pynetdicom_stock, "echo:pynetdicom:stock", few)),
         Subject("bare client -> storescp", lambda: _echo(_dcmtk, "echo:wire", many)),
+        Subject("echoscu -> storescp", lambda: _echoscu(_dcmtk, many, tuned=True)),
         Subject("bare client -> pacskit", lambda: _echo(_pacskit, "echo:wire", many)),
         Subject("pacskit -> storescp", lambda: _echo(_dcmtk, "echo:pacskit", many)),
         Subject("bare client -> storescp, stock", lambda: _echo(_dcmtk_stock, "echo:wire", stalled)),
@@ -160,8 +161,9 @@ def _store_from_stock(scale: Scale, stack: ExitStack) -> list[Subject]:
     ]
 
 
+_PEERS = "pynetdicom -> pynetdicom"
 ROWS = [
-    Row("echo", "C-ECHO on one association", "/s", _echoes, 25, "pynetdicom -> pynetdicom"),
+    Row("echo", "C-ECHO on one association", "/s", _echoes, 60, _PEERS, also=((0.8, "echoscu -> storescp"),)),
     Row("small", "C-STORE 39 kB, 4 associations", "/s", _small, 3, "bare client -> pynetdicom"),
     Row("large", "C-STORE 512 KiB, 1 association", "/s", _large, 0.9, "storescu -> storescp"),
     Row("stock-echo-to", "C-ECHO to stock DCMTK", "/s", _echo_to_stock, 30, "pynetdicom -> storescp"),
