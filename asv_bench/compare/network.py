@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -43,26 +44,36 @@ def _echoscu(server: Begin, count: int, *, tuned: bool) -> float:
         return count / run_tool(command, tuned=tuned)
 
 
-def storescu(server: Begin, folder: Path, *, tuned: bool, indexed: bool = False) -> float:
-    """Instances a second; ``indexed``: until a query has been answered, which it is when all are in the index."""
-    program = tool("storescu")
-    count = sum(1 for _ in folder.glob("*.dcm"))
-    options = ["--max-pdu", "131072"] if tuned else []
+def storescu(server: Begin, folder: Path, *, tuned: bool) -> float:
+    """Instances a second."""
     with server() as found:
-        command = [program, "-aec", found.ae, *options, "+sd", "127.0.0.1", str(found.port)]
-        run_tool([*command, str(folder / "first")], tuned=tuned)
-        seconds = run_tool([*command, str(folder)], tuned=tuned)
-        if indexed:
-            began = time.perf_counter()
-            with connect(f"{found.ae}@127.0.0.1:{found.port}") as peer:
-                stored = sum(
-                    int(one.NumberOfStudyRelatedInstances)
-                    for one in peer.find("STUDY", return_keys=["NumberOfStudyRelatedInstances"])
-                )
-            seconds += time.perf_counter() - began
-            if stored != count + 1:
-                raise Missing(f"{stored} of {count + 1} instances are in the index")
-        return count / seconds
+        return sum(1 for _ in folder.glob("*.dcm")) / _storing(found, folder, tuned=tuned)
+
+
+def _storing(found: Server, folder: Path, *, tuned: bool) -> float:
+    options = ["--max-pdu", "131072"] if tuned else []
+    command = [tool("storescu"), "-aec", found.ae, *options, "+sd", "127.0.0.1", str(found.port)]
+    run_tool([*command, str(folder / "first")], tuned=tuned)
+    os.sync()  # what others have left in the page cache is written at somebody's expense
+    return run_tool([*command, str(folder)], tuned=tuned)
+
+
+def _indexed(folder: Path, *, queried: bool) -> float:
+    """Instances a second that an archive stores; ``queried``: until a query has been answered that counts them.
+
+    Rows of the index are written while it stores, and those of the last quarter of a second after that or before the
+    next query.
+    """
+    count = sum(1 for _ in folder.glob("*.dcm"))
+    keys = ["NumberOfStudyRelatedInstances"]
+    with archive() as found:
+        seconds, began = _storing(found, folder, tuned=True), time.perf_counter()
+        with connect(f"{found.ae}@127.0.0.1:{found.port}") as peer:
+            stored = sum(int(one.NumberOfStudyRelatedInstances) for one in peer.find("STUDY", return_keys=keys))
+        seconds += time.perf_counter() - began if queried else 0
+    if stored != count + 1:
+        raise Missing(f"{stored} of {count + 1} instances are in the index")
+    return count / seconds
 
 
 def files(stack: ExitStack, count: int, pixels: int = _PIXELS) -> Path:
@@ -109,10 +120,11 @@ def _small(scale: Scale, stack: ExitStack) -> list[Subject]:
 
 
 def _large(scale: Scale, stack: ExitStack) -> list[Subject]:
-    folder = files(stack, scale(40, 400))
+    folder = files(stack, scale(40, 1000))
     few = scale(20, 100)
     return [
-        Subject("storescu -> pacskit", lambda: storescu(archive, folder, tuned=True, indexed=True)),
+        Subject("storescu -> pacskit", lambda: _indexed(folder, queried=False)),
+        Subject("storescu -> pacskit, and queried", lambda: _indexed(folder, queried=True)),
         Subject("storescu -> storescp", lambda: storescu(_dcmtk, folder, tuned=True)),
         Subject("storescu -> pynetdicom", lambda: storescu(_pynetdicom, folder, tuned=True)),
         Subject("pacskit -> pacskit", lambda: _store(archive, "store:pacskit", 1, few, _PIXELS)),

@@ -131,7 +131,9 @@ class TlsChannel:
         return True
 
     def info(self) -> TlsInfo:
-        """Describe the connection."""
+        """Describe the connection; raise TlsError where it has failed meanwhile (OpenSSL has forgotten it then)."""
+        if self.failure is not None:
+            raise TlsError(self.failure)
         tls = self._tls
         suite = tls.cipher()
         der = tls.getpeercert(binary_form=True)

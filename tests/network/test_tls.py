@@ -492,3 +492,23 @@ def test_what_a_server_and_an_address_need(ca: CaForTests, driver: Driver) -> No
         driver.server([Recorder()], ae="SERVER", tls_port=0)
     with pytest.raises(ConfigurationError, match="by TLS only"):
         driver.request("tls:SERVER@127.0.0.1", [VERIFICATION], calling="CLIENT")
+
+
+def test_a_connection_that_has_failed_is_not_described(ca: CaForTests) -> None:
+    """In TLS 1.3 a client is done before the server has looked at its certificate; OpenSSL knows nothing afterwards."""
+    server = tls_context(cert=ca.server.cert, key=ca.server.key, ca=ca.ca).server()
+    client = tls_context(ca=ca.ca).client("127.0.0.1", 1)
+    buffer = memoryview(bytearray(1000))
+    assert not client.handshake()
+    server.feed(client.take_output())
+    assert not server.handshake()
+    client.feed(server.take_output())
+    assert client.handshake()
+    server.feed(client.take_output())
+    with pytest.raises(TlsError, match="no certificate"):
+        server.handshake()
+    client.feed(server.take_output())
+    with pytest.raises(TlsError, match="certificate required"):
+        client.read_into(buffer)
+    with pytest.raises(TlsError, match="certificate required"):
+        client.info()
