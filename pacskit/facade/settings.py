@@ -163,7 +163,7 @@ _GROUPS: Final[dict[str, Any]] = {
 _TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
 _NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes"})
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
-_FLAGS: Final = frozenset({"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname"})
+_FLAGS: Final = frozenset({"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"})
 
 
 def _names(cls: type[Any]) -> list[str]:

@@ -81,6 +81,9 @@ class TlsContext:
     def client(self, host: str, port: int) -> TlsChannel:
         """Return the client's side of a new connection; it goes on with an earlier session where there is one."""
         loaded = self._current()
+        name = self.settings.server_name or host
+        if not self.settings.resume:
+            return TlsChannel(loaded.client, server_side=False, server_hostname=name)
         with self._lock:
             session = loaded.sessions.get((host, port))
 
@@ -91,7 +94,6 @@ class TlsContext:
                 while len(loaded.sessions) > _MAX_SESSIONS:
                     loaded.sessions.popitem(last=False)
 
-        name = self.settings.server_name or host
         return TlsChannel(loaded.client, server_side=False, server_hostname=name, session=session, keep=keep)
 
     def _current(self) -> _Loaded:
@@ -132,6 +134,7 @@ def tls_context(  # noqa: PLR0913 - keyword-only options
     require_client_cert: bool | None = None,
     verify_hostname: bool = True,
     server_name: str | None = None,
+    resume: bool = True,
     bindings: Iterable[AeBinding | str] = (),
 ) -> TlsContext:
     """Read certificates and keys, for TLS in both roles; see `TlsSettings` for the parameters.
@@ -149,6 +152,7 @@ def tls_context(  # noqa: PLR0913 - keyword-only options
             require_client_cert=require_client_cert,
             verify_hostname=verify_hostname,
             server_name=server_name,
+            resume=resume,
             bindings=bindings,  # type: ignore[arg-type]
         )
     )

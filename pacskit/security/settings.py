@@ -40,6 +40,10 @@ class TlsSettings:
         Without it any certificate that ``ca`` has signed will do, which many installations are used to.
     server_name
         The name to ask for and to check, instead of the host of the address.
+    resume
+        Whether a client takes up the sessions of earlier connections to the same place, which saves it most of a
+        handshake (RFC 8446 2.2). CPython before 3.12.8 and 3.13.1 loses some 5 kB with each session it is asked for
+        (gh-116810), so this is of no use where connections go to ever new places.
     bindings
         Calling AE titles that belong to certain certificates, also as ``AE=cn:NAME``, ``AE=san:NAME``,
         ``AE=sha256:DIGITS``. Another certificate, or a connection without TLS, may not use them.
@@ -54,6 +58,7 @@ class TlsSettings:
     require_client_cert: bool | None = None
     verify_hostname: bool = True
     server_name: str | None = None
+    resume: bool = True
     bindings: tuple[AeBinding, ...] = ()
 
     def __post_init__(self) -> None:

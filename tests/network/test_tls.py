@@ -512,3 +512,11 @@ def test_a_connection_that_has_failed_is_not_described(ca: CaForTests) -> None:
         client.read_into(buffer)
     with pytest.raises(TlsError, match="certificate required"):
         client.info()
+
+
+def test_sessions_are_not_taken_up_where_that_is_not_wanted(tls_server: Any, ca: CaForTests, echo: Echo) -> None:
+    client = tls_context(**files(ca.client, ca), resume=False)
+    first, second = echo(tls_server, client), echo(tls_server, client)
+    assert first.info.tls is not None
+    assert second.info.tls is not None
+    assert (first.info.tls.resumed, second.info.tls.resumed) == (False, False)

@@ -125,7 +125,6 @@ class Worker:
         return self
 
     def run(self) -> None:
-        # One proxy for all: sessions of TLS are kept by port, and older CPythons leak a few kB for each (gh-116810).
         with FaultProxy(self._host.address(secure=self._secure)) as self._proxy:
             self._turns()
 
@@ -147,7 +146,8 @@ class Worker:
                         break
 
     def _peer(self, address: object = None, **options: Any) -> Any:
-        tls = self._client.tls if self._secure else None
+        kept = self._client.tls if address is None else self._client.once
+        tls = kept if self._secure else None
         return self._client.driver.peer(
             address or self._host.address(secure=self._secure), calling="SOAK", tls=tls, **options
         )
