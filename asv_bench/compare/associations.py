@@ -199,12 +199,23 @@ def _to_disk(clients: int, scale: Scale, stack: ExitStack) -> list[Subject]:
     copying, dcmtk = partial(_begin, "copy-server"), partial(storescp, tuned=True, fork=clients > 1)
     return [
         Subject("bare client -> archive", lambda: _stored(archive, "store:wire", clients, each, _PIXELS)),
+        *_several(clients, each),
         Subject("sockets and files, no DICOM", lambda: _stored(copying, "copy", clients, each, _PIXELS)),
         Subject("bare client -> storescp", lambda: _stored(dcmtk, "store:wire", clients, each, _PIXELS)),
         Subject(
             "bare client -> pynetdicom",
             lambda: _stored(partial(peer, "pynetdicom:tuned"), "store:wire", clients, few, _PIXELS),
         ),
+    ]
+
+
+def _several(clients: int, each: int) -> list[Subject]:
+    """An archive of two processes, for several clients."""
+    if clients == 1:
+        return []
+    two = partial(archive, "--processes", "2")
+    return [
+        Subject("bare client -> archive of 2 processes", lambda: _stored(two, "store:wire", clients, each, _PIXELS))
     ]
 
 
