@@ -141,10 +141,6 @@ class SqlIndex(ABC):
         with self.reader() as connection:
             return connection.execute("SELECT 1 FROM instance WHERE blob_key = ?", (key,)).fetchone() is not None
 
-    def knows_series(self, study_uid: str, series_uid: str) -> bool:
-        """Whether the series has been seen lately; its parents then need not be read."""
-        return (study_uid, series_uid) in self._known
-
     def locate(self, level: str, unique: dict[str, Sequence[str]]) -> Iterator[StoredInstance]:
         """Iterate over the instances below what unique keys name; nothing is held while the caller is busy with one."""
         for sql, parameters in locate_pages(self.reader, level, unique):
