@@ -492,31 +492,3 @@ def test_what_a_server_and_an_address_need(ca: CaForTests, driver: Driver) -> No
         driver.server([Recorder()], ae="SERVER", tls_port=0)
     with pytest.raises(ConfigurationError, match="by TLS only"):
         driver.request("tls:SERVER@127.0.0.1", [VERIFICATION], calling="CLIENT")
-
-
-def test_a_connection_that_has_failed_is_not_described(ca: CaForTests) -> None:
-    """In TLS 1.3 a client is done before the server has looked at its certificate; OpenSSL knows nothing afterwards."""
-    server = tls_context(cert=ca.server.cert, key=ca.server.key, ca=ca.ca).server()
-    client = tls_context(ca=ca.ca).client("127.0.0.1", 1)
-    buffer = memoryview(bytearray(1000))
-    assert not client.handshake()
-    server.feed(client.take_output())
-    assert not server.handshake()
-    client.feed(server.take_output())
-    assert client.handshake()
-    server.feed(client.take_output())
-    with pytest.raises(TlsError, match="no certificate"):
-        server.handshake()
-    client.feed(server.take_output())
-    with pytest.raises(TlsError, match="certificate required"):
-        client.read_into(buffer)
-    with pytest.raises(TlsError, match="certificate required"):
-        client.info()
-
-
-def test_sessions_are_not_taken_up_where_that_is_not_wanted(tls_server: Any, ca: CaForTests, echo: Echo) -> None:
-    client = tls_context(**files(ca.client, ca), resume=False)
-    first, second = echo(tls_server, client), echo(tls_server, client)
-    assert first.info.tls is not None
-    assert second.info.tls is not None
-    assert (first.info.tls.resumed, second.info.tls.resumed) == (False, False)
