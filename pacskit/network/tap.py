@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Self
 
@@ -21,7 +22,7 @@ def trace_line(number: int, at: float, *, sent: bool, text: str) -> str:
     return f"{clock} #{number} {'>' if sent else '<'} {text}"
 
 
-class _Tap:
+class _Tap(ABC):
     """Listens until it is closed."""
 
     def __init__(self, bus: EventBus) -> None:
@@ -30,11 +31,11 @@ class _Tap:
             bus.subscribe(AssociationClosed, self._closed),
         ]
 
-    def _passed(self, event: BytesPassed) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _passed(self, event: BytesPassed) -> None: ...
 
-    def _closed(self, event: AssociationClosed) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _closed(self, event: AssociationClosed) -> None: ...
 
     def close(self) -> None:
         """Stop listening."""

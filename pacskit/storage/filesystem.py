@@ -408,11 +408,6 @@ class FileWriter:
                 raise storage_error(error, "naming an object") from error
         return self._final
 
-    def commit(self, key: str) -> str | None:
-        """Finish the object and give it a name, ``key`` or the next free one; return it."""
-        self.finish(key)
-        return self.place()
-
     def settle(self) -> None:
         """Keep the object: the index knows it now."""
         if self._staged is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -169,32 +170,32 @@ class Responses(Iterator[tuple[Any, Any]]):
                 self.close()
 
 
-class Sending:
+class Sending(ABC):
     """The requests of an association."""
 
     is_established: bool
 
     @property
+    @abstractmethod
     def accepted_contexts(self) -> list[PresentationContext]:
         """The contexts that were agreed."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def line(self) -> Line:
         """The connection."""
-        raise NotImplementedError
 
+    @abstractmethod
     def agreed(self, context_id: int | None) -> Agreed:
         """The context of this number, as the network knows it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def serve(self, message: RequestMessage) -> None:
         """Answer what the peer asks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def failed(self, error: Exception) -> None:
         """Note that the association failed."""
-        raise NotImplementedError
 
     @property
     def operations(self) -> WeakSet[Responses]:

@@ -218,7 +218,8 @@ def test_a_name_used_again_is_not_taken_for_the_object_that_was_deleted(tmp_path
         (tmp_path / "staging" / "dead").mkdir()
         writer = one.blobs.create()
         writer.write(b"new")
-        assert writer.commit(stored.key) == stored.key
+        writer.finish(stored.key)
+        assert writer.place() == stored.key
         with Store(tmp_path):  # recovers the dead one while the new object is in flight
             pass
         assert one.path(stored).read_bytes() == b"new"
