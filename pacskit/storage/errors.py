@@ -7,7 +7,15 @@ import sqlite3
 
 from pacskit.core.errors import StorageError
 
-__all__ = ["InvalidIdentifier", "InvalidInstance", "OutOfSpace", "OutcomeUnknown", "RecordConflict", "storage_error"]
+__all__ = [
+    "InstanceRejected",
+    "InvalidIdentifier",
+    "InvalidInstance",
+    "OutOfSpace",
+    "OutcomeUnknown",
+    "RecordConflict",
+    "storage_error",
+]
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -22,6 +30,10 @@ class InvalidInstance(StorageError):
     def __init__(self, message: str, *, keyword: str | None = None) -> None:
         super().__init__(message)
         self.keyword = keyword
+
+
+class InstanceRejected(StorageError):
+    """A rejection note says that this instance is not to be taken again (IHE RAD TF-3 4.66.4.2.3.1, 4.66.4.3.3)."""
 
 
 class InvalidIdentifier(StorageError):

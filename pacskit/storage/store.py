@@ -23,12 +23,13 @@ from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
 from pacskit.encoding import dcmread, file_meta_bytes
 from pacskit.encoding.head import read_head
 from pacskit.storage.attributes import parents_of
-from pacskit.storage.errors import InvalidInstance, storage_error
+from pacskit.storage.errors import InstanceRejected, InvalidInstance, storage_error
 from pacskit.storage.facts import describe, facts_of
 from pacskit.storage.filesystem import FileStore
 from pacskit.storage.index import open_index
 from pacskit.storage.index.find import Match
 from pacskit.storage.index.query import FindOptions
+from pacskit.storage.index.removing import Removal
 from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
@@ -43,9 +44,10 @@ from pacskit.storage.records import (
     Parents,
     StoredInstance,
 )
+from pacskit.storage.removal import Removals
 from pacskit.storage.turns import Turns
 
-__all__ = ["Ingest", "Opened", "Problem", "Store"]
+__all__ = ["Ingest", "Opened", "Problem", "Store", "unique_keys"]
 
 _log = logging.getLogger("pacskit.storage")
 
@@ -96,9 +98,12 @@ class Store:
     linger
         For how many seconds the row of an instance that is acknowledged may wait for others to share its transaction,
         unless somebody asks the index before.
+    removal
+        How long what is deleted or replaced can be restored, and whether rejection notes are obeyed: by default it goes
+        at once, and they are not.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         directory: str | os.PathLike[str],
         *,
@@ -109,6 +114,7 @@ class Store:
         options: ReadOptions | None = None,
         index: str | None = None,
         linger: float = LINGER,
+        removal: Removal | None = None,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
         self.digest = digest
@@ -126,7 +132,9 @@ class Store:
         except BaseException:
             self.blobs.close()
             raise
+        self.removals = Removals(self)
         try:
+            self.index.removal = removal or Removal()
             self.index.read_with(self._attributes_of)
             found = self.blobs.recover(self.index, self._adopt)
         except BaseException:
@@ -166,6 +174,8 @@ class Store:
         Raises InvalidInstance, or StorageError while the index cannot be written.
         """
         self.backlog.make_room()
+        if self.index.refuses(sop_instance_uid):
+            raise InstanceRejected("a rejection note says that this instance is not to be taken again")
         try:
             head = file_meta_bytes(
                 sop_class_uid, sop_instance_uid, transfer_syntax, source_ae=source_ae, receiving_ae=receiving_ae
@@ -249,7 +259,7 @@ class Store:
     ) -> Iterator[StoredInstance]:
         """Iterate over the instances below what a level's unique keys name; those above narrow it (PS3.4 C.4.2)."""
         self.catch_up()
-        return self.index.locate(level, _unique(patient_id, study_uid, series_uid, instance_uid))
+        return self.index.locate(level, unique_keys(patient_id, study_uid, series_uid, instance_uid))
 
     def path(self, instance: StoredInstance) -> Path:
         """Return the Part 10 file of an instance; its data set begins at ``instance.offset``."""
@@ -298,12 +308,8 @@ class Store:
         series_uid: str | Sequence[str] = (),
         instance_uid: str | Sequence[str] = (),
     ) -> int:
-        """Delete what the unique keys name; return how many instances that were."""
-        unique = _unique(patient_id, study_uid, series_uid, instance_uid)
-        self.catch_up()
-        deletion = self.index.delete(level, unique, session=self.blobs.session)
-        self.discard(deletion.keys)
-        return deletion.instances
+        """Delete what the unique keys name; return how many instances that were. ``removals`` has them for a while."""
+        return self.removals.delete(level, unique_keys(patient_id, study_uid, series_uid, instance_uid))
 
     def discard(self, keys: Sequence[str]) -> None:
         """Remove objects that have tombstones. If the process ends before, the next start does it."""
@@ -338,12 +344,13 @@ def _digest_of(path: Path, offset: int) -> bytes:
     return state.digest()
 
 
-def _unique(
+def unique_keys(
     patient_id: str | Sequence[str],
     study_uid: str | Sequence[str],
     series_uid: str | Sequence[str],
     instance_uid: str | Sequence[str],
 ) -> dict[str, Sequence[str]]:
+    """Return unique keys by their keywords."""
     named = zip(
         ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
         (patient_id, study_uid, series_uid, instance_uid),

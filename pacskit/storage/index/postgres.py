@@ -19,7 +19,6 @@ from pacskit.storage.index.dialect import Dialect, Glob, Parameters, for_postgre
 from pacskit.storage.index.query import Plan
 from pacskit.storage.index.repository import SqlIndex, translating
 from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
-from pacskit.storage.index.tags import Tags
 from pacskit.storage.index.writing import Conflict, MustBeAlone, Transaction
 from pacskit.storage.records import Commit
 
@@ -85,7 +84,7 @@ class PostgresIndex(SqlIndex):
             self._connection = self._connect()
             try:
                 self.bring_up_to_date()
-                self._tags = Tags.load(self._connection)
+                self._refresh(self._connection)
             except BaseException:
                 self._connection.raw.close()
                 raise
@@ -202,7 +201,7 @@ class PostgresIndex(SqlIndex):
         if found[0] != self._generation:  # another process has removed something
             self._known.clear()
             self._generation = found[0]
-            self._tags = Tags.load(connection)
+            self._refresh(connection)
         self._transaction = found[1]
         made = Transaction(connection, self._known, alone=alone, doubtful=self._doubtful, tagged=bool(self._tags))
         return self._begun(made)

@@ -15,7 +15,6 @@ from pacskit.storage.index.dialect import Dialect
 from pacskit.storage.index.query import FUZZY, Plan
 from pacskit.storage.index.repository import SqlIndex, translating
 from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
-from pacskit.storage.index.tags import Tags
 from pacskit.storage.index.writing import Transaction
 from pacskit.storage.records import Commit
 
@@ -45,7 +44,7 @@ class SQLiteIndex(SqlIndex):
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
             self._connection.execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
             bring_up_to_date(self._connection)
-            self._tags = Tags.load(self._connection)
+            self._refresh(self._connection)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -89,7 +88,7 @@ class SQLiteIndex(SqlIndex):
         if version != self._data_version:  # another process has written
             self._known.clear()
             self._data_version = version
-            self._tags = Tags.load(self._connection)
+            self._refresh(self._connection)
         return self._begun(Transaction(self._connection, self._known, tagged=bool(self._tags)))
 
     def commit(self) -> None:
