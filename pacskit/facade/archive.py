@@ -16,6 +16,7 @@ from pacskit.encoding import TransferSyntax, encode
 from pacskit.encoding.head import read_head
 from pacskit.facade.identifiers import query_identifier
 from pacskit.facade.nodes import Nodes
+from pacskit.facade.removing import Removing
 from pacskit.facade.settings import ArchiveSettings
 from pacskit.network.address import Address
 from pacskit.network.flow import ServiceRegistry
@@ -35,7 +36,7 @@ __all__ = ["Archive"]
 _PIECE = 1 << 20
 
 
-class Archive:
+class Archive(Removing):
     """Files, an index, and the DIMSE services over them. Any number of threads use it at once.
 
     Parameters
@@ -77,6 +78,7 @@ class Archive:
             duplicates=self.settings.duplicates,
             digest=self.settings.digest,
             index=self.settings.index,
+            removal=self.settings.removal,
             linger=LINGER if self.settings.processes == 1 else SHARED_LINGER,
         )
 

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from pacskit.core.errors import ConfigurationError
 from pacskit.network.address import Address, check_ae_title
@@ -16,13 +16,15 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.security.settings import TlsSettings
 from pacskit.services.outgoing import Transcode
 from pacskit.services.retrieve import WINDOW
-from pacskit.storage import DuplicatePolicy
+from pacskit.storage import DuplicatePolicy, Removal
 from pacskit.storage.index import check_index
 
 __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
 
 MAX_PROCESSES: Final = 256
 
+_DAY: Final = 86400.0
+_MOST_DAYS: Final = 36525
 _PREFIX: Final = "PACSKIT_"
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
@@ -64,6 +66,15 @@ class ArchiveSettings:
     moves_per_node
         How many associations each process opens to a move destination at a time; other C-MOVEs wait then, those of
         high priority before those of low priority, for `Timeouts.dimse` at most. None: any number.
+    grace_days
+        For how many days what is deleted or replaced can be restored; 0: it goes at once.
+    hidden_days
+        For how many days an object is kept that a rejection note hides; None: for good.
+    rejection_notes
+        Whether rejection notes (IHE IOCM) hide what they name (``hide``) or not (``ignore``).
+    rejected_again
+        Whether what a note has rejected for patient safety, or for a wrong worklist entry, is refused when it is sent
+        again (``refuse``, as the profile says) or stored anew (``store``).
     processes
         How many processes serve, with one port and one directory (Linux). Limits and admission count in each of them.
     """
@@ -85,6 +96,10 @@ class ArchiveSettings:
     admission: Admission = field(default_factory=Admission)
     move_window: int = WINDOW
     moves_per_node: int | None = None
+    grace_days: float = 7.0
+    hidden_days: float | None = None
+    rejection_notes: Literal["hide", "ignore"] = "hide"
+    rejected_again: Literal["refuse", "store"] = "refuse"
     processes: int = 1
 
     def __post_init__(self) -> None:
@@ -104,6 +119,7 @@ class ArchiveSettings:
             raise ConfigurationError(f"processes is 1 to {MAX_PROCESSES}, not {self.processes!r}")
         if self.tls_port is not None and self.tls is None:
             raise ConfigurationError("tls_port needs certificates (tls)")
+        self._check_removal()
         try:
             object.__setattr__(self, "duplicates", DuplicatePolicy(self.duplicates))
         except ValueError:
@@ -112,6 +128,24 @@ class ArchiveSettings:
             object.__setattr__(self, "transcode", Transcode(self.transcode))
         except ValueError:
             raise ConfigurationError(f"transcode is never, lossless or any, not {self.transcode!r}") from None
+
+    def _check_removal(self) -> None:
+        for name, days in (("grace_days", self.grace_days), ("hidden_days", self.hidden_days)):
+            if days is not None and not 0 <= days <= _MOST_DAYS:
+                raise ConfigurationError(f"{name} is 0 to {_MOST_DAYS}, not {days!r}")
+        for name, words in (("rejection_notes", ("hide", "ignore")), ("rejected_again", ("refuse", "store"))):
+            if getattr(self, name) not in words:
+                raise ConfigurationError(f"{name} is {' or '.join(words)}, not {getattr(self, name)!r}")
+
+    @property
+    def removal(self) -> Removal:
+        """How long what has been removed can come back, and what rejection notes do."""
+        return Removal(
+            grace=self.grace_days * _DAY,
+            notes=self.rejection_notes == "hide",
+            refuse=self.rejected_again == "refuse",
+            hidden=None if self.hidden_days is None else self.hidden_days * _DAY,
+        )
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
@@ -161,7 +195,7 @@ _GROUPS: Final[dict[str, Any]] = {
     "admission": Admission,
 }
 _TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
-_NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes"})
+_NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes", "grace_days", "hidden_days"})
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
 _FLAGS: Final = frozenset({"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"})
 

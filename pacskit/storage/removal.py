@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import ConfigurationError, InstanceNotFound, StorageError
@@ -151,4 +151,5 @@ class Removals:
     def _study_of(self, instance: StoredInstance) -> Dataset:
         """Return what the objects of a study say of it and of its patient."""
         with self._store.open(instance) as opened:
-            return dcmread(self._store.path(opened.instance), stop_before_pixels=True, options=self._store.options)
+            file = cast("BinaryIO", opened.file)
+            return dcmread(file, stop_before_pixels=True, defer_size=1 << 20, options=self._store.options)

@@ -23,6 +23,7 @@ from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
 from pacskit.encoding import dcmread, file_meta_bytes
 from pacskit.encoding.head import read_head
 from pacskit.storage.attributes import parents_of
+from pacskit.storage.corrections import Corrections
 from pacskit.storage.errors import InstanceRejected, InvalidInstance, storage_error
 from pacskit.storage.facts import describe, facts_of
 from pacskit.storage.filesystem import FileStore
@@ -133,6 +134,7 @@ class Store:
             self.blobs.close()
             raise
         self.removals = Removals(self)
+        self.corrections = Corrections(self)
         try:
             self.index.removal = removal or Removal()
             self.index.read_with(self._attributes_of)

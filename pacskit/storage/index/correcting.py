@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PATIENT_COLUMNS",
     "Correction",
+    "find_correction",
     "list_corrections",
     "merge_patients",
     "merged_into",
@@ -49,6 +50,7 @@ PATIENT_COLUMNS: Final = (
     "attributes",
 )
 _SELECT: Final = "SELECT p.pk, " + ", ".join(f"p.{one}" for one in PATIENT_COLUMNS) + " FROM patient p"
+_CORRECTIONS: Final = "SELECT pk, kind, who, reason, moment, undone, body FROM correction"
 _LONGEST_CHAIN: Final = 100  # of merges, each into the next
 
 Row = Mapping[str, Any]
@@ -130,10 +132,17 @@ def _correction(row: Sequence[Any]) -> Correction:
     return Correction(pk, kind, who, reason, when, undone, tuple(json.loads(body)["studies"]))
 
 
+def find_correction(connection: Connection, correction: int) -> Correction:
+    """Return a correction by its number."""
+    row = connection.execute(f"{_CORRECTIONS} WHERE pk = ?", (correction,)).fetchone()
+    if row is None:
+        raise StorageError(f"there is no correction {correction}")
+    return _correction(row)
+
+
 def list_corrections(connection: Connection, study_uid: str | None = None) -> list[Correction]:
     """Return the corrections, the last one first; those of one study, where that is said."""
-    sql = "SELECT pk, kind, who, reason, moment, undone, body FROM correction"
-    rows = connection.execute(f"{sql} ORDER BY pk DESC").fetchall()
+    rows = connection.execute(f"{_CORRECTIONS} ORDER BY pk DESC").fetchall()
     made = [_correction(row) for row in rows]
     return [one for one in made if study_uid is None or study_uid in one.studies]
 
@@ -219,9 +228,7 @@ def _give(batch: Transaction, study_uid: str, target: Row, correction: int) -> N
 def undo(batch: Transaction, correction: int, who: str) -> Correction:
     """Take a correction back; those that were made of its studies later have to be taken back before."""
     batch.forget_known()
-    row = batch.execute(
-        "SELECT pk, kind, who, reason, moment, undone, body FROM correction WHERE pk = ?", (correction,)
-    ).fetchone()
+    row = batch.execute(f"{_CORRECTIONS} WHERE pk = ?", (correction,)).fetchone()
     if row is None or row[5]:
         raise StorageError(f"there is no correction {correction} that can be undone")
     body = json.loads(row[6])
