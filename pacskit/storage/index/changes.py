@@ -1,9 +1,9 @@
 """The change feed: what happened to the archive, in the order in which it became true.
 
-Each transaction of the index writes its changes as its last act, together with what they tell of. They are numbered
-from one counter, whose row stays locked until the transaction has ended: the next one gets later numbers, and is seen
-later. So whoever has seen a number has missed none before it, also in PostgreSQL, where transactions run side by side.
-The numbers are consecutive.
+Each transaction of the index writes its changes as its last act, together with what they tell of. In SQLite no other
+one is under way then. In PostgreSQL, where transactions run side by side, their numbers come from a row that stays
+locked until the transaction has ended: the next one gets later numbers, and is seen later. So whoever has seen a number
+has missed none before it. The numbers are consecutive.
 
 Many changes share a row: a transaction with 200 instances of a series costs one of some kilobytes.
 """
@@ -14,11 +14,13 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import ConfigurationError
 from pacskit.storage.errors import ChangesExpired
-from pacskit.storage.index.dialect import Borrow, Connection
+from pacskit.storage.index.dialect import Borrow, Connection, Dialect
+from pacskit.storage.index.listening import CHANNEL
 
 if TYPE_CHECKING:
     from pacskit.storage.records import NewInstance
@@ -63,8 +65,19 @@ _PAGE: Final = 16  # rows at a time
 _EVERY: Final = 1024  # changes after which the oldest are looked at
 _AT_ONCE: Final = 4096  # rows that go at a time
 
-_COUNT: Final = "UPDATE state SET value = value + ? WHERE name = 'change' RETURNING value"
-_INSERT: Final = "INSERT INTO change (last, size, moment, body) VALUES (?, ?, ?, ?)"
+_APPEND: Final = MappingProxyType(
+    {
+        Dialect.SQLITE: (
+            "INSERT INTO change (last, size, moment, body)"
+            " SELECT newest + :size, :size, :moment, :body FROM (SELECT max(last) AS newest FROM change) RETURNING last"
+        ),
+        Dialect.POSTGRESQL: (
+            "WITH counter AS (UPDATE state SET value = value + :size WHERE name = 'change' RETURNING value), written AS"
+            " (INSERT INTO change (last, size, moment, body) SELECT value, :size, :moment, :body FROM counter)"
+            f" SELECT value, pg_notify({CHANNEL}, '{CHANGES_TOPIC}') FROM counter"
+        ),
+    }
+)
 _READ: Final = f"SELECT last, size, moment, body FROM change WHERE last > ? ORDER BY last LIMIT {_PAGE:d}"
 
 
@@ -163,24 +176,17 @@ class Changes:
         self._changed.pop(study, None)
         self.note(STUDY_DELETED, patient=patient, study=study)
 
-    def write(self, connection: Connection, retention: Retention) -> bool:
+    def write(self, connection: Connection, dialect: Dialect, retention: Retention) -> bool:
         """Write what has been noted, at the end of a transaction; return whether there was any."""
         for study in self._changed:
             self.note(STUDY_CHANGED, study=study)
-        rows = list(_rows(self._groups))
-        if not rows:
+        if not self._groups:
             return False
-        total = sum(size for size, _ in rows)
-        last = int(connection.execute(_COUNT, (total,)).fetchone()[0])
-        number, moment = last - total, _text(datetime.now(UTC))
-        values: list[tuple[int, int, str, str]] = []
-        for size, groups in rows:
-            number += size
-            values.append((number, size, moment, json.dumps(groups, separators=(",", ":"))))
-        if len(values) == 1:
-            connection.execute(_INSERT, values[0])
-        else:
-            connection.executemany(_INSERT, values)
+        moment, total, last = _text(datetime.now(UTC)), 0, 0
+        for size, groups in _rows(self._groups):
+            row = {"size": size, "moment": moment, "body": json.dumps(groups, separators=(",", ":"))}
+            last = int(connection.execute(_APPEND[dialect], row).fetchone()[0])
+            total += size
         if last // _EVERY != (last - total) // _EVERY:
             _prune(connection, retention, last)
         self.clear()
@@ -213,7 +219,7 @@ def _prune(connection: Connection, retention: Retention, last: int) -> None:
     oldest = "" if retention.days is None else _text(datetime.now(UTC) - timedelta(days=retention.days))
     gone = 0
     for number, moment in connection.execute(sql).fetchall():
-        if number > last - retention.changes and moment >= oldest:
+        if number == last or (number > last - retention.changes and moment >= oldest):
             break
         gone = number
     if gone:
@@ -253,7 +259,7 @@ def _each(groups: Collection[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
 
 def last_change(connection: Connection) -> int:
     """Return the number of the newest change; 0 where there has been none."""
-    return int(connection.execute("SELECT value FROM state WHERE name = 'change'").fetchone()[0])
+    return int(connection.execute("SELECT max(last) FROM change").fetchone()[0])
 
 
 def _check(connection: Connection, after: int, last: int) -> None:

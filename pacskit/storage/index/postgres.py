@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import ConfigurationError, StorageError
 from pacskit.storage.errors import OutcomeUnknown, OutOfSpace
+from pacskit.storage.index.changes import CHANGES_TOPIC
 from pacskit.storage.index.dialect import Dialect, Glob, Parameters, for_postgres, like_pattern
 from pacskit.storage.index.listening import CHANNEL, PostgresListener
 from pacskit.storage.index.query import Plan
@@ -220,7 +221,7 @@ class PostgresIndex(SqlIndex):
         self._transaction = found[1]
         made = Transaction(
             connection, self._known, alone=alone, doubtful=self._doubtful, tagged=bool(self._tags),
-            retention=self.retention,
+            dialect=self.dialect, retention=self.retention,
         )  # fmt: skip
         return self._begun(made)
 
@@ -229,8 +230,9 @@ class PostgresIndex(SqlIndex):
         raw = self._writer_connection().raw
         if self._batch is not None and self._batch.removed:
             raw.execute("UPDATE state SET value = value + 1 WHERE name = 'generation'")
-        if self._batch is not None and self._batch.topics:
-            raw.execute(_NOTIFY, (" ".join(sorted(self._batch.topics)),))
+        topics = set() if self._batch is None else self._batch.topics - {CHANGES_TOPIC}  # which has been told
+        if topics:
+            raw.execute(_NOTIFY, (" ".join(sorted(topics)),))
         self._ending = True
         try:
             raw.execute("COMMIT")

@@ -122,6 +122,20 @@ class SqlIndex(ABC):
         wanted = [re.compile(translate(kind)).match for kind in kinds]
         return read_changes(self.reader, after, limit, lambda kind: not wanted or any(match(kind) for match in wanted))
 
+    def follow_changes(
+        self, after: int | None = None, *, limit: int | None = None, kinds: Sequence[str] = ()
+    ) -> Iterator[Change]:
+        """Iterate over changes as `changes` does, and wait for more, until the index is closed."""
+        while limit is None or limit > 0:
+            last = self.last_change()
+            for change in self.changes(after, limit=limit, kinds=kinds):
+                yield change
+                last = max(last, change.number)
+                limit = None if limit is None else limit - 1
+            if (limit == 0) or not self.wait_for_changes(last):
+                return
+            after = last
+
     def last_change(self) -> int:
         """Return the number of the newest change; 0 before the first one."""
         with self.reader() as connection:

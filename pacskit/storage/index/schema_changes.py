@@ -9,5 +9,6 @@ __all__ = ["CHANGES"]
 CHANGES: Final = (
     "CREATE TABLE change (last INTEGER PRIMARY KEY, size INTEGER NOT NULL, moment TEXT NOT NULL, body TEXT NOT NULL)"
     " STRICT",
+    "INSERT INTO change (last, size, moment, body) VALUES (0, 0, '', '[]')",  # there is always a newest one
     "INSERT INTO state (name, value) VALUES ('change', 0), ('change_gone', 0)",
 )

@@ -30,7 +30,7 @@ from pacskit.storage.index.changes import (
     Changes,
     Retention,
 )
-from pacskit.storage.index.dialect import Connection
+from pacskit.storage.index.dialect import Connection, Dialect
 from pacskit.storage.index.rows import (
     ADD_TO_PATIENT,
     ADD_TO_SERIES,
@@ -107,6 +107,7 @@ class Transaction:
         alone: bool = True,
         doubtful: bool = False,
         tagged: bool = False,
+        dialect: Dialect = Dialect.SQLITE,
         retention: Retention | None = None,
     ) -> None:
         self.connection = connection
@@ -114,6 +115,7 @@ class Transaction:
         self.removed = False
         self.changes = Changes()
         self.topics: set[str] = set()
+        self._dialect = dialect
         self._retention = retention or Retention()
         self._known = known
         self._alone = alone
@@ -359,7 +361,7 @@ class Transaction:
     def flush(self) -> None:
         """Write what has been gathered, and last the changes: from there on others wait for the end of this."""
         self.write_counters()
-        if self.changes.write(self.connection, self._retention):
+        if self.changes.write(self.connection, self._dialect, self._retention):
             self.topics.add(CHANGES_TOPIC)
 
     def write_counters(self) -> None:
