@@ -300,6 +300,13 @@ class PostgresIndex(SqlIndex):
 
         return translating(translate)
 
+    def release_memory(self) -> None:
+        """Close the connections that rest: the pages are the server's, and so is what each of them holds."""
+        with self._pool:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.raw.close()
+
     def close(self) -> None:
         """Close the connections; those lent out close when they come back."""
         self.news.close()

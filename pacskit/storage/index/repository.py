@@ -85,6 +85,10 @@ class SqlIndex(ABC):
     def close(self) -> None:
         """Close the connections; those lent out close when they come back."""
 
+    @abstractmethod
+    def release_memory(self) -> None:
+        """Give back what is cached of the database and not in use, in moments when memory is wanted elsewhere."""
+
     def disturbed(self, error: BaseException) -> bool:
         """Whether an error came from others' transactions, and is gone when the transaction begins again."""
         return isinstance(error, Conflict)
