@@ -77,6 +77,9 @@ class Archive:
             duplicates=self.settings.duplicates,
             digest=self.settings.digest,
             index=self.settings.index,
+            blobs=self.settings.blobs,
+            blob_options=self.settings.blob_store,
+            blob_cache=self.settings.blob_cache,
             linger=LINGER if self.settings.processes == 1 else SHARED_LINGER,
         )
 
@@ -260,6 +263,13 @@ class Archive:
         identifier = query_identifier(level, keys, return_keys)
         for match in self._store.find(level, Model.PATIENT_ROOT, identifier, options):
             yield match.dataset(Dataset)
+
+    def frames(self, sop_instance_uid: str, numbers: Iterable[int]) -> list[bytes]:
+        """Return frames of an instance, numbered from 0: their code streams, or native bytes; no others are read.
+
+        Raises FrameNotFound, InstanceNotFound, DecodeError or StorageError.
+        """
+        return self._store.frames(sop_instance_uid, list(numbers))
 
     def counts(self) -> Counts:
         """Return how many patients, studies, series and instances there are."""

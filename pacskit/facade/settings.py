@@ -17,7 +17,9 @@ from pacskit.security.settings import TlsSettings
 from pacskit.services.outgoing import Transcode
 from pacskit.services.retrieve import WINDOW
 from pacskit.storage import DuplicatePolicy
+from pacskit.storage.blobs.options import StoreOptions
 from pacskit.storage.index import check_index
+from pacskit.storage.objects import CacheOptions, check_blobs
 
 __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
 
@@ -47,6 +49,13 @@ class ArchiveSettings:
     index
         Where the index is: ``sqlite:///PATH`` or ``postgresql://…`` (with the extra ``postgres``), which archives on
         several machines may share; by default a file in the archive's directory.
+    blobs
+        Where the objects are: ``s3://bucket/prefix``, ``az://…``, ``gs://…`` (with the extra ``cloud``) or a directory,
+        which archives on several machines may share, with the index; by default files in the archive's directory.
+    blob_store
+        How that is reached, see `StoreOptions`; without credentials here they come from the environment.
+    blob_cache
+        A local disk before it, see `CacheOptions`.
     digest
         Whether to keep the SHA-256 of each data set, by which damage can be found later; half a millisecond a megabyte.
     accept_unknown
@@ -75,6 +84,9 @@ class ArchiveSettings:
     duplicates: DuplicatePolicy = DuplicatePolicy.IGNORE
     durable: bool = False
     index: str | None = None
+    blobs: str | None = None
+    blob_store: StoreOptions = field(default_factory=StoreOptions)
+    blob_cache: CacheOptions | None = None
     digest: bool = False
     accept_unknown: bool = False
     transcode: Transcode = Transcode.LOSSLESS
@@ -96,6 +108,7 @@ class ArchiveSettings:
                 raise ConfigurationError(f"{node} is reached by TLS, and there are no settings for that (tls)")
         if self.index is not None:
             check_index(self.index)
+        self._check_blobs()
         if not 1 <= self.move_window <= WINDOW:
             raise ConfigurationError(f"move_window is 1 to {WINDOW}, not {self.move_window!r}")
         if self.moves_per_node is not None and self.moves_per_node < 1:
@@ -113,14 +126,28 @@ class ArchiveSettings:
         except ValueError:
             raise ConfigurationError(f"transcode is never, lossless or any, not {self.transcode!r}") from None
 
+    def _check_blobs(self) -> None:
+        if self.blobs is not None:
+            check_blobs(self.blobs)
+            if self.processes > 1 and self.blobs.startswith("memory:"):
+                raise ConfigurationError("several processes have no memory in common: blobs is some other store")
+        elif self.blob_cache is not None:
+            raise ConfigurationError("blob_cache is a cache before a store (blobs)")
+
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
-        """Read settings from a TOML file: the fields above at its top, tables ``timeouts``, ``limits``, ``tls`` …"""
+        """Read settings from a TOML file: the fields above at its top, tables ``timeouts``, ``limits``, ``tls`` …
+
+        The fields may as well be in a table ``archive``.
+        """
         try:
             values = tomllib.loads(Path(path).read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path}: {error}") from error
-        return cls._from(values)
+        within = values.pop("archive", {})
+        if not isinstance(within, dict) or within.keys() & values.keys():
+            raise ConfigurationError(f"{path}: [archive] is a table with what is not given before it")
+        return cls._from(values | within)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -159,11 +186,19 @@ _GROUPS: Final[dict[str, Any]] = {
     "limits": Limits,
     "tls": TlsSettings,
     "admission": Admission,
+    "blob_store": StoreOptions,
+    "blob_cache": CacheOptions,
 }
-_TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
+_TEXTS: Final = frozenset(
+    {"cert", "key", "ca", "password", "password_file", "profile", "server_name", "directory"}
+    | {"endpoint", "region", "account", "storage_class", "sse", "sse_kms_key_id", "sync", "root_certificate"}
+)
 _NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes"})
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
-_FLAGS: Final = frozenset({"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"})
+_FLAGS: Final = frozenset(
+    {"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"}
+    | {"virtual_hosted", "write_behind"}
+)
 
 
 def _names(cls: type[Any]) -> list[str]:

@@ -7,13 +7,17 @@ import sqlite3
 
 from pacskit.core.errors import StorageError
 
-__all__ = ["InvalidIdentifier", "InvalidInstance", "OutOfSpace", "OutcomeUnknown", "RecordConflict", "storage_error"]
+__all__ = ["FrameNotFound", "InvalidIdentifier", "InvalidInstance", "OutOfSpace", "OutcomeUnknown", "RecordConflict", "storage_error"]
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class OutOfSpace(StorageError):
     """The disk or its quota is full (a C-STORE SCP answers 0xA700, PS3.4 B.2.3)."""
+
+
+class FrameNotFound(StorageError, IndexError):
+    """An instance has no frame of that number."""
 
 
 class InvalidInstance(StorageError):

@@ -16,7 +16,7 @@ import mmap
 import os
 import secrets
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -169,9 +169,22 @@ class FileStore:
         """Return the file of an object."""
         return self.root / key
 
-    def open(self, key: str) -> IO[bytes]:
+    def open(self, key: str, size: int, *, whole: bool = False) -> IO[bytes]:
         """Open an object for reading, unbuffered."""
         return open(self.root / key, "rb", buffering=0)
+
+    def source(self, key: str, size: int | None = None) -> Path:
+        """What `pacskit.dcmread` reads of an object."""
+        return self.root / key
+
+    def may_have(self, key: str) -> bool:
+        """Whether there is an object of that name, most likely the one that would have it."""
+        return self.size(key) is not None
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return several ranges, each ``(start, length)``; fewer bytes only where the object ends."""
+        with self.open(key, 0) as file:
+            return [os.pread(file.fileno(), length, start) for start, length in ranges]
 
     def size(self, key: str) -> int | None:
         """Return the size of an object, None where there is none."""
@@ -311,6 +324,8 @@ def _age(path: Path) -> int:
 class FileWriter:
     """One object on its way into a :class:`FileStore`."""
 
+    keeps_facts = False  # what the index does not need most of the time is read again where it does
+
     def __init__(self, store: FileStore, number: str, policy: DuplicatePolicy) -> None:
         self.size = 0
         self._store = store
@@ -407,6 +422,10 @@ class FileWriter:
             except OSError as error:
                 raise storage_error(error, "naming an object") from error
         return self._final
+
+    def source(self, key: str) -> Path:
+        """What the object that has its name can be read from."""
+        return self._store.path(key)
 
     def settle(self) -> None:
         """Keep the object: the index knows it now."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from pacskit.storage.attributes import decode_attributes, encode_attributes
 from pacskit.storage.index.dialect import Connection
+from pacskit.storage.index.frames import keep_frames
 from pacskit.storage.index.rows import (
     ADD_TO_PATIENT,
     ADD_TO_SERIES,
@@ -147,6 +148,7 @@ class Transaction:
             placed = [one for one in placed if one[0] not in apart]
             if made - {series.pk for _, series in placed}:
                 raise Conflict  # another writer brought the object for which a series has been made here
+        keep_frames(self.connection, [new[at][0] for at, _ in placed])
         for at, series in placed:
             self._count(series, new[at][0].sop_class_uid)
         if self._tagged:
@@ -179,6 +181,7 @@ class Transaction:
         _, parents = self.remove([pk], session)
         series = self._add_series(new)
         self.execute(INSERT_INSTANCE, _row(series, new))
+        keep_frames(self.connection, [new])
         self._count(series, new.sop_class_uid)
         self.flush()
         self.prune(parents)
