@@ -7,7 +7,15 @@ import sqlite3
 
 from pacskit.core.errors import StorageError
 
-__all__ = ["FrameNotFound", "InvalidIdentifier", "InvalidInstance", "OutOfSpace", "OutcomeUnknown", "RecordConflict", "storage_error"]
+__all__ = [
+    "FrameNotFound",
+    "InvalidIdentifier",
+    "InvalidInstance",
+    "OutOfSpace",
+    "OutcomeUnknown",
+    "RecordConflict",
+    "storage_error",
+]
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 

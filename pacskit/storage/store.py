@@ -112,7 +112,7 @@ class Store:
         How the store is reached, and a local disk before it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         directory: str | os.PathLike[str],
         *,
@@ -201,20 +201,18 @@ class Store:
 
     def _adopt(self, key: str, policy: DuplicatePolicy) -> bool | None:
         """Index an object that may have been acknowledged before its row was written; return whether it stays."""
-        path = self.blobs.source(key)
+        path = self.files.path(key)
         try:
-            if not isinstance(path, Path):
-                raise StorageError("only what is in files here is recovered")
             head = read_head(path)
             dataset = dcmread(path, stop_before_pixels=True, options=self.options)
             facts = facts_of(dataset, head.sop_class_uid, head.sop_instance_uid, self.layout)._replace(key=key)
             digest = self._digest_of(key, head.offset, head.length) if self.digest else None
             new = describe(facts, head.transfer_syntax, head.offset, head.length, digest)
             return self.index_all([(new, policy)])[0] in {Outcome.STORED, Outcome.REPLACED}
-        except OSError as error:
-            raise storage_error(error, "indexing what an earlier process left") from error
         except StorageError:
             raise
+        except OSError as error:
+            raise storage_error(error, "indexing what an earlier process left") from error
         except Exception as error:
             _log.error("an object that an earlier process left cannot be indexed: %s", type(error).__name__)
             return None
@@ -227,6 +225,8 @@ class Store:
         """Read what is above an instance from its file."""
         try:
             return parents_of(dcmread(self.blobs.source(key), stop_before_pixels=True, options=self.options))
+        except StorageError:
+            raise
         except OSError as error:
             raise storage_error(error, "reading an object") from error
 
@@ -279,15 +279,19 @@ class Store:
         self.catch_up()
         return self.index.locate(level, _unique(patient_id, study_uid, series_uid, instance_uid))
 
+    @property
+    def files(self) -> FileStore:
+        """The objects where they are files of this machine; StorageError where they are in a blob store."""
+        if not isinstance(self.blobs, FileStore):
+            raise StorageError("the objects of this archive are no files of this machine")
+        return self.blobs
+
     def path(self, instance: StoredInstance) -> Path:
         """Return the Part 10 file of an instance; its data set begins at ``instance.offset``.
 
         StorageError where objects are in a blob store: `open` reads them wherever they are.
         """
-        found = self.blobs.source(instance.key)
-        if not isinstance(found, Path):
-            raise StorageError("the objects of this archive are no files of this machine")
-        return found
+        return self.files.path(instance.key)
 
     def open(self, instance: StoredInstance | str, *, whole: bool = False) -> Opened:
         """Open the file of an instance, or of the one that has replaced it.
@@ -314,6 +318,8 @@ class Store:
             return self.blobs.open(instance.key, instance.offset + instance.length, whole=whole)
         except (FileNotFoundError, BlobNotFound):
             return None
+        except StorageError:  # of which a timeout is an OSError too
+            raise
         except OSError as error:
             raise storage_error(error, "opening an object") from error
 

@@ -22,6 +22,7 @@ _DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 _MOST: Final = 1 << 29  # bytes of a table that is unpacked
 _LAST: Final = 1 << 63
 
+
 class Ranged(Protocol):
     """What has blobs by range."""
 

@@ -88,6 +88,9 @@ class BlobFile(io.RawIOBase):
             parts.append(part)
             self._next += len(part)
             missing -= len(part)
+        if self._next >= self.size and self._stream is not None:
+            next(self._stream, None)  # its end: what reads it on the way has all of it then
+            self._end()
         return b"".join(parts)
 
     def _take(self, most: int) -> memoryview:
