@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +37,7 @@ from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
 from pacskit.storage.layout import Layout, uid_hierarchy
-from pacskit.storage.pending import LINGER, Backlog
+from pacskit.storage.pending import LINGER, QUEUE, Backlog
 from pacskit.storage.records import (
     Commit,
     Counts,
@@ -94,7 +95,8 @@ class Store:
     Parameters
     ----------
     commit
-        What an acknowledged object survives: the end of the process (``"os"``), or a power cut too (``"object"``).
+        What an acknowledged object survives: the end of the process (``"os"``), or a power cut too, by syncs that all
+        who store at the time share (``"group"``); with ``"object"`` its row is there as well before the answer.
     duplicates
         What happens to an instance that is stored already.
     digest
@@ -110,13 +112,15 @@ class Store:
         is in the directory meanwhile.
     blob_options, blob_cache
         How the store is reached, and a local disk before it.
+    queue
+        How many rows may wait at most: whoever stores more writes them first.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         directory: str | os.PathLike[str],
         *,
-        commit: Commit = "os",
+        commit: Commit = "group",
         duplicates: DuplicatePolicy | str = DuplicatePolicy.IGNORE,
         layout: Layout = uid_hierarchy,
         digest: bool = True,
@@ -126,6 +130,7 @@ class Store:
         blobs: str | BlobStore | None = None,
         blob_options: StoreOptions | None = None,
         blob_cache: CacheOptions | None = None,
+        queue: int = QUEUE,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
         self.digest = digest
@@ -140,7 +145,8 @@ class Store:
             from pacskit.storage.objects import open_objects
 
             self.blobs = open_objects(blobs, Path(directory), blob_options, blob_cache)
-        self.backlog = Backlog(self, linger, *(() if self.turns is None else (self.turns.begin,)))
+        announce = (lambda: None) if self.turns is None else self.turns.begin
+        self.backlog = Backlog(self, linger, announce, most=queue)
         try:
             self.index: SqlIndex = (
                 SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
@@ -208,7 +214,10 @@ class Store:
             facts = facts_of(dataset, head.sop_class_uid, head.sop_instance_uid, self.layout)._replace(key=key)
             digest = self._digest_of(key, head.offset, head.length) if self.digest else None
             new = describe(facts, head.transfer_syntax, head.offset, head.length, digest)
-            return self.index_all([(new, policy)])[0] in {Outcome.STORED, Outcome.REPLACED}
+            outcome, replaced = self.index_all([(new, policy)])[0]
+            if replaced is not None:
+                self.discard_replaced([replaced])
+            return outcome in {Outcome.STORED, Outcome.REPLACED}
         except StorageError:
             raise
         except OSError as error:
@@ -230,13 +239,13 @@ class Store:
         except OSError as error:
             raise storage_error(error, "reading an object") from error
 
-    def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[Outcome]:
-        """Index instances whose files have their names, in one transaction. Raises StorageError."""
-        done = self.index.ingest_all(new, session=self.blobs.session)
-        replaced = [key for _, key in done if key is not None]
-        if replaced:
-            self.discard(replaced)
-        return [outcome for outcome, _ in done]
+    def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[tuple[Outcome, str | None]]:
+        """Index instances whose files have their names, in one transaction. Raises StorageError.
+
+        Return what became of each, and the key of the object that it replaced, which has a tombstone then.
+        """
+        self.blobs.sync_names([one.key for one, _ in new])
+        return self.index.ingest_all(new, session=self.blobs.session)
 
     # finding
 
@@ -363,13 +372,24 @@ class Store:
         unique = _unique(patient_id, study_uid, series_uid, instance_uid)
         self.catch_up()
         deletion = self.index.delete(level, unique, session=self.blobs.session)
-        self.discard(deletion.keys)
+        if deletion.keys:
+            with suppress(StorageError):  # of what has gone with its row, the staging name has to be gone too
+                self.catch_up()
+            self.discard(deletion.keys)
         return deletion.instances
 
     def discard(self, keys: Sequence[str]) -> None:
         """Remove objects that have tombstones. If the process ends before, the next start does it."""
         self.blobs.remove(keys)
         self.index.forget_retired(keys)
+        self.blobs.release(keys)
+
+    def discard_replaced(self, keys: Sequence[str]) -> None:
+        """Discard what has been replaced; who stored the new object is not told where that fails."""
+        try:
+            self.discard(keys)
+        except StorageError as error:
+            _log.error("objects that have been replaced are left to the next start: %s", error)
 
     def verify(self, *, digest: bool = False) -> Iterator[Problem]:
         """Compare index and files, both ways; with ``digest`` every data set is read. Meant for a store at rest."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final, cast
 
@@ -23,7 +23,7 @@ from pacskit.storage.errors import storage_error
 from pacskit.storage.layout import with_generation
 from pacskit.storage.objects.reading import BlobFile
 from pacskit.storage.objects.spool import Content, SpoolWriter
-from pacskit.storage.records import DuplicatePolicy
+from pacskit.storage.records import Commit, DuplicatePolicy
 
 __all__ = ["BlobObjects"]
 
@@ -37,7 +37,7 @@ class BlobObjects:
     With ``owns`` the store is closed too.
     """
 
-    durable = True  # what is acknowledged has its row, and is in the store
+    commit: Commit = "object"  # what is acknowledged is in the store, and has its row
 
     def __init__(self, store: BlobStore, scratch: Path, *, owns: Sequence[BlobStore] = ()) -> None:
         self.store = store
@@ -100,6 +100,12 @@ class BlobObjects:
         """Remove objects that nothing refers to."""
         if keys:
             self.store.delete(keys)
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Nothing is kept for keys that are removed."""
+
+    def sync_names(self, keys: Iterable[str]) -> None:
+        """What has been put is there."""
 
     def iter_keys(self) -> Iterator[str]:
         """Iterate over all objects there are."""
