@@ -97,7 +97,7 @@ class _RetrieveService(IdentifierService):
         """Make the request that sends an instance; what it needs is open until `Ready.close`."""
         decision: Decision | None = None
         try:
-            opened: Opened = self._store.open(instance)
+            opened: Opened = self._store.open(instance, whole=True)
             try:
                 opened = coerced(self._store, opened)
                 instance = opened.instance  # a newer one, where it has been replaced since it was located

@@ -21,7 +21,7 @@ stored
 1.2
 """
 
-from pacskit.storage.errors import InstanceRejected, InvalidIdentifier, InvalidInstance, OutOfSpace
+from pacskit.storage.errors import FrameNotFound, InstanceRejected, InvalidIdentifier, InvalidInstance, OutOfSpace
 from pacskit.storage.index.find import Element, Match
 from pacskit.storage.index.query import FindOptions, Model
 from pacskit.storage.index.removing import Removal, Removed
@@ -35,6 +35,7 @@ __all__ = [
     "DuplicatePolicy",
     "Element",
     "FindOptions",
+    "FrameNotFound",
     "Ingest",
     "InstanceRejected",
     "InvalidIdentifier",

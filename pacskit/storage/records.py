@@ -20,7 +20,10 @@ __all__ = [
     "StoredInstance",
 ]
 
-Commit = Literal["os", "object"]
+Commit = Literal["os", "group", "object"]
+"""What an acknowledged object survives, and how: the end of the process (``os``); a power cut too, by syncs that are
+shared by all who store at the time, with the row to follow (``group``), or with the row before the answer (``object``).
+"""
 Value = str | int | bytes | None
 
 
@@ -85,7 +88,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class NewInstance:
-    """An instance to index. ``parents`` is called only when its series is not known yet."""
+    """An instance to index.
+
+    ``parents`` is called only when its series is not known yet; ``frames`` is the packed table of its frames.
+    """
 
     patient_id: str
     study_instance_uid: str
@@ -101,6 +107,7 @@ class NewInstance:
     sha256: bytes | None
     received: str
     parents: Callable[[], Parents] = field(repr=False)
+    frames: bytes | None = field(default=None, repr=False)
     source: str = ""  # calling AE title, called AE title and host, with backslashes between
     note: Note | None = None
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import StorageError
+from pacskit.storage.index.changes import PATIENT_DELETED
 from pacskit.storage.index.removing import moment
-from pacskit.storage.index.rows import RECOUNT
+from pacskit.storage.index.rows import PRUNE, RECOUNT
 from pacskit.storage.index.tags import note_new
 from pacskit.storage.text import clean
 
@@ -216,10 +217,11 @@ def _give(batch: Transaction, study_uid: str, target: Row, correction: int) -> N
         "UPDATE study SET patient = ?, correction = ?, updated = ? WHERE pk = ?", (new, correction, moment(), study)
     )
     batch.execute("UPDATE removed SET patient_id = ? WHERE study_instance_uid = ?", (target["patient_id"], study_uid))
-    for patient in {old, new}:
+    batch.changes.study_changed(study_uid)
+    for patient in sorted({old, new}):
         batch.execute(RECOUNT["patient"], (patient,))
-    if old != new:
-        batch.execute("DELETE FROM patient WHERE pk = ? AND study_count = 0", (old,))
+        for identity in batch.execute(PRUNE["patient"], (patient,)).fetchall():
+            batch.changes.note(PATIENT_DELETED, patient=tuple(identity))
     if batch.tagged:
         uids = "SELECT i.sop_instance_uid FROM instance i JOIN series e ON e.pk = i.series WHERE e.study = ? LIMIT 1"
         note_new(batch, [uid for (uid,) in batch.execute(uids, (study,)).fetchall()])

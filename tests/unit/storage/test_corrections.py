@@ -61,7 +61,7 @@ def _part10(data: bytes, syntax: str) -> Any:
 
 
 def everything(store: Store) -> dict[str, bytes]:
-    return {key: store.blobs.path(key).read_bytes() for key in store.blobs.iter_keys()}
+    return {key: store.files.path(key).read_bytes() for key in store.blobs.iter_keys()}
 
 
 def rows(store: Store) -> list[Any]:

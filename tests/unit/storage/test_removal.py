@@ -67,7 +67,7 @@ def answers(store: Store) -> dict[str, list[str]]:
 )
 def test_what_is_deleted_comes_back_as_it_was(store: Store, level: str, keys: dict[str, Any], count: int) -> None:
     fill(store)
-    before, kept = answers(store), {one: store.blobs.path(one).read_bytes() for one in store.blobs.iter_keys()}
+    before, kept = answers(store), {one: store.files.path(one).read_bytes() for one in store.blobs.iter_keys()}
     assert store.delete(level, **keys) == count
     during = answers(store)
     assert len(during["instances"]) == 8 - count
@@ -83,7 +83,7 @@ def test_what_is_deleted_comes_back_as_it_was(store: Store, level: str, keys: di
                                                        "instance_uid": ()} | keys)) == count  # fmt: skip
     assert answers(store) == before
     check_counters(store.index)
-    assert {one: store.blobs.path(one).read_bytes() for one in store.blobs.iter_keys()} == kept
+    assert {one: store.files.path(one).read_bytes() for one in store.blobs.iter_keys()} == kept
     assert list(store.removals.listed()) == []
     for uid in before["instances"]:
         with store.open(uid) as opened:
@@ -302,7 +302,7 @@ def test_a_note_of_ours_is_one_that_others_read(store: Store, tmp_path: Path) ->
     pydicom = pytest.importorskip("pydicom")
     for one in made:
         assert one.instance is not None
-        path = store.blobs.path(one.instance.key)
+        path = store.files.path(one.instance.key)
         done = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False)
         assert "Error" not in done.stderr + done.stdout, done.stderr
         read = subprocess.run(["dsrdump", str(path)], capture_output=True, text=True, check=False)
