@@ -17,7 +17,8 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import ConfigurationError, InstanceNotFound, StorageError
 from pacskit.encoding import TransferSyntax, dcmread, encode
 from pacskit.encoding.keyobjects import REJECTIONS, Reference, key_object_selection
-from pacskit.storage.index.removing import Removed, Why, list_removed, moment, put_back, take_due
+from pacskit.storage.filesystem import FileStore
+from pacskit.storage.index.removing import Removed, Why, list_removed, moment, put_back, stale_tombstones, take_due
 from pacskit.storage.records import Outcome, Parents, Stored, StoredInstance
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ REASONS: Final = {
     "retention": "113039",
 }
 """Why instances are rejected, in a word, and the codes of the titles that say so (DCM)."""
+
+
+STALE: Final = 3600.0  # seconds after which a tombstone is nobody's any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +107,24 @@ class Removals:
         while True:
             due: list[tuple[str, int]] = store.index.run_alone(lambda batch: take_due(batch, when, store.blobs.session))
             if not due:
+                self._finish(moment(-STALE))
                 return Swept(instances, size)
             self._discard([key for key, _ in due])
             instances, size = instances + len(due), size + sum(length for _, length in due)
+
+    def _finish(self, before: str) -> None:
+        """Remove what others have left undone: in a blob store no key is used again, so anybody may do it.
+
+        In a directory the next start does it, and whoever waits for a process that is gone.
+        """
+        store = self._store
+        while not isinstance(store.blobs, FileStore):
+            with store.index.reader() as connection:
+                keys = stale_tombstones(connection, before)
+            if not keys:
+                return
+            store.discard([key for key in keys if not store.index.has_key(key)])
+            store.index.forget_retired(keys)
 
     def _discard(self, keys: Sequence[str]) -> None:
         with suppress(StorageError):  # a staging name that is left would bring back what has no row any more

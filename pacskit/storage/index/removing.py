@@ -33,6 +33,7 @@ __all__ = [
     "put_back",
     "rejected",
     "set_aside",
+    "stale_tombstones",
     "take_due",
 ]
 
@@ -102,14 +103,17 @@ class Removed:
     reason: str
 
 
+_instance: Callable[..., NewInstance] = NewInstance  # of a row
+
 _SET_ASIDE: Final = """
 INSERT INTO removed (kind, patient_id, study_instance_uid, series_instance_uid, sop_instance_uid, sop_class_uid,
     transfer_syntax_uid, instance_number, blob_key, data_offset, data_length, sha256, received, source, moment, due,
-    who, reason, attributes)
+    who, reason, attributes, frames)
 SELECT ?, p.patient_id, s.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.sop_class_uid,
     i.transfer_syntax_uid, i.instance_number, i.blob_key, i.data_offset, i.data_length, i.sha256, i.received, i.source,
-    ?, ?, ?, ?, i.attributes
+    ?, ?, ?, ?, i.attributes, f.data
 FROM instance i JOIN series e ON e.pk = i.series JOIN study s ON s.pk = e.study JOIN patient p ON p.pk = s.patient
+    LEFT JOIN frame_table f ON f.instance = i.pk AND f.blob_key = i.blob_key
 WHERE i.pk = ?
 """
 _LISTED: Final = """
@@ -119,7 +123,7 @@ FROM removed
 """
 _WHOLE: Final = """
 SELECT pk, patient_id, study_instance_uid, series_instance_uid, sop_instance_uid, sop_class_uid, transfer_syntax_uid,
-    instance_number, attributes, blob_key, data_offset, data_length, sha256, received, source
+    instance_number, attributes, blob_key, data_offset, data_length, sha256, received, source, frames
 FROM removed
 """
 _COLUMNS: Final = {
@@ -177,8 +181,8 @@ def put_back(
     found: dict[str, NewInstance] = {}
     rows: dict[str, int] = {}
     for pk, *row in batch.execute(f"{_WHOLE}{where}{named} ORDER BY pk", parameters).fetchall():
-        values = [*row[:13], parents(row[8]), row[13]]
-        new = NewInstance(*values)
+        *values, source, frames = row
+        new = _instance(*values, parents=parents(row[8]), source=source, frames=frames and bytes(frames))
         found[new.sop_instance_uid], rows[new.sop_instance_uid] = new, pk
     if not ids:  # a newer one has come meanwhile: it stays
         for uid in _stored(batch, list(found)):
@@ -207,6 +211,12 @@ def take_due(batch: Transaction, now: str, session: str, limit: int = _PAGE) -> 
         batch.retire(key, session)
         batch.execute("DELETE FROM removed WHERE pk = ?", (pk,))
     return [(key, length) for _, key, length in rows]
+
+
+def stale_tombstones(connection: Connection, before: str) -> list[str]:
+    """Return the keys of tombstones that have been there since before a moment."""
+    rows = connection.execute("SELECT blob_key FROM retired WHERE moment < ? LIMIT ?", (before, _PAGE)).fetchall()
+    return [key for (key,) in rows]
 
 
 # what notes reject

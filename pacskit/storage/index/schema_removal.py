@@ -30,7 +30,7 @@ _REMOVED: Final = (
     + _texts("blob_key")
     + "data_offset INTEGER NOT NULL, data_length INTEGER NOT NULL, sha256 BLOB, "
     + _texts("received", "source", "moment", "due", "who")
-    + "reason TEXT NOT NULL DEFAULT '', attributes TEXT NOT NULL DEFAULT '') STRICT"
+    + "reason TEXT NOT NULL DEFAULT '', attributes TEXT NOT NULL DEFAULT '', frames BLOB) STRICT"
 )
 
 # what has been corrected: by whom, when and why

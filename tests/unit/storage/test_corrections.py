@@ -17,8 +17,13 @@ from pacskit.storage.coercion import coerced
 from tests.unit.storage.objects import found, identifier, instance, put
 from tests.unit.storage.rows import check_counters
 
-A = {"PatientID": "A", "PatientName": "Meier^Anna", "PatientBirthDate": "19600101", "PatientSex": "F"}
-B = {"PatientID": "B", "PatientName": "Müller^Änne=山田^花子", "PatientSex": "F", "PatientComments": "allergic"}
+A: dict[str, Any] = {"PatientID": "A", "PatientName": "Meier^Anna", "PatientBirthDate": "19600101", "PatientSex": "F"}
+B: dict[str, Any] = {
+    "PatientID": "B",
+    "PatientName": "Müller^Änne=山田^花子",
+    "PatientSex": "F",
+    "PatientComments": "allergic",
+}
 
 
 @pytest.fixture
@@ -28,9 +33,9 @@ def store(tmp_path: Path, engine: Callable[[], str | None]) -> Iterator[Store]:
             for one in range(2):
                 uids = (f"1.{number}", f"1.{number}.1", f"1.{number}.1.{one}")
                 charset = "ISO_IR 192" if who is B else "ISO_IR 100"
-                more = {"OtherPatientNames": "Huber^Anna"} if who is A else {}
-                put(made, instance(*uids, Modality="CT", SpecificCharacterSet=charset, StudyDescription="Schädel",
-                                   **who, **more))  # fmt: skip
+                more: dict[str, Any] = {"OtherPatientNames": "Huber^Anna"} if who is A else {}
+                more |= {"Modality": "CT", "SpecificCharacterSet": charset, "StudyDescription": "Schädel"}
+                put(made, instance(*uids, **who, **more))
         yield made
 
 
@@ -138,8 +143,7 @@ def test_other_syntaxes_and_items_that_were_there(store: Store) -> None:
         (TransferSyntax.IMPLICIT_VR_LITTLE_ENDIAN, TransferSyntax.EXPLICIT_VR_BIG_ENDIAN, "1.2.840.10008.1.2.1.99")
     ):
         made = instance("1.5", "1.5.1", f"1.5.1.{number}", **A, OriginalAttributesSequence=[earlier])
-        made.PixelData = bytes(range(256)) * 8192
-        made["PixelData"].VR = "OW"
+        made.add_new("PixelData", "OW", bytes(range(256)) * 8192)
         put(store, made, str(syntax))
     store.corrections.move("1.5", "B")
     for number in range(3):
@@ -206,7 +210,7 @@ def test_a_study_of_nobody_is_given_to_somebody_and_back(store: Store) -> None:
 def test_what_cannot_be_done(store: Store) -> None:
     put(store, instance("1.5", "1.5.1", "1.5.1.1", PatientID="A", IssuerOfPatientID="OTHER"))
     before = rows(store)
-    for wrong in (
+    impossible: tuple[Callable[[], object], ...] = (
         lambda: store.corrections.merge("A", "B"),  # there are two
         lambda: store.corrections.merge("nobody", "B"),
         lambda: store.corrections.merge("B", "B"),
@@ -214,15 +218,17 @@ def test_what_cannot_be_done(store: Store) -> None:
         lambda: store.corrections.move("9.9", "B"),
         lambda: store.corrections.move(["1.1", "9.9"], "B"),
         lambda: store.corrections.undo(7),
-    ):
+    )
+    for wrong in impossible:
         with pytest.raises(StorageError):
             wrong()
-    for strange in (
+    strange: tuple[Callable[[], object], ...] = (
         lambda: store.corrections.move([], "B"),
         lambda: store.corrections.move("1.1", {"PatientSex": "F"}),
-    ):
+    )
+    for wrong in strange:
         with pytest.raises(ConfigurationError):
-            strange()
+            wrong()
     assert rows(store) == before
     store.corrections.merge(("A", "OTHER"), "B")
     assert studies_of(store, "B") == ["1.3", "1.5"]

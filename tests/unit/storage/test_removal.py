@@ -13,9 +13,12 @@ import pytest
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import ConfigurationError, InstanceNotFound
-from pacskit.encoding import encode
+from pacskit.encoding import decode, encode
 from pacskit.encoding.keyobjects import KEY_OBJECT_SELECTION, REJECTIONS, Reference, key_object_selection
 from pacskit.storage import InstanceRejected, Outcome, Removal, Store
+from pacskit.storage.blobs.memory import MemoryStore
+from pacskit.storage.coercion import coerced
+from pacskit.storage.index.removing import Why
 from pacskit.storage.store import unique_keys
 from tests.unit.storage.objects import CT, EXPLICIT, MR, found, instance, put
 from tests.unit.storage.rows import check_counters
@@ -157,6 +160,37 @@ def test_two_stores_delete_and_restore(tmp_path: Path, engine: Callable[[], str 
         assert one.removals.restore("STUDY", {"StudyInstanceUID": ["1.2.1"]}) == 4
         assert found(two, "STUDY", "NumberOfStudyRelatedInstances", StudyInstanceUID="1.2.1") == ["5"]
         check_counters(two.index)
+
+
+def test_in_a_blob_store(tmp_path: Path, engine: Callable[[], str | None]) -> None:
+    with Store(tmp_path, index=engine(), blobs=MemoryStore(), removal=Removal(grace=DAY)) as store:
+        fill(store)
+        before = answers(store)
+        store.delete("STUDY", study_uid="1.2.1")
+        assert store.removals.restore("STUDY", {"StudyInstanceUID": ["1.2.1"]}) == 4
+        assert answers(store) == before
+        store.corrections.merge("p1", "p2")
+        for whole in (True, False):
+            with coerced(store, store.open("1.2.1.1.0", whole=whole)) as opened:
+                assert decode(opened.read(), EXPLICIT).PatientID == "p2"
+        store.delete("STUDY", study_uid="1.2.1")
+        assert store.removals.sweep(LATER).instances == 4
+        assert len(list(store.blobs.iter_keys())) == 4
+        # a process that ended after the transaction left its tombstones: any other one removes what they name
+        keys = [one.key for one in store.locate("STUDY", study_uid="1.2.2")][:2]
+        with store.index.reader() as connection:
+            rows = connection.execute("SELECT pk FROM instance ORDER BY pk LIMIT 2").fetchall()
+
+        def long_ago(batch: Any) -> None:
+            batch.removal = Removal()
+            batch.take_away([pk for (pk,) in rows], "dead", Why("deleted"))
+            batch.execute("UPDATE retired SET moment = '20200101'")
+
+        store.index.run_alone(long_ago)
+        assert store.removals.sweep().instances == 0
+        assert set(store.blobs.iter_keys()).isdisjoint(keys)
+        assert store.index.retired("dead") == []
+        assert list(store.verify()) == []
 
 
 # crashes
