@@ -31,11 +31,10 @@ def store(tmp_path: Path, engine: Callable[[], str | None]) -> Iterator[Store]:
     with Store(tmp_path, index=engine(), removal=Removal(grace=86400.0)) as made:
         for number, who in ((1, A), (2, A), (3, B)):
             for one in range(2):
-                uids = (f"1.{number}", f"1.{number}.1", f"1.{number}.1.{one}")
                 charset = "ISO_IR 192" if who is B else "ISO_IR 100"
                 more: dict[str, Any] = {"OtherPatientNames": "Huber^Anna"} if who is A else {}
                 more |= {"Modality": "CT", "SpecificCharacterSet": charset, "StudyDescription": "Schädel"}
-                put(made, instance(*uids, **who, **more))
+                put(made, instance(f"1.{number}", f"1.{number}.1", f"1.{number}.1.{one}", **who, **more))
         yield made
 
 
