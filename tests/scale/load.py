@@ -80,10 +80,10 @@ class Acknowledged:
             self.changed.notify_all()
 
     def wait_for(self, count: int) -> bool:
-        """Wait until there are so many; say False at the end."""
+        """Wait until there are so many, or no more will come; return whether there are."""
         with self.changed:
             self.changed.wait_for(lambda: self.over or len(self.numbers) >= count)
-            return not self.over
+            return len(self.numbers) >= count
 
     def end(self) -> None:
         with self.changed:
