@@ -79,6 +79,7 @@ def _sink() -> None:
 
 def _copy_server(folder: str) -> None:
     """Sockets and files with nothing of DICOM: each message becomes a file, and is answered with a byte."""
+
     def serve(sock: socket.socket, number: int) -> None:
         buffer = memoryview(bytearray(131072))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -268,7 +269,7 @@ _NO_DICOM = "sockets and files, no DICOM"
 _STORESCU, _PYNETDICOM = "storescu -> bare sink", "pynetdicom -> bare sink"
 ROWS = [
     Row("open", "associate, C-ECHO, release", "/s", _openings, 60, "pynetdicom -> pynetdicom"),
-    Row("disk-1", "C-STORE 512 KiB to disk and index, commit=os, 1 association", "/s", partial(_to_disk, 1), 0.6, _NO_DICOM),
+    Row("disk-1", "C-STORE 512 KiB to disk, commit=os, 1 association", "/s", partial(_to_disk, 1), 0.6, _NO_DICOM),
     Row("disk-4", "the same, 4 associations", "/s", partial(_to_disk, 4), 0.6, _NO_DICOM),
     Row("send-large", "C-STORE 512 KiB sent", "/s", partial(_sent, _PIXELS), 1.5, _STORESCU, also=((8, _PYNETDICOM),)),
     Row("send-small", "C-STORE 39 kB sent", "/s", partial(_sent, _SMALL), 1.5, _STORESCU, also=((8, _PYNETDICOM),)),

@@ -102,7 +102,7 @@ class Store:
         How many rows may wait at most: whoever stores more writes them first.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         directory: str | os.PathLike[str],
         *,
