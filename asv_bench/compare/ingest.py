@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from asv_bench.compare.associations import orthanc
-from asv_bench.compare.processes import Server, archive, run_clients
+from asv_bench.compare.finding import orthanc
+from asv_bench.compare.processes import Server, archive, folder, run_clients
 from asv_bench.compare.rows import Row, Scale, Subject
 
 __all__ = ["ROWS"]
@@ -17,6 +17,12 @@ _SMALL, _PIXELS = 34_398, 512 * 1024
 _MANY = 8
 
 Begin: TypeAlias = "Callable[[], AbstractContextManager[Server]]"
+
+
+@contextmanager
+def _orthanc(**more: Any) -> Iterator[Server]:
+    with folder() as made, orthanc(made, DicomThreadsCount=_MANY, **more) as found:
+        yield found
 
 
 def _stored(server: Begin, each: int, size: int) -> float:
@@ -34,8 +40,7 @@ def _by_policy(size: int, each: int) -> list[Subject]:
 
 def _small(scale: Scale, stack: ExitStack) -> list[Subject]:
     each, few = scale(100, 1000), scale(30, 250)
-    tuned = partial(orthanc, nodelay=True, threads=_MANY, StoreMD5ForAttachments=False, SyncStorageArea=False)
-    syncing = partial(orthanc, nodelay=True, threads=_MANY, StoreMD5ForAttachments=False)
+    tuned, syncing = partial(_orthanc, SyncStorageArea=False), partial(_orthanc, SyncStorageArea=True)
     return [
         *_by_policy(_SMALL, each),
         Subject(_ORTHANC, lambda: _stored(tuned, few, _SMALL)),
