@@ -74,6 +74,10 @@ class SqlIndex(ABC):
     def close(self) -> None:
         """Close the connections; those lent out close when they come back."""
 
+    def secure(self) -> None:
+        """Return when what has been committed survives a power cut, whatever the commit policy promises by itself."""
+        return
+
     def disturbed(self, error: BaseException) -> bool:
         """Whether an error came from others' transactions, and is gone when the transaction begins again."""
         return isinstance(error, Conflict)

@@ -35,6 +35,7 @@ class SQLiteIndex(SqlIndex):
     def __init__(self, path: str | os.PathLike[str], *, commit: Commit = "os") -> None:
         super().__init__()
         self._path = os.fspath(path)
+        self._durable = commit != "os"
         self._data_version = -1
         self._idle: list[sqlite3.Connection] = []
         with self.translated("opening the index"):
@@ -96,6 +97,19 @@ class SQLiteIndex(SqlIndex):
         """End the transaction."""
         self._connection.execute("COMMIT")
         self._ended()
+
+    def secure(self) -> None:
+        """Sync the log: a checkpoint syncs it before the file."""
+        if self._durable:
+            return
+        try:
+            log = os.open(f"{self._path}-wal", os.O_RDWR)
+            try:
+                os.fsync(log)
+            finally:
+                os.close(log)
+        except OSError as error:
+            raise storage_error(error, "syncing the index") from error
 
     def rollback(self) -> None:
         """Undo the transaction, if there is one."""
