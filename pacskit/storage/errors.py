@@ -7,13 +7,25 @@ import sqlite3
 
 from pacskit.core.errors import StorageError
 
-__all__ = ["InvalidIdentifier", "InvalidInstance", "OutOfSpace", "OutcomeUnknown", "RecordConflict", "storage_error"]
+__all__ = [
+    "InvalidIdentifier",
+    "InvalidInstance",
+    "OutOfSpace",
+    "OutcomeUnknown",
+    "RecordConflict",
+    "UnderHold",
+    "storage_error",
+]
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class OutOfSpace(StorageError):
     """The disk or its quota is full (a C-STORE SCP answers 0xA700, PS3.4 B.2.3)."""
+
+
+class UnderHold(StorageError):
+    """A legal hold is on what was to be deleted or replaced."""
 
 
 class InvalidInstance(StorageError):

@@ -1,4 +1,4 @@
-"""A store of stores: blobs are put into the first tier, moved between tiers by whoever decides, and read wherever they are.
+"""A store of stores: blobs are put into the first tier, moved between tiers, and read wherever they are.
 
 Where a blob is, the database of the index says, so that every process that shares it finds the same, and the next one
 too. A blob is moved in this order: the copy is noted, made, read back and compared by SHA-256, made the blob's place in
@@ -53,10 +53,10 @@ class TieredStore:
         The stores by their names, the one that blobs are put into first.
     recall
         What becomes of a blob that is read from another tier: it stays (``never``), comes back with the next cycle of
-        its `Lifecycle` (``later``), or comes back before it is read (``now``). It is read from where it is if it cannot.
+        its `Lifecycle` (``later``), or before it is read (``now``). It is read from where it is if it cannot come.
     grain
-        Reads of a blob that are closer together count as one. They are noted together: a process that is killed forgets
-        its last ones.
+        Reads of a blob that are closer together count as one. Many are noted together, so a process that is killed
+        forgets the last ones.
     """
 
     def __init__(
@@ -355,10 +355,13 @@ class TieredStore:
         self.state.gone(gone)
         return len(gone)
 
-    def sweep(self) -> int:
-        """Remove what moves, deletions and processes that were killed have left; return how many copies that were."""
+    def sweep(self, now: datetime | None = None) -> int:
+        """Remove what moves, deletions and processes that were killed have left; return how many copies that were.
+
+        A copy that is being made is left alone until an hour after it was heard of.
+        """
         done = 0
-        while some := self.state.trash():
+        while some := self.state.trash(now or datetime.now(UTC)):
             gone = self._dispose(some)
             done += gone
             if gone < len(some):
@@ -388,9 +391,7 @@ class TieredStore:
 class _Reading:
     """A blob that is being read, also when its copy goes because it was moved."""
 
-    def __init__(
-        self, store: TieredStore, found: Location, reader: BlobReader, start: int, length: int | None
-    ) -> None:
+    def __init__(self, store: TieredStore, found: Location, reader: BlobReader, start: int, length: int | None) -> None:
         self.found = found
         self.info = _named(reader.info, found)
         self._store = store

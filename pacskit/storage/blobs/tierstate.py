@@ -152,6 +152,11 @@ class TierState:
             ).fetchall()
         return [key for (key,) in rows]
 
+    def give_up(self, key: str) -> None:
+        """Forget that a blob is wanted at home: it cannot be had."""
+        sql = "UPDATE tier_blob SET wanted = '' WHERE blob_key = ?"
+        self.index.run(lambda batch: batch.execute(sql, (key,)).rowcount)
+
     # copies
 
     def begin(self, key: str, tier: str, place: str, *, now: str, only_if_idle: bool = False) -> Copy | None:
@@ -211,13 +216,15 @@ class TierState:
     def record(self, copy: Copy, size: int, sha256: bytes, *, now: str) -> bool:
         """Make a copy the blob's place, and what it was made from trash; False where others were first."""
 
+        read = now if copy.tier == self.home else ""  # or it would go away again at once
+
         def work(batch: Transaction) -> bool:
             if not _take(batch, copy):
                 return False
             changed = batch.execute(
-                "UPDATE tier_blob SET tier = ?, place = ?, size = ?, sha256 = ?, since = ?, mover = '', wanted = ''"
-                " WHERE blob_key = ? AND mover = ?",
-                (copy.tier, copy.place, size, sha256, now, copy.source.key, copy.token),
+                "UPDATE tier_blob SET tier = ?, place = ?, size = ?, sha256 = ?, since = ?, mover = '', wanted = '',"
+                " accessed = CASE WHEN accessed < ? THEN ? ELSE accessed END WHERE blob_key = ? AND mover = ?",
+                (copy.tier, copy.place, size, sha256, now, read, read, copy.source.key, copy.token),
             ).rowcount
             if not changed:  # it was deleted, replaced or moved meanwhile
                 _throw(batch, copy.source.key, copy.tier, copy.place, copy.token, now)
@@ -276,9 +283,7 @@ class TierState:
     def forget(self, keys: Sequence[str], *, now: str) -> list[Trash]:
         """Drop the rows of keys; return the copies that are to go."""
         named, token = json.dumps(list(keys)), new_token()
-        sql = (
-            "DELETE FROM tier_blob WHERE blob_key IN (SELECT value FROM json_each(?)) RETURNING blob_key, tier, place"
-        )
+        sql = "DELETE FROM tier_blob WHERE blob_key IN (SELECT value FROM json_each(?)) RETURNING blob_key, tier, place"
 
         def work(batch: Transaction) -> list[Trash]:
             found: list[Trash] = []
@@ -291,14 +296,16 @@ class TierState:
         rows: list[Trash] = self.index.run(work)
         return rows
 
-    def trash(self, limit: int = _PAGE) -> list[Trash]:
+    def trash(self, now: datetime) -> list[Trash]:
         """Return copies that are to go; those under way of which nobody was heard for `LEASE` are among them."""
-        quiet = moment(datetime.now(UTC) - LEASE)
+        quiet = moment(now - LEASE)
 
         def work(batch: Transaction) -> list[Trash]:
-            batch.execute("UPDATE tier_trash SET kind = 'old' WHERE done = '' AND kind = 'copy' AND noted <= ?", (quiet,))
+            batch.execute(
+                "UPDATE tier_trash SET kind = 'old' WHERE done = '' AND kind = 'copy' AND noted <= ?", (quiet,)
+            )
             rows = batch.execute(
-                "SELECT tier, place FROM tier_trash WHERE done = '' AND kind = 'old' ORDER BY noted LIMIT ?", (limit,)
+                "SELECT tier, place FROM tier_trash WHERE done = '' AND kind = 'old' ORDER BY noted LIMIT ?", (_PAGE,)
             ).fetchall()
             return [Trash(*row) for row in rows]
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from pacskit.storage.attributes import decode_attributes, encode_attributes
 from pacskit.storage.index.dialect import Connection
+from pacskit.storage.index.holds import check_holds
 from pacskit.storage.index.rows import (
     ADD_TO_PATIENT,
     ADD_TO_SERIES,
@@ -270,6 +271,7 @@ class Transaction:
     def remove(self, pks: list[int], session: str) -> tuple[list[str], set[tuple[int, int, int]]]:
         """Remove instance rows; return the keys of their objects, and the series, study and patient of each."""
         self.must_be_alone()
+        check_holds(self, pks)
         self.flush()
         self.removed = True
         self._added.clear()
