@@ -301,9 +301,6 @@ class TieredStore:
                 name = ""  # it is somebody else's there
 
     def _move(self, copy: Copy, offset: int, digest: bytes | None) -> int | None:
-        if copy.source.tier == copy.tier:  # somebody was faster
-            self.state.abandon(copy)
-            return None
         target = self.tiers[copy.tier]
         try:
             size, sha256 = self._copy(copy, target, offset, digest)

@@ -160,7 +160,8 @@ class TierState:
     # copies
 
     def begin(self, key: str, tier: str, place: str, *, now: str, only_if_idle: bool = False) -> Copy | None:
-        """Note a copy that is to be made; None where somebody else is at it and one would rather not disturb.
+        """Note a copy that is to be made; None where the blob is in that tier by now, or is being moved by somebody
+        whom one would rather not disturb.
 
         Where the name was used already the copy gets one of its own.
         """
@@ -178,9 +179,13 @@ class TierState:
                 "INSERT INTO tier_blob (blob_key, tier, place) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 (key, self.home, key),
             )
+            # not where it is there: what is noted is removed if it comes to nothing
             row = batch.execute(
-                f"UPDATE tier_blob SET mover = ? WHERE blob_key = ? RETURNING {_COLUMNS}", (token, key)
+                f"UPDATE tier_blob SET mover = ? WHERE blob_key = ? AND tier <> ? RETURNING {_COLUMNS}",
+                (token, key, tier),
             ).fetchone()
+            if row is None:
+                return None
             name = self._note(batch, key, tier, place, token, now)
             return Copy(Location(*row), tier, name, token)
 

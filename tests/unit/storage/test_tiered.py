@@ -245,6 +245,23 @@ def test_what_happens_to_a_blob_while_it_is_moved_wins(index: SqlIndex, what: st
         assert _trash(index) == 0
 
 
+def test_who_comes_too_late_to_move_a_blob_leaves_it_alone(index: SqlIndex) -> None:
+    with TieredStore(index, {"hot": MemoryStore(), "cold": MemoryStore()}) as store:
+        store.put_stream(KEY, DATA)
+        begin = store.state.begin
+
+        def late(*args: Any, **options: Any) -> Any:
+            store.state.begin = begin  # type: ignore[method-assign]
+            assert store.move(KEY, "cold") == len(DATA)
+            return begin(*args, **options)
+
+        store.state.begin = late  # type: ignore[method-assign]
+        assert store.move(KEY, "cold") is None
+        assert _trash(index) == 0
+        store.sweep()
+        assert store.get(KEY).read() == DATA
+
+
 def test_a_reader_goes_on_where_the_blob_went(index: SqlIndex) -> None:
     class Breaking(MemoryStore):
         """A store whose readers notice that a blob has gone, as those of a cloud do between two requests."""
