@@ -9,6 +9,7 @@ from pacskit.core.errors import StorageError
 
 __all__ = [
     "ChangesExpired",
+    "FrameNotFound",
     "InvalidIdentifier",
     "InvalidInstance",
     "OutOfSpace",
@@ -27,6 +28,10 @@ class OutOfSpace(StorageError):
 
 class UnderHold(StorageError):
     """A legal hold is on what was to be deleted or replaced."""
+
+
+class FrameNotFound(StorageError, IndexError):
+    """An instance has no frame of that number."""
 
 
 class InvalidInstance(StorageError):
