@@ -13,7 +13,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace as replaced
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 class TieredStore:
-    """A blob store over others, which stay the caller's to close.
+    """A blob store over others, which stay the caller's to close unless they are ``owned``.
 
     Parameters
     ----------
@@ -66,6 +66,7 @@ class TieredStore:
         *,
         recall: Recall = "later",
         grain: timedelta = _GRAIN,
+        owned: ExitStack | None = None,
     ) -> None:
         if not tiers:
             raise ConfigurationError("a tiered store has at least one tier")
@@ -74,6 +75,7 @@ class TieredStore:
         self.tiers = dict(tiers)
         self.home = next(iter(self.tiers))
         self.recall = recall
+        self._owned = owned
         self.grain = grain
         self.state = TierState(index, self.home, list(self.tiers))
         self._first = self.tiers[self.home]
@@ -263,8 +265,12 @@ class TieredStore:
         return self._at(key, lambda store, found: store.sign(found.place, seconds=seconds, method=method))
 
     def close(self) -> None:
-        """Write down what was read. The stores stay open."""
-        self.flush()
+        """Write down what was read, and close what is owned."""
+        owned, self._owned = self._owned, None
+        with ExitStack() as closing:
+            if owned is not None:
+                closing.push(owned)
+            self.flush()
 
     # moving
 

@@ -6,6 +6,7 @@
 from pacskit.storage.lifecycle.engine import Lifecycle
 from pacskit.storage.lifecycle.gate import Gate
 from pacskit.storage.lifecycle.holds import Holds
+from pacskit.storage.lifecycle.opening import Tier, open_tiers
 from pacskit.storage.lifecycle.policies import (
     CycleLimits,
     MovePolicy,
@@ -26,5 +27,7 @@ __all__ = [
     "Quota",
     "Report",
     "RetentionPolicy",
+    "Tier",
     "TierStatus",
+    "open_tiers",
 ]

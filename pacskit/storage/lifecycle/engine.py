@@ -90,7 +90,7 @@ class Lifecycle:
     ) -> None:
         self.index = index
         self.tiers = tiers
-        self.policies = policies or Policies()
+        self.policies = Policies() if policies is None else policies
         self._delete = delete
         self._limits = self.policies.limits
         self.policies.check(() if tiers is None else tiers.tiers)
@@ -127,6 +127,8 @@ class Lifecycle:
             found = series_to_delete(self.index, policy, now, 2 * self._limits.instances)
             actions += self._delete_series(policy.name, found, budget, dry_run)
         actions += self._make_room(now, dry_run)
+        if self.gate is not None and not dry_run:
+            self.gate.usage()  # so that it lets in again
         if self.tiers is not None and not dry_run:
             swept = self.tiers.sweep()
         return Report(dry_run, tuple(actions), swept)

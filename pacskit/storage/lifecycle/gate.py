@@ -15,12 +15,13 @@ from pacskit.storage.lifecycle.selecting import bytes_at
 __all__ = ["Gate"]
 
 _RECOUNT = 60.0  # seconds after which what has left is noticed
+_FULL = 5.0  # the same, while nothing is taken
 
 
 class Gate:
     """Refuses objects while the limit of a quota is reached.
 
-    What other processes bring is seen at once, what leaves after a minute.
+    What other processes bring is seen at once; what leaves after a minute, or a few seconds while nothing is taken.
     """
 
     def __init__(self, index: SqlIndex, quota: Quota, *, disk: Path, home: str | None = None) -> None:
@@ -53,5 +54,7 @@ class Gate:
     def check(self) -> None:
         """Raise OutOfSpace while it is too full."""
         used, total = self.usage(recount=False)
+        if used >= self._quota.hard * total and monotonic() - self._counted > _FULL:
+            used, total = self.usage()
         if used >= self._quota.hard * total:
             raise OutOfSpace("the archive has reached the limit of its quota")

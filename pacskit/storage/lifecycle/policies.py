@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, TypeVar
 
 from pacskit.core.errors import ConfigurationError
 
 __all__ = ["CycleLimits", "MovePolicy", "Policies", "Quota", "RetentionPolicy", "Selection"]
+
+
+_P = TypeVar("_P")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,17 +144,42 @@ class Quota:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """All that is to be done in a cycle; ``recall_study``: all of a study comes back when one object of it does."""
+    """All that is to be done in a cycle, and when there is one.
+
+    Parameters
+    ----------
+    moves, retention, quota, limits
+        See there; each may be a mapping of its fields.
+    recall
+        What becomes of an object that is read from another tier than the first: see `TieredStore`.
+    recall_study
+        Whether all of a study comes back when one object of it does, with the next cycle.
+    every
+        When there are cycles while the archive serves, as a line of cron; empty: when somebody runs one.
+    """
 
     moves: tuple[MovePolicy, ...] = ()
     retention: tuple[RetentionPolicy, ...] = ()
     quota: Quota | None = None
     limits: CycleLimits = field(default_factory=CycleLimits)
+    recall: Literal["never", "later", "now"] = "later"
     recall_study: bool = False
+    every: str = "17 * * * *"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "moves", tuple(self.moves))
-        object.__setattr__(self, "retention", tuple(self.retention))
+        made = {
+            "moves": tuple(_made(MovePolicy, one) for one in self.moves),
+            "retention": tuple(_made(RetentionPolicy, one) for one in self.retention),
+            "quota": None if self.quota is None else _made(Quota, self.quota),
+            "limits": _made(CycleLimits, self.limits),
+        }
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
+        if self.recall not in ("never", "later", "now"):
+            raise ConfigurationError(f"recall is never, later or now, not {self.recall!r}")
+        names = [one.name for one in self.retention]
+        if len(set(names)) != len(names):
+            raise ConfigurationError("two retention policies have the same name")
 
     def check(self, tiers: Collection[str]) -> None:
         """Raise ConfigurationError where they name a tier that is not there."""
@@ -165,6 +194,18 @@ class Policies:
     def delete(self) -> bool:
         """Whether something may be deleted by them."""
         return bool(self.retention) or (self.quota is not None and self.quota.target is None)
+
+
+def _made(kind: type[_P], given: object) -> _P:
+    """Return a policy that was given as such, or as a mapping of its fields."""
+    if isinstance(given, kind):
+        return given
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{kind.__name__} has fields, and is not {given!r}")
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise ConfigurationError(f"{kind.__name__}: {error}") from None
 
 
 def _texts(name: str, what: str, given: Sequence[str]) -> tuple[str, ...]:
