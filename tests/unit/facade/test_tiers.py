@@ -47,12 +47,12 @@ def digests(folder: Path) -> dict[str, bytes]:
     found = {}
     for path in sorted(folder.rglob("*.dcm")):
         head = read_head(path)
-        found[head.sop_instance_uid] = hashlib.sha256(path.read_bytes()[head.offset :]).digest()
+        found[str(head.sop_instance_uid)] = hashlib.sha256(path.read_bytes()[head.offset :]).digest()
     return found
 
 
-def _stored(folder: Path, number: int) -> list[int]:
-    return [sum(1 for one in (folder / name).rglob("*") if one.is_file()) for name in ("hot", "cold")][:number]
+def _stored(folder: Path) -> list[int]:
+    return [sum(1 for one in (folder / name).rglob("*") if one.is_file()) for name in ("hot", "cold")]
 
 
 def check_moved_and_recalled(settings: pacskit.ArchiveSettings, directory: Path, folder: Path) -> None:
@@ -90,7 +90,7 @@ def test_an_archive_survives_moves_and_restarts(engine: Callable[[], str | None]
         lifecycle=Policies(moves=MONTH),
     )
     check_moved_and_recalled(settings, tmp_path / "archive", tmp_path / "files")
-    assert _stored(tmp_path, 2) == [5, 0]
+    assert _stored(tmp_path) == [5, 0]
 
 
 @pytest.mark.interop
@@ -130,7 +130,7 @@ def test_what_is_above_the_quota_is_refused_until_there_is_room(tmp_path: Path) 
         assert archive.counts().instances == 5
         assert archive.recall(study_uid="1.2.3", dry_run=True).count("recall")[0] == 3
         assert archive.recall(study_uid="1.2.3").count("recall")[0] == 3
-        assert _stored(tmp_path, 2) == [5, 0]
+    assert _stored(tmp_path) == [5, 0]
 
 
 def test_an_archive_without_tiers_has_retention_and_holds(tmp_path: Path) -> None:
