@@ -18,6 +18,7 @@ from asv_bench.compare import (
     codecs,
     display,
     edits,
+    finding,
     footprint,
     index,
     ingest,
@@ -53,6 +54,7 @@ ROWS = [
     *transcoding.ROWS,
     *index.ROWS,
     *ingest.ROWS,
+    *finding.ROWS,
     *footprint.ROWS,
     *stores.ROWS,
 ]

@@ -25,6 +25,8 @@ __all__ = [
     "Server",
     "archive",
     "child",
+    "environment",
+    "folder",
     "free_port",
     "need",
     "peer",
@@ -51,7 +53,7 @@ class Server:
     pid: int
 
 
-def _environment(tuned: bool) -> dict[str, str]:
+def environment(tuned: bool) -> dict[str, str]:
     """Ours, with DCMTK's TCP_NODELAY as told and our sources first on Python's path."""
     found = {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"}
     found["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [found.get("PYTHONPATH", "")])])
@@ -73,7 +75,7 @@ class _Child:
     def __init__(self, command: Sequence[str], *, tuned: bool, errors: IO[bytes]) -> None:
         self._errors = errors
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=_environment(tuned), bufsize=0
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment(tuned), bufsize=0
         )
 
     def line(self, what: str) -> str:
@@ -144,15 +146,15 @@ def workspace() -> Iterator[None]:
 
 
 @contextmanager
-def _folder() -> Iterator[str]:
+def folder() -> Iterator[str]:
     """A folder for a server, which stays until the run ends; large objects are removed."""
-    folder = tempfile.mkdtemp(prefix="compare-")
+    where = tempfile.mkdtemp(prefix="compare-")
     try:
-        yield folder
+        yield where
     finally:
-        if "compare-run-" not in folder:
-            shutil.rmtree(folder)
-        for path in Path(folder).rglob("*"):
+        if "compare-run-" not in where:
+            shutil.rmtree(where)
+        for path in Path(where).rglob("*"):
             if path.is_file() and path.stat().st_size > _LARGE:
                 path.unlink()
 
@@ -162,7 +164,7 @@ def peer(role: str) -> Iterator[Server]:
     """A server of `asv_bench.compare.peers`, with a folder for what it receives."""
     if "pynetdicom" in role:
         need("pynetdicom")
-    with _folder() as folder, child([*_PEERS, f"serve:{role}", folder]) as made:
+    with folder() as where, child([*_PEERS, f"serve:{role}", where]) as made:
         yield Server(int(made.line(role)), "PEER", made.process.pid)
 
 
@@ -174,9 +176,9 @@ def archive(*options: str, commit: str = "os") -> Iterator[Server]:
     """
     if importlib.util.find_spec("pacskit.__main__") is None:
         raise Missing("pacskit has no command line here")
-    with _folder() as folder:
+    with folder() as where:
         port = free_port()
-        command = [sys.executable, "-m", "pacskit", "serve", "--dir", folder, "--ae", "PACSKIT", "--port", str(port)]
+        command = [sys.executable, "-m", "pacskit", "serve", "--dir", where, "--ae", "PACSKIT", "--port", str(port)]
         with child([*command, "--commit", commit, *options]) as made:
             made.line("pacskit serve")
             yield Server(port, "PACSKIT", made.process.pid)
@@ -189,10 +191,10 @@ def storescp(*, tuned: bool, fork: bool = False) -> Iterator[Server]:
     It serves one association at a time, unless it may ``fork``.
     """
     program = tool("storescp")
-    with _folder() as folder:
+    with folder() as where:
         port = free_port()
         options = [*(["--max-pdu", "131072"] if tuned else []), *(["--fork"] if fork else [])]
-        command = [program, "-aet", "DCMTK", "+B", "+xa", "-od", folder, *options, str(port)]
+        command = [program, "-aet", "DCMTK", "+B", "+xa", "-od", where, *options, str(port)]
         with child(command, tuned=tuned) as made:
             wait(port)
             yield Server(port, "DCMTK", made.process.pid)
@@ -229,7 +231,7 @@ def run_tool(command: Sequence[str], *, tuned: bool) -> float:
     """Run a program to its end; the seconds that it took."""
     began = time.perf_counter()
     done = subprocess.run(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment(tuned), timeout=_BOUND, check=False
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(tuned), timeout=_BOUND, check=False
     )
     if done.returncode:
         raise Missing(f"{Path(command[0]).name} failed: {done.stderr.decode(errors='replace')[-200:].strip()}")

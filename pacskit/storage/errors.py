@@ -8,12 +8,14 @@ import sqlite3
 from pacskit.core.errors import StorageError
 
 __all__ = [
+    "ChangesExpired",
     "FrameNotFound",
     "InvalidIdentifier",
     "InvalidInstance",
     "OutOfSpace",
     "OutcomeUnknown",
     "RecordConflict",
+    "UnderHold",
     "storage_error",
 ]
 
@@ -22,6 +24,10 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 class OutOfSpace(StorageError):
     """The disk or its quota is full (a C-STORE SCP answers 0xA700, PS3.4 B.2.3)."""
+
+
+class UnderHold(StorageError):
+    """A legal hold is on what was to be deleted or replaced."""
 
 
 class FrameNotFound(StorageError, IndexError):
@@ -46,6 +52,17 @@ class InvalidIdentifier(StorageError):
 
 class OutcomeUnknown(StorageError):
     """The line to the index broke as a transaction ended, and nobody can say how: rows may be there, or not."""
+
+
+class ChangesExpired(StorageError):
+    """The change feed does not reach back to where somebody wants to go on; ``gone`` is the last number that it lost.
+
+    Whoever follows it has to look at the archive itself, and goes on from there (``after=error.gone``).
+    """
+
+    def __init__(self, message: str, gone: int) -> None:
+        super().__init__(message)
+        self.gone = gone
 
 
 class RecordConflict(StorageError):
