@@ -18,7 +18,16 @@ from pacskit.core.errors import ConfigurationError, InstanceNotFound, StorageErr
 from pacskit.encoding import TransferSyntax, dcmread, encode
 from pacskit.encoding.keyobjects import REJECTIONS, Reference, key_object_selection
 from pacskit.storage.filesystem import FileStore
-from pacskit.storage.index.removing import Removed, Why, list_removed, moment, put_back, stale_tombstones, take_due
+from pacskit.storage.index.removing import (
+    Removed,
+    Why,
+    count_due,
+    list_removed,
+    moment,
+    put_back,
+    stale_tombstones,
+    take_due,
+)
 from pacskit.storage.records import Outcome, Parents, Stored, StoredInstance
 
 if TYPE_CHECKING:
@@ -99,10 +108,8 @@ class Removals:
         """Remove for good what is due; return how much that was. Several may be at it at once."""
         store, when = self._store, moment(now=now or datetime.now(UTC))
         if dry_run:
-            sql = "SELECT count(*), coalesce(sum(data_length), 0) FROM removed WHERE due <> '' AND due <= ?"
             with store.index.reader() as connection:
-                count, size = connection.execute(sql, (when,)).fetchone()
-            return Swept(int(count), int(size))
+                return Swept(*count_due(connection, when))
         instances = size = 0
         while True:
             due: list[tuple[str, int]] = store.index.run_alone(lambda batch: take_due(batch, when, store.blobs.session))

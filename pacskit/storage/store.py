@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -139,6 +139,8 @@ class Store:
         removal: Removal | None = None,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
+        self.admit: Callable[[], None] | None = None
+        """What is asked before each object, and raises where none is taken."""
         self.digest = digest
         self.options = options or ReadOptions()
         self.layout = layout
@@ -202,8 +204,10 @@ class Store:
     ) -> Ingest:
         """Begin to store an instance whose data set will be written in ``transfer_syntax``.
 
-        Raises InvalidInstance, or StorageError while the index cannot be written.
+        Raises InvalidInstance, OutOfSpace above a quota, or StorageError while the index cannot be written.
         """
+        if self.admit is not None:
+            self.admit()
         self.backlog.make_room()
         if self.index.refuses(sop_instance_uid):
             raise InstanceRejected("a rejection note says that this instance is not to be taken again")

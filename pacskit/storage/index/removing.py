@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.storage.errors import InvalidIdentifier
+from pacskit.storage.index.holds import HELD
 from pacskit.storage.records import DuplicatePolicy, NewInstance, Note, Outcome, Parents
 from pacskit.storage.text import clean
 
@@ -27,6 +28,8 @@ __all__ = [
     "Removal",
     "Removed",
     "Why",
+    "bytes_waiting",
+    "count_due",
     "list_removed",
     "moment",
     "note_rejections",
@@ -134,6 +137,10 @@ _COLUMNS: Final = {
 }
 
 
+# what a legal hold is on stays
+_DUE: Final = f" FROM removed s WHERE s.due <> '' AND s.due <= ? AND NOT {HELD.replace('p.patient_id', 's.patient_id')}"
+
+
 def set_aside(batch: Transaction, pk: int, why: Why, due: str) -> None:
     """Keep the row of an instance that is about to go."""
     batch.execute(_SET_ASIDE, (why.kind, moment(), due, clean(why.who), clean(why.reason), pk))
@@ -205,12 +212,24 @@ def take_due(batch: Transaction, now: str, session: str, limit: int = _PAGE) -> 
     """Give what is due a tombstone instead of its row; return its keys and lengths."""
     batch.must_be_alone()
     rows = batch.execute(
-        "SELECT pk, blob_key, data_length FROM removed WHERE due <> '' AND due <= ? ORDER BY due LIMIT ?", (now, limit)
+        f"SELECT s.pk, s.blob_key, s.data_length{_DUE} ORDER BY s.due LIMIT ?", (now, limit)
     ).fetchall()
     for pk, key, _ in rows:
         batch.retire(key, session)
         batch.execute("DELETE FROM removed WHERE pk = ?", (pk,))
     return [(key, length) for _, key, length in rows]
+
+
+def count_due(connection: Connection, now: str) -> tuple[int, int]:
+    """Return how many instances are due, and how many bytes they have."""
+    count, size = connection.execute(f"SELECT count(*), coalesce(sum(s.data_length), 0){_DUE}", (now,)).fetchone()
+    return int(count), int(size)
+
+
+def bytes_waiting(connection: Connection) -> int:
+    """Return how many bytes there are of what has been removed and will go."""
+    sql = "SELECT coalesce(sum(data_length), 0) FROM removed WHERE due <> ''"
+    return int(connection.execute(sql).fetchone()[0])
 
 
 def stale_tombstones(connection: Connection, before: str) -> list[str]:

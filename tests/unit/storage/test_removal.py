@@ -18,7 +18,9 @@ from pacskit.encoding.keyobjects import KEY_OBJECT_SELECTION, REJECTIONS, Refere
 from pacskit.storage import InstanceRejected, Outcome, Removal, Store
 from pacskit.storage.blobs.memory import MemoryStore
 from pacskit.storage.coercion import coerced
+from pacskit.storage.errors import UnderHold
 from pacskit.storage.index.removing import Why
+from pacskit.storage.lifecycle import Holds
 from pacskit.storage.store import unique_keys
 from tests.unit.storage.objects import CT, EXPLICIT, MR, found, instance, put
 from tests.unit.storage.rows import check_counters
@@ -160,6 +162,25 @@ def test_two_stores_delete_and_restore(tmp_path: Path, engine: Callable[[], str 
         assert one.removals.restore("STUDY", {"StudyInstanceUID": ["1.2.1"]}) == 4
         assert found(two, "STUDY", "NumberOfStudyRelatedInstances", StudyInstanceUID="1.2.1") == ["5"]
         check_counters(two.index)
+
+
+def test_what_a_hold_is_on_stays(store: Store) -> None:
+    fill(store)
+    holds = Holds(store.index)
+    store.delete("STUDY", study_uid="1.2.1")
+    holds.put(patient_id="p1")
+    holds.put(study_uid="1.2.2")
+    with pytest.raises(UnderHold):
+        store.delete("IMAGE", instance_uid="1.2.2.1.0")
+    put(store, note(["1.2.2.1.0"], "113039", study="1.2.2"))  # hides it, and that is all
+    put(store, instance("1.2.2", "1.2.2.1", "1.2.2.1.1", PatientID="p2"), duplicates="replace")
+    assert [one.kind for one in store.removals.listed()] == ["deleted"] * 4 + ["rejected", "replaced"]
+    assert store.removals.sweep(LATER, dry_run=True).instances == 0
+    assert store.removals.sweep(LATER).instances == 0
+    holds.release(patient_id="p1")
+    assert store.removals.sweep(LATER).instances == 4
+    holds.release(study_uid="1.2.2")
+    assert store.removals.sweep(LATER).instances == 2
 
 
 def test_in_a_blob_store(tmp_path: Path, engine: Callable[[], str | None]) -> None:
