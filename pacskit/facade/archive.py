@@ -32,6 +32,7 @@ from pacskit.storage.index.changes import Change, Retention
 from pacskit.storage.index.collection import Collection
 from pacskit.storage.lifecycle.holds import Holds
 from pacskit.storage.pending import LINGER, SHARED_LINGER
+from pacskit.storage.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from pacskit.facade.processes import Supervisor
@@ -99,7 +100,7 @@ class Archive(Removing):
         """Who is told of changes by HTTP, while the archive serves."""
 
     def _open_store(self, directory: str | os.PathLike[str], tiers: TieredStore | None) -> Store:
-        return Store(
+        store = Store(
             directory,
             commit=self.settings.commit,
             duplicates=self.settings.duplicates,
@@ -112,6 +113,10 @@ class Archive(Removing):
             linger=_linger(self.settings),
             queue=self.settings.ingest_queue,
         )
+        if self.settings.quarantine_bytes:
+            size, days = self.settings.quarantine_bytes, self.settings.quarantine_days
+            store.quarantine = Quarantine(store, os.path.join(directory, "quarantine"), size=size, days=days)
+        return store
 
     @property
     def ae(self) -> str:
