@@ -25,7 +25,8 @@ from pacskit.storage.errors import InvalidIdentifier, InvalidInstance, OutOfSpac
 from pacskit.storage.index.find import Element, Match
 from pacskit.storage.index.query import FindOptions, Model
 from pacskit.storage.records import Commit, Counts, DuplicatePolicy, Outcome, Stored, StoredInstance
-from pacskit.storage.store import Ingest, Opened, Problem, Store
+from pacskit.storage.scrub import Problem, Scrub, ScrubReport
+from pacskit.storage.store import Ingest, Opened, Store
 
 __all__ = [
     "Commit",
@@ -42,6 +43,8 @@ __all__ = [
     "OutOfSpace",
     "Outcome",
     "Problem",
+    "Scrub",
+    "ScrubReport",
     "Store",
     "Stored",
     "StoredInstance",
