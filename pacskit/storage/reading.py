@@ -41,11 +41,12 @@ def read_instance(
 
     Raises DecodeError where it does not parse, InvalidInstance where it cannot be filed.
     """
-    first = _read(file, min(FIRST, size))
-    start, syntax = _start(first, size)
-    dataset = _before_pixels(first, start, syntax, size, options)
+    head = _read(file, min(FIRST, size))
+    start, syntax = _start(head, size)
+    first: Buffer = head
+    dataset = _before_pixels(head, start, syntax, size, options)
     if dataset is None:
-        first = _whole(file, first, size)
+        first = _whole(file, head, size)
         dataset = decode(first, syntax, start=start, options=options)
     facts = facts_of(dataset, text_of(dataset, "SOPClassUID"), text_of(dataset, "SOPInstanceUID"), lambda *_: key)
     found = _digest(file, first, start, size) if digest else None

@@ -134,7 +134,7 @@ def gather_again(index: SqlIndex) -> None:
 
 
 _ANEW: Final = {
-    level: f"UPDATE tag SET position = 0, done = 0, ready = 0, last = (SELECT coalesce(max(pk), 0) FROM {table}),"  # noqa: S608
+    level: f"UPDATE tag SET position = 0, done = 0, ready = 0, last = (SELECT coalesce(max(pk), 0) FROM {table}),"
     f" total = (SELECT count(*) FROM {table}) WHERE level = ?"
     for level, table in (("PATIENT", "patient"), ("STUDY", "study"), ("SERIES", "series"), ("IMAGE", "instance"))
 }

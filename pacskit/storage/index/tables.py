@@ -81,20 +81,20 @@ class SQLiteTables:
 
     def read(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Any]]:
         """Iterate over the rows of a table, in their order."""
-        cursor = self._connection.execute(f"SELECT {_names(columns)} FROM {_name(table)}")  # noqa: S608
+        cursor = self._connection.execute(f"SELECT {_names(columns)} FROM {_name(table)}")
         while rows := cursor.fetchmany(ROWS):
             yield from rows
 
     def write(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Add rows."""
         values = ", ".join("?" * len(columns))
-        sql = f"INSERT INTO {_name(table)} ({_names(columns)}) VALUES ({values})"  # noqa: S608
+        sql = f"INSERT INTO {_name(table)} ({_names(columns)}) VALUES ({values})"
         self._connection.executemany(sql, rows)
 
     def clear(self, tables: Iterable[str]) -> None:
         """Remove all rows."""
         for table in tables:
-            self._connection.execute(f"DELETE FROM {_name(table)}")  # noqa: S608
+            self._connection.execute(f"DELETE FROM {_name(table)}")
 
 
 class PostgresTables:
@@ -119,7 +119,7 @@ class PostgresTables:
     def read(self, table: str, columns: Sequence[str]) -> Iterator[Sequence[Any]]:
         """Iterate over the rows of a table."""
         with self._connection.cursor() as cursor:
-            yield from cursor.stream(f"SELECT {_names(columns)} FROM {_name(table)}", size=ROWS)  # noqa: S608
+            yield from cursor.stream(f"SELECT {_names(columns)} FROM {_name(table)}", size=ROWS)
 
     def write(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Add rows; numbers that are made go on behind the highest of them."""
@@ -133,14 +133,14 @@ class PostgresTables:
             sequence = self._connection.execute("SELECT pg_get_serial_sequence(%s, %s)", (table, column)).fetchone()[0]
             if sequence is not None:
                 self._connection.execute(
-                    f"SELECT setval(%s, coalesce(max({_name(column)}), 0) + 1, false) FROM {_name(table)}",  # noqa: S608
+                    f"SELECT setval(%s, coalesce(max({_name(column)}), 0) + 1, false) FROM {_name(table)}",
                     (sequence,),
                 )
 
     def clear(self, tables: Iterable[str]) -> None:
         """Remove all rows."""
         for table in tables:
-            self._connection.execute(f"DELETE FROM {_name(table)}")  # noqa: S608
+            self._connection.execute(f"DELETE FROM {_name(table)}")
 
 
 def _name(name: str) -> str:
