@@ -26,12 +26,11 @@ from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from pacskit._version import __version__
-from pacskit.storage.backups import FORMAT, MANIFEST, Kept, ObjectList, list_backups, put_file
+from pacskit.storage.backups import FORMAT, MANIFEST, Kept, ObjectList, in_one_sync, list_backups, put_file, sync_all
 from pacskit.storage.blobs.base import BlobStore
 from pacskit.storage.blobs.errors import BlobDamaged, BlobExists, BlobNotFound
 from pacskit.storage.blobs.local import LocalStore
 from pacskit.storage.errors import storage_error
-from pacskit.storage.filesystem import sync_directory
 from pacskit.storage.index.snapshot import settle, take_snapshot
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.layout import with_generation
@@ -122,11 +121,11 @@ class Backup:
     ) -> None:
         self._store = store
         self._target = target
+        self._objects = in_one_sync(target)
         self._root = target.root if link and isinstance(target, LocalStore) else None
         self._workers = workers_for(workers)
         self._pace = Pace(rate)
         self._progress = progress or (lambda done, total, size: None)
-        self._directories: set[Path] = set()
         self._before: ObjectList | None = None
         self.report = BackupReport()
 
@@ -147,9 +146,11 @@ class Backup:
                     self._copy_all(directory / "index.sqlite", objects)
                 finally:
                     self._pace.stop()
+                    if self._objects is not self._target:
+                        self._objects.close()
                     if self._before is not None:
                         self._before.close()
-            self._sync()
+            sync_all(self._objects)
             self._finish(directory)
         return self.report
 
@@ -234,7 +235,7 @@ class Backup:
     def _put(self, row: _Row, blob: str, file: IO[bytes]) -> _Done:
         parts = _Parts(file, row.offset)
         try:
-            self._target.put_stream(blob, parts, size=row.size)
+            self._objects.put_stream(blob, parts, size=row.size)
         except BlobExists:
             for _ in parts:
                 pass
@@ -244,7 +245,7 @@ class Backup:
             again = _another(blob, row)
             with suppress(BlobExists):
                 file.seek(0)
-                self._target.put_stream(again, _Parts(file, row.offset), size=row.size, sha256=digest)
+                self._objects.put_stream(again, _Parts(file, row.offset), size=row.size, sha256=digest)
             return self._checked(row, again, parts, "copied")
         return self._checked(row, blob, parts, "copied")
 
@@ -279,7 +280,6 @@ class Backup:
         if os.fstat(file.fileno()).st_ino != os.stat(final).st_ino:  # the name was used again just now
             final.unlink()
             return _Done(row, gone=True)
-        self._directories.update(final.relative_to(self._root or "").parents)
         parts = _Parts(file, row.offset)
         for _ in parts:
             pass
@@ -316,13 +316,6 @@ class Backup:
             snapshot.ingest(replace(new, sha256=row.sha256), DuplicatePolicy.REPLACE, session="")
 
     # the end
-
-    def _sync(self) -> None:
-        try:
-            for directory in sorted(self._directories):
-                sync_directory(Path(self._root or "") / directory)
-        except OSError as error:
-            raise storage_error(error, "syncing the backup") from error
 
     def _finish(self, directory: Path) -> None:
         report, target = self.report, self._target

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,20 @@ from typing import Any, Final, NamedTuple, Self
 from pacskit.core.errors import StorageError
 from pacskit.storage.blobs.base import PIECE, BlobStore
 from pacskit.storage.blobs.errors import BlobError, BlobNotFound
+from pacskit.storage.blobs.local import LocalStore
 
-__all__ = ["FORMAT", "MANIFEST", "BackedUp", "Kept", "ObjectList", "find_backup", "list_backups", "put_file"]
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "BackedUp",
+    "Kept",
+    "ObjectList",
+    "find_backup",
+    "in_one_sync",
+    "list_backups",
+    "put_file",
+    "sync_all",
+]
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -101,6 +114,19 @@ class BackedUp:
                 made.write(part)
             made.flush()
             os.fsync(made.fileno())
+
+
+def in_one_sync(store: BlobStore) -> BlobStore:
+    """Return what many objects are put through before a call of `sync_all`, which makes them survive a power cut."""
+    if isinstance(store, LocalStore) and sys.platform == "linux":  # elsewhere sync() does not wait
+        return LocalStore(store.root, sync="none")
+    return store
+
+
+def sync_all(store: BlobStore) -> None:
+    """Make what was put through such a store survive a power cut."""
+    if isinstance(store, LocalStore) and sys.platform == "linux":
+        os.sync()
 
 
 def list_backups(store: BlobStore) -> list[BackedUp]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from pacskit.core.errors import StorageError
-from pacskit.storage.backups import BackedUp, Kept, ObjectList, find_backup
+from pacskit.storage.backups import BackedUp, Kept, ObjectList, find_backup, in_one_sync, sync_all
 from pacskit.storage.blobs.base import BlobStore
 from pacskit.storage.blobs.errors import BlobDamaged, BlobExists, BlobNotFound
 from pacskit.storage.blobs.local import LocalStore
@@ -100,7 +101,11 @@ class Restore:
         index, listed = self._making / "index.sqlite", self._making / "objects.sqlite"
         backup.fetch(self._source, "index.sqlite", index)
         backup.fetch(self._source, "objects.sqlite", listed)
-        with ObjectList(listed) as objects, LocalStore(self._making / "objects") as target:
+        with (
+            ObjectList(listed) as objects,
+            LocalStore(self._making / "objects") as store,
+            closing(in_one_sync(store)) as target,
+        ):
             total = objects.totals()[0]
             pages = batched(objects, _PAGE)
             for page in in_order(lambda kept: [(one, *self._fetch(target, one)) for one in kept], pages, self._workers):
@@ -110,12 +115,13 @@ class Restore:
                     self.report.bytes += one.size if problem is None else 0
                     self.report.problems += [] if problem is None else [problem]
                 self._progress(self.report.objects, total, sum(one.size for one, _, _ in page))
+            sync_all(store)
         shutil.rmtree(self._making / "objects" / ".incoming", ignore_errors=True)
         listed.unlink()
         if self._url is not None:
             self._fill(index)
 
-    def _fetch(self, target: LocalStore, one: Kept) -> tuple[bool, Problem | None]:
+    def _fetch(self, target: BlobStore, one: Kept) -> tuple[bool, Problem | None]:
         """Copy an object and hold it to its digest; say whether it was there already, and what is wrong with it."""
         for _ in range(2):
             try:
@@ -143,7 +149,7 @@ class Restore:
             Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
-def _is_intact(target: LocalStore, one: Kept) -> bool:
+def _is_intact(target: BlobStore, one: Kept) -> bool:
     try:
         return sum(len(part) for part in target.get(one.key, sha256=one.sha256)) == one.size
     except BlobDamaged:
