@@ -18,6 +18,7 @@ from asv_bench.compare import (
     codecs,
     display,
     edits,
+    finding,
     footprint,
     index,
     jpeg_lossless,
@@ -51,6 +52,7 @@ ROWS = [
     *display.ROWS,
     *transcoding.ROWS,
     *index.ROWS,
+    *finding.ROWS,
     *footprint.ROWS,
     *stores.ROWS,
 ]

@@ -123,15 +123,15 @@ def _copy(port: int, first: int, count: int, size: int) -> None:
         timed(lambda: work(made[1:]))
 
 
-def _archive(folder: str, *, busy: bool) -> None:
+def _archive(folder: str, *, busy: bool, processes: int = 1) -> None:
     """An archive in a program that has something else to do too, or not."""
-    from pacskit import Archive
+    from pacskit import Archive, ArchiveSettings
 
     def spin() -> None:
         while True:
             sum(range(1000))
 
-    with Archive(folder, ae="PACSKIT") as made:
+    with Archive(folder, settings=ArchiveSettings(ae="PACSKIT", processes=processes)) as made:
         made.serve(port=0)
         if busy:
             threading.Thread(target=spin, daemon=True).start()
@@ -258,6 +258,10 @@ def _beside_others(scale: Scale, stack: ExitStack) -> list[Subject]:
             "beside a busy thread", lambda: _stored(partial(_begin, "archive:busy"), "store:wire", 2, each, _PIXELS)
         ),
         Subject("alone", lambda: _stored(partial(_begin, "archive"), "store:wire", 2, each, _PIXELS)),
+        Subject(
+            "beside a busy thread, served by 2 processes of its own",
+            lambda: _stored(partial(_begin, "archive:busy:2"), "store:wire", 2, each, _PIXELS),
+        ),
     ]
 
 
@@ -294,6 +298,8 @@ def main(arguments: list[str]) -> None:
             _copy(numbers[0], *numbers[2:])
         case "archive" | "archive:busy":
             _archive(rest[0], busy=role != "archive")
+        case "archive:busy:2":
+            _archive(rest[0], busy=True, processes=2)
         case _:
             raise SystemExit(f"no role {role}")
 

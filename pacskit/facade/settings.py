@@ -18,6 +18,7 @@ from pacskit.services.outgoing import Transcode
 from pacskit.services.retrieve import WINDOW
 from pacskit.storage import DuplicatePolicy
 from pacskit.storage.index import check_index
+from pacskit.storage.index.changes import Retention
 
 __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
 
@@ -64,6 +65,8 @@ class ArchiveSettings:
     moves_per_node
         How many associations each process opens to a move destination at a time; other C-MOVEs wait then, those of
         high priority before those of low priority, for `Timeouts.dimse` at most. None: any number.
+    keep_changes, keep_changes_days
+        How many changes the feed keeps (`pacskit.Archive.changes`), and for how many days at most; None: any number.
     processes
         How many processes serve, with one port and one directory (Linux). Limits and admission count in each of them.
     """
@@ -85,6 +88,8 @@ class ArchiveSettings:
     admission: Admission = field(default_factory=Admission)
     move_window: int = WINDOW
     moves_per_node: int | None = None
+    keep_changes: int = 1_000_000
+    keep_changes_days: float | None = None
     processes: int = 1
 
     def __post_init__(self) -> None:
@@ -96,6 +101,7 @@ class ArchiveSettings:
                 raise ConfigurationError(f"{node} is reached by TLS, and there are no settings for that (tls)")
         if self.index is not None:
             check_index(self.index)
+        Retention(self.keep_changes, self.keep_changes_days)  # which says what is wrong
         if not 1 <= self.move_window <= WINDOW:
             raise ConfigurationError(f"move_window is 1 to {WINDOW}, not {self.move_window!r}")
         if self.moves_per_node is not None and self.moves_per_node < 1:
@@ -161,7 +167,9 @@ _GROUPS: Final[dict[str, Any]] = {
     "admission": Admission,
 }
 _TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
-_NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes"})
+_NUMBERS: Final = frozenset(
+    {"tls_port", "move_window", "moves_per_node", "processes", "keep_changes", "keep_changes_days"}
+)
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
 _FLAGS: Final = frozenset({"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"})
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pacskit.storage.index.checking import gather_again
+from pacskit.storage.index.checking import count_on, gather_again
 from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.tables import DERIVED, SQLiteTables, copy_tables
 
@@ -17,6 +17,9 @@ __all__ = ["OldIndex", "Remembered"]
 
 _REMEMBERED: Final = (
     "SELECT blob_key, sha256, received FROM instance WHERE blob_key IN (SELECT value FROM json_each(?))"
+)
+_STATE: Final = (
+    "INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
 
 
@@ -73,6 +76,10 @@ class OldIndex:
             return
         with index.tables(write=True) as tables:
             copy_tables(SQLiteTables(self._connection), tables, without=DERIVED | {"state"})
+        has_state = "state" in SQLiteTables(self._connection).columns()
+        rows = self._connection.execute("SELECT name, value FROM state").fetchall() if has_state else []
+        index.run(lambda batch: batch.connection.executemany(_STATE, rows).rowcount)
+        count_on(index)
         gather_again(index)
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.writing import Transaction
 from pacskit.storage.records import StoredInstance
 
-__all__ = ["Miscounted", "gather_again", "instance_pages", "known_keys", "miscounted", "recount"]
+__all__ = ["Miscounted", "count_on", "gather_again", "instance_pages", "known_keys", "miscounted", "recount"]
 
 _STEP: Final = 10_000  # rows that one statement looks at, so that none lasts long
 
@@ -121,6 +121,14 @@ def recount(index: SqlIndex, rows: Iterable[Miscounted]) -> None:
         batch.prune(parents)
 
     index.run_alone(work)
+
+
+def count_on(index: SqlIndex) -> None:
+    """Have changes numbered on from the last one, in an index whose rows have come from another one."""
+    index.run_alone(lambda batch: batch.execute(_LAST_CHANGE).rowcount)
+
+
+_LAST_CHANGE: Final = "UPDATE state SET value = (SELECT coalesce(max(last), 0) FROM change) WHERE name = 'change'"
 
 
 def gather_again(index: SqlIndex) -> None:

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from pacskit.core.errors import StorageError
+from pacskit.storage.index.checking import count_on
 from pacskit.storage.index.dialect import Dialect
 from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
@@ -43,3 +44,4 @@ def take_up(path: Path, index: SqlIndex) -> None:
     SQLiteIndex(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as snapshot, index.tables(write=True) as tables:
         copy_tables(SQLiteTables(snapshot), tables)
+    count_on(index)
