@@ -18,9 +18,7 @@ __all__ = ["OldIndex", "Remembered"]
 _REMEMBERED: Final = (
     "SELECT blob_key, sha256, received FROM instance WHERE blob_key IN (SELECT value FROM json_each(?))"
 )
-_STATE: Final = (
-    "INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-)
+_STATE: Final = "INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
 class Remembered(NamedTuple):
