@@ -21,6 +21,7 @@ from asv_bench.compare import (
     finding,
     footprint,
     index,
+    ingest,
     jpeg_lossless,
     latency,
     network,
@@ -53,6 +54,7 @@ ROWS = [
     *transcoding.ROWS,
     *index.ROWS,
     *finding.ROWS,
+    *ingest.ROWS,
     *footprint.ROWS,
     *stores.ROWS,
 ]

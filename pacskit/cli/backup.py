@@ -64,6 +64,7 @@ def restore(options: argparse.Namespace) -> int:
             options.dir,
             name=options.name,
             index=options.index,
+            blobs=options.blobs,
             workers=options.workers,
             progress=lambda done, total, size: bar.step(done, total=total, size=size),
         ).run()

@@ -7,16 +7,20 @@ from dataclasses import asdict
 
 from pacskit.cli.output import line
 from pacskit.cli.progress import Bar
+from pacskit.cli.verify import settings_of
 from pacskit.storage.rebuild import Rebuild
 
 __all__ = ["rebuild"]
 
 
 def rebuild(options: argparse.Namespace) -> int:
+    settings = settings_of(options)
     with Bar("rebuild") as bar:
         report = Rebuild(
             options.dir,
             index=options.index,
+            blobs=settings.blobs,
+            blob_options=settings.blob_store,
             digest=not options.no_digest,
             workers=options.workers,
             restart=options.restart,

@@ -13,6 +13,7 @@ def _add_archive(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument("dir", metavar="DIR", help=what)
     command.add_argument("--config", metavar="FILE", help="the settings of the archive in TOML, as for serve")
     command.add_argument("--index", metavar="URL", help="its index: sqlite:///PATH or postgresql://… (default: in DIR)")
+    command.add_argument("--blobs", metavar="URL", help="where its objects are (default: in DIR)")
 
 
 def _add_workers(command: argparse.ArgumentParser, what: str) -> None:
@@ -58,6 +59,8 @@ def add_rebuild(commands: Commands) -> None:
     )
     command.add_argument("dir", metavar="DIR", help="the archive's directory")
     command.add_argument("--index", metavar="URL", help="an empty database for it (default: the file in DIR anew)")
+    command.add_argument("--blobs", metavar="URL", help="where the objects are (default: in DIR)")
+    command.add_argument("--config", metavar="FILE", help="the settings of the archive in TOML, as for serve")
     _add_work(command, "read")
     command.add_argument("--no-digest", action="store_true", help="make no digests where the old index has none")
     add_json(command, "a line of JSON for each object that was left out, and one for the whole at the end")
@@ -95,5 +98,6 @@ def add_restore(commands: Commands) -> None:
     command.add_argument("dir", metavar="DIR", help="the archive's directory, new or empty")
     command.add_argument("--name", metavar="NAME", help="which backup (default: the latest)")
     command.add_argument("--index", metavar="URL", help="an empty database for the index (default: a file in DIR)")
+    command.add_argument("--blobs", metavar="URL", help="a blob store for the objects (default: files in DIR)")
     _add_workers(command, "copy")
     add_json(command, "a line of JSON for each problem, and one for the whole at the end")

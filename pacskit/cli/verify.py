@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pacskit.cli.output import line
@@ -13,15 +13,29 @@ from pacskit.encoding.deferred import size_in_bytes
 from pacskit.facade.settings import ArchiveSettings
 from pacskit.storage import Scrub, Store
 
-__all__ = ["open_store", "rate_of", "verify"]
+__all__ = ["open_store", "rate_of", "settings_of", "verify"]
 
 
 def open_store(options: argparse.Namespace) -> Store:
     """Open an archive that is there, beside the servers that may have it open."""
-    settings = ArchiveSettings.from_toml(options.config) if options.config else ArchiveSettings()
-    if not Path(options.dir, "objects").is_dir():
+    settings = settings_of(options)
+    if settings.blobs is None and not Path(options.dir, "objects").is_dir():
         raise ConfigurationError(f"{options.dir} holds no archive")
-    return Store(options.dir, index=options.index or settings.index, digest=settings.digest)
+    return Store(
+        options.dir,
+        index=settings.index,
+        digest=settings.digest,
+        blobs=settings.blobs,
+        blob_options=settings.blob_store,
+        commit=settings.commit,
+    )
+
+
+def settings_of(options: argparse.Namespace) -> ArchiveSettings:
+    """Return the settings of an archive: those of the file, and over them those of the command line."""
+    settings = ArchiveSettings.from_toml(options.config) if options.config else ArchiveSettings()
+    given = {name: getattr(options, name) for name in ("index", "blobs") if getattr(options, name, None)}
+    return replace(settings, **given)
 
 
 def rate_of(text: str | None) -> float | None:

@@ -38,6 +38,12 @@ __all__ = ["Archive"]
 _PIECE = 1 << 20
 
 
+def _linger(settings: ArchiveSettings) -> float:
+    if settings.ingest_linger is not None:
+        return settings.ingest_linger
+    return LINGER if settings.processes == 1 else SHARED_LINGER
+
+
 class Archive:
     """Files, an index, and the DIMSE services over them. Any number of threads use it at once.
 
@@ -73,11 +79,15 @@ class Archive:
         self._directory = os.fspath(directory)
         self._store = Store(
             directory,
-            commit="object" if self.settings.durable else "os",
+            commit=self.settings.commit,
             duplicates=self.settings.duplicates,
             digest=self.settings.digest,
             index=self.settings.index,
-            linger=LINGER if self.settings.processes == 1 else SHARED_LINGER,
+            blobs=self.settings.blobs,
+            blob_options=self.settings.blob_store,
+            blob_cache=self.settings.blob_cache,
+            linger=_linger(self.settings),
+            queue=self.settings.ingest_queue,
         )
         self._store.index.retention = Retention(self.settings.keep_changes, self.settings.keep_changes_days)
         self.nodes = Nodes(self.settings.nodes, Collection(self._store.index, RemoteNode))
@@ -276,6 +286,13 @@ class Archive:
         index = self._store.index
         read = index.follow_changes if wait else index.changes
         yield from read(after, limit=limit, kinds=tuple(kinds))
+
+    def frames(self, sop_instance_uid: str, numbers: Iterable[int]) -> list[bytes]:
+        """Return frames of an instance, numbered from 0: their code streams, or native bytes; no others are read.
+
+        Raises FrameNotFound, InstanceNotFound, DecodeError or StorageError.
+        """
+        return self._store.frames(sop_instance_uid, list(numbers))
 
     def counts(self) -> Counts:
         """Return how many patients, studies, series and instances there are."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
 import os
 import secrets
@@ -23,19 +22,23 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from pacskit._version import __version__
 from pacskit.storage.backups import FORMAT, MANIFEST, Kept, ObjectList, in_one_sync, list_backups, put_file, sync_all
 from pacskit.storage.blobs.base import BlobStore
 from pacskit.storage.blobs.errors import BlobDamaged, BlobExists, BlobNotFound
 from pacskit.storage.blobs.local import LocalStore
+from pacskit.storage.blobs.sources import BlobSource
 from pacskit.storage.errors import storage_error
+from pacskit.storage.filesystem import FileStore
+from pacskit.storage.frameindex import has_frames, make_frames
 from pacskit.storage.index.snapshot import settle, take_snapshot
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.layout import with_generation
+from pacskit.storage.objects.reading import BlobFile
 from pacskit.storage.parallel import Pace, in_order, workers_for
-from pacskit.storage.reading import PIECE, read_instance
+from pacskit.storage.reading import PIECE, open_object, read_instance
 from pacskit.storage.records import DuplicatePolicy
 from pacskit.storage.scrub import Problem
 
@@ -206,21 +209,20 @@ class Backup:
         elif known is not None:
             blob = _another(blob, row)  # the name was used again, after what had it was removed
         self._pace.take(row.size)
-        file = self._open(row)
+        blobs = self._store.blobs
+        size = blobs.size(row.key)
+        if size is not None and size != row.size:
+            return self._wrong(row, "damaged", f"{size} bytes instead of {row.size}")
+        file = None if size is None else open_object(blobs, row.key, row.size)
         if file is None:
             return _Done(row, gone=True)
-        with file:
-            if os.fstat(file.fileno()).st_size != row.size:
-                return self._wrong(row, "damaged", "another size")
-            return self._link(row, blob, file) if self._root is not None else self._put(row, blob, file)
-
-    def _open(self, row: _Row) -> IO[bytes] | None:
         try:
-            return self._store.blobs.open(row.key)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise storage_error(error, "opening an object") from error
+            with file:
+                if self._root is not None and isinstance(blobs, FileStore):
+                    return self._link(row, blob, file, blobs.path(row.key), self._root / blob)
+                return self._put(row, blob, file)
+        except BlobNotFound:
+            return _Done(row, gone=True)
 
     def _is_there(self, blob: str, size: int) -> bool:
         try:
@@ -258,9 +260,7 @@ class Backup:
             return False
         return True
 
-    def _link(self, row: _Row, blob: str, file: IO[bytes]) -> _Done:
-        final = Path(self._root or "") / blob
-        source = self._store.blobs.path(row.key)
+    def _link(self, row: _Row, blob: str, file: IO[bytes], source: Path, final: Path) -> _Done:
         while True:
             try:
                 os.link(source, final)
@@ -311,8 +311,11 @@ class Backup:
         """Index a newer object in the snapshot, from its copy."""
         row = done.row
         if done.blob:
-            data = self._target.get(done.blob, sha256=done.sha256).read()
-            new = read_instance(io.BytesIO(data), row.key, row.size, digest=False, received=row.received)
+            size = row.size
+            with BlobFile(self._target, done.blob, size, begin=True) as file:
+                new = read_instance(cast("IO[bytes]", file), row.key, size, digest=False, received=row.received)
+            frames = make_frames(BlobSource(self._target, done.blob, size=size), self._store.options)
+            new = replace(new, frames=frames if has_frames(new) else None)
             snapshot.ingest(replace(new, sha256=row.sha256), DuplicatePolicy.REPLACE, session="")
 
     # the end

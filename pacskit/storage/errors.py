@@ -9,6 +9,7 @@ from pacskit.core.errors import StorageError
 
 __all__ = [
     "ChangesExpired",
+    "FrameNotFound",
     "InvalidIdentifier",
     "InvalidInstance",
     "OutOfSpace",
@@ -22,6 +23,10 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 class OutOfSpace(StorageError):
     """The disk or its quota is full (a C-STORE SCP answers 0xA700, PS3.4 B.2.3)."""
+
+
+class FrameNotFound(StorageError, IndexError):
+    """An instance has no frame of that number."""
 
 
 class InvalidInstance(StorageError):

@@ -12,17 +12,21 @@ from typing import IO, TYPE_CHECKING, Final
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
-from pacskit.core.errors import DecodeError, PacsError, TruncatedError
+from pacskit.core.errors import DecodeError, PacsError, StorageError, TruncatedError
 from pacskit.encoding import decode
 from pacskit.encoding.head import data_set_start
 from pacskit.storage.attributes import text_of
+from pacskit.storage.base import ObjectFiles
+from pacskit.storage.blobs.errors import BlobDamaged, BlobNotFound
+from pacskit.storage.errors import InvalidInstance, storage_error
 from pacskit.storage.facts import describe, facts_of
+from pacskit.storage.frameindex import has_frames, make_frames
 from pacskit.storage.records import NewInstance, StoredInstance
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["damage", "digest_of", "moment", "read_instance"]
+__all__ = ["damage", "describe_object", "digest_of", "moment", "open_object", "read_instance"]
 
 FIRST: Final = 1 << 16
 PIECE: Final = 1 << 20
@@ -128,7 +132,37 @@ def damage(file: IO[bytes], instance: StoredInstance, *, options: ReadOptions = 
         if _start(first, size) != (instance.offset, instance.transfer_syntax_uid):
             return "its head is not that of the object"
         return None if _digest(file, first, instance.offset, size) == instance.sha256 else "its digest is another"
-    except PacsError as error:
+    except (DecodeError, InvalidInstance, BlobDamaged) as error:
         return f"{type(error).__name__}: {error}"
+    except PacsError:
+        raise
     except OSError as error:
         return f"it cannot be read: {os.strerror(error.errno) if error.errno else type(error).__name__}"
+
+
+def open_object(blobs: ObjectFiles, key: str, size: int) -> IO[bytes] | None:
+    """Open an object that will be read from its beginning; None where there is none."""
+    try:
+        return blobs.open(key, size, whole=True)
+    except (FileNotFoundError, BlobNotFound):
+        return None
+    except OSError as error:
+        raise storage_error(error, "opening an object") from error
+
+
+def describe_object(
+    blobs: ObjectFiles,
+    key: str,
+    size: int,
+    *,
+    digest: bool,
+    received: str | None = None,
+    options: ReadOptions = _DEFAULT,
+) -> NewInstance:
+    """Read all that the index keeps of an object, as `read_instance` does, where its frames are too."""
+    file = open_object(blobs, key, size)
+    if file is None:
+        raise StorageError("there is no object of that name")
+    with file:
+        new = read_instance(file, key, size, digest=digest, received=received, options=options)
+    return replace(new, frames=make_frames(blobs.source(key, size), options)) if has_frames(new) else new

@@ -12,22 +12,30 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.errors import PacsError, StorageError
+from pacskit.storage.base import ObjectFiles
+from pacskit.storage.blobs.errors import BlobUnavailable
 from pacskit.storage.errors import storage_error
-from pacskit.storage.filesystem import FileStore, sync_directory
+from pacskit.storage.filesystem import FileStore
 from pacskit.storage.index import open_index
 from pacskit.storage.index.checking import known_keys
 from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.index.writing import Offered, Transaction
+from pacskit.storage.objects import open_objects
 from pacskit.storage.oldindex import OldIndex, Remembered
 from pacskit.storage.parallel import batched, in_order, workers_for
-from pacskit.storage.reading import moment, read_instance
+from pacskit.storage.reading import describe_object, moment
 from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome
+from pacskit.storage.syncing import sync_directory
 from pacskit.storage.tasks import Journal
+
+if TYPE_CHECKING:
+    from pacskit.storage.blobs.base import BlobStore
+    from pacskit.storage.blobs.options import StoreOptions
 
 __all__ = ["Rebuild", "RebuildReport", "Unindexed"]
 
@@ -67,9 +75,18 @@ class _Read:
 
     key: str
     size: int
-    modified: float
     new: NewInstance | None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a run works with."""
+
+    index: SqlIndex
+    blobs: ObjectFiles
+    old: OldIndex
+    journal: Journal
 
 
 class Rebuild:
@@ -79,6 +96,8 @@ class Rebuild:
     ----------
     index
         Where the new index goes, as for `Store`: a file, which is replaced, or a database, which must be empty.
+    blobs, blob_options
+        Where the objects are, if not in the directory, as for `Store`.
     digest
         Whether to keep the SHA-256 of data sets of which the old index has none.
     workers
@@ -89,11 +108,13 @@ class Rebuild:
         Called with the number of objects done, None, and bytes read since the last call.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         directory: str | os.PathLike[str],
         *,
         index: str | None = None,
+        blobs: str | BlobStore | None = None,
+        blob_options: StoreOptions | None = None,
         digest: bool = True,
         workers: int | None = None,
         restart: bool = False,
@@ -101,9 +122,10 @@ class Rebuild:
         progress: Progress | None = None,
     ) -> None:
         self._directory = Path(directory)
-        if not (self._directory / "objects").is_dir():
+        if blobs is None and not (self._directory / "objects").is_dir():
             raise StorageError("there is no archive in this directory")
         self._url = index
+        self._blobs, self._blob_options = blobs, blob_options
         self._digest = digest
         self._workers = workers_for(workers)
         self._restart = restart
@@ -114,7 +136,7 @@ class Rebuild:
 
     def run(self) -> RebuildReport:
         """Do it. Raises StorageError."""
-        with closing(FileStore(self._directory)) as blobs:
+        with closing(self._objects()) as blobs:
             _be_alone(blobs)
             with closing(OldIndex(self._path)) as old:
                 self.report.old_index = old.state
@@ -122,13 +144,18 @@ class Rebuild:
                 with closing(index):
                     journal = Journal(index, "rebuild")
                     self._begin(journal)
-                    self._fill(index, blobs, old, journal)
+                    self._fill(_Work(index, blobs, old, journal))
                     old.copy_into(index)
                     journal.end()
                     _be_alone(blobs)
             if self._url is None:
                 self._replace()
         return self.report
+
+    def _objects(self) -> ObjectFiles:
+        if self._blobs is None:
+            return FileStore(self._directory)
+        return open_objects(self._blobs, self._directory, self._blob_options)
 
     def _open(self) -> SqlIndex:
         """Open the new index: the one that an earlier run was broken off at, or an empty one."""
@@ -155,45 +182,47 @@ class Rebuild:
 
     # reading
 
-    def _fill(self, index: SqlIndex, blobs: FileStore, old: OldIndex, journal: Journal) -> None:
+    def _fill(self, work: _Work) -> None:
+        blobs, old, journal = work.blobs, work.old, work.journal
+
         def read(keys: list[str]) -> list[_Read]:
             remembered = old.remembered(keys)
             return [self._read(blobs, key, remembered.get(key)) for key in keys if not old.is_retired(key)]
 
         first = batched(blobs.iter_keys(journal.task.cursor), _PIECE)
         for pieces in batched(in_order(lambda keys: (keys[-1], read(keys)), first, self._workers), _TOGETHER):
-            self._index(index, [one for _, piece in pieces for one in piece], old, journal, pieces[-1][0])
+            self._index(work, [one for _, piece in pieces for one in piece], pieces[-1][0])
         # whoever began to store before this did has his objects somewhere in the order of names
-        for keys in batched(self._unknown(index, blobs), _KEYS):
-            self._index(index, read(keys), old, journal, journal.task.cursor)
+        for keys in batched(self._unknown(work), _KEYS):
+            self._index(work, read(keys), journal.task.cursor)
 
-    def _unknown(self, index: SqlIndex, blobs: FileStore) -> Iterator[str]:
+    def _unknown(self, work: _Work) -> Iterator[str]:
         left_out = {one.key for one in self.report.left_out}
-        for keys in batched(blobs.iter_keys(), _KEYS):
-            with index.reader() as connection:
+        for keys in batched(work.blobs.iter_keys(), _KEYS):
+            with work.index.reader() as connection:
                 known = known_keys(connection, keys)
             yield from (key for key in keys if key not in known and key not in left_out)
 
-    def _read(self, blobs: FileStore, key: str, remembered: Remembered | None) -> _Read:
-        size, modified = 0, 0.0
+    def _read(self, blobs: ObjectFiles, key: str, remembered: Remembered | None) -> _Read:
+        size = 0
         try:
-            with blobs.open(key) as file:
-                status = os.fstat(file.fileno())
-                size, modified = status.st_size, status.st_mtime
-                received = moment(modified) if remembered is None else remembered.received
-                known = None if remembered is None else remembered.sha256
-                digest = self._digest and known is None
-                new = read_instance(file, key, size, digest=digest, received=received, options=self._options)
+            size = blobs.size(key) or 0
+            received = moment(blobs.modified(key) or 0.0) if remembered is None else remembered.received
+            known = None if remembered is None else remembered.sha256
+            digest = self._digest and known is None
+            new = describe_object(blobs, key, size, digest=digest, received=received, options=self._options)
+        except BlobUnavailable:
+            raise
         except PacsError as error:
-            return _Read(key, size, modified, None, f"{type(error).__name__}: {error}")
+            return _Read(key, size, None, f"{type(error).__name__}: {error}")
         except OSError as error:
-            return _Read(key, size, modified, None, str(storage_error(error, "reading")))
-        return _Read(key, size, modified, new if known is None else replace(new, sha256=known))
+            return _Read(key, size, None, str(storage_error(error, "reading")))
+        return _Read(key, size, new if known is None else replace(new, sha256=known))
 
     # writing
 
-    def _index(self, index: SqlIndex, read: list[_Read], old: OldIndex, journal: Journal, cursor: str) -> None:
-        report = self.report
+    def _index(self, work: _Work, read: list[_Read], cursor: str) -> None:
+        report, journal = self.report, work.journal
         for one in read:
             if one.new is None:
                 report.left_out.append(Unindexed("damaged", one.key, one.reason))
@@ -201,39 +230,35 @@ class Rebuild:
         offered: list[Offered] = [(one.new, DuplicatePolicy.IGNORE) for one in parsed if one.new is not None]
         size = sum(one.size for one in read)
 
-        def work(batch: Transaction) -> list[Any]:
+        def write(batch: Transaction) -> list[Any]:
             results = batch.ingest(offered, "")
             journal.note(batch=batch, cursor=cursor, done=report.objects + len(read), size=report.bytes + size)
             return results
 
-        results = index.run(work)
+        results = work.index.run(write)
         report.objects, report.bytes = report.objects + len(read), report.bytes + size
         for one, (outcome, _) in zip(parsed, results, strict=True):
             if outcome is Outcome.STORED:
                 report.indexed += 1
             elif one.new is not None:
-                self._decide(index, one, one.new, old)
+                self._decide(work, one, one.new)
         if len(parsed) != len(read) or report.left_out:
             journal.note(found=tuple({"kind": each.kind, "key": each.key, "reason": each.reason}
                                      for each in report.left_out))  # fmt: skip
         self._progress(report.objects, None, size)
 
-    def _decide(self, index: SqlIndex, one: _Read, new: NewInstance, old: OldIndex) -> None:
+    def _decide(self, work: _Work, one: _Read, new: NewInstance) -> None:
         """Two objects are of one instance: have the right one in the index."""
+        index = work.index
         other = index.get(new.sop_instance_uid)
         if other is None or other.key == one.key:
             return
         loser = one.key
-        if self._rank(one.key, old) > self._rank(other.key, old):
+        if _rank(work, one.key) > _rank(work, other.key):
             loser = other.key
             index.ingest(new, DuplicatePolicy.REPLACE, session="")
             index.forget_retired([loser])
         self.report.left_out.append(Unindexed("superseded", loser, "a newer object of the same instance is there"))
-
-    def _rank(self, key: str, old: OldIndex) -> tuple[bool, float]:
-        with suppress(OSError):
-            return old.has_key(key), os.stat(self._directory / "objects" / key).st_mtime
-        return False, 0.0
 
     def _replace(self) -> None:
         """Give the new index the old one's name; the old one stays beside it as ``index.sqlite.old``."""
@@ -256,15 +281,19 @@ class Rebuild:
             raise storage_error(error, "replacing the index") from error
 
 
+def _rank(work: _Work, key: str) -> tuple[bool, float]:
+    return work.old.has_key(key), work.blobs.modified(key) or 0.0
+
+
 def _unlink(path: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
-def _be_alone(blobs: FileStore) -> None:
-    """Raise StorageError where somebody else has the archive open."""
-    for path in blobs.staging.glob("*.lock"):
-        if path.stem != blobs.session:
+def _be_alone(blobs: ObjectFiles) -> None:
+    """Raise StorageError where somebody else has the archive open; of a blob store nobody can say that."""
+    for path in blobs.staging.glob("*.lock") if isinstance(blobs, FileStore) else ():
+        if path.stem != blobs.session and isinstance(blobs, FileStore):
             with blobs.dead(path.stem) as is_dead:
                 if not is_dead and path.exists():
                     raise StorageError("another process has this archive open: the index is rebuilt when none has")

@@ -15,12 +15,13 @@ from pacskit.storage.backups import BackedUp, Kept, ObjectList, find_backup, in_
 from pacskit.storage.blobs.base import BlobStore
 from pacskit.storage.blobs.errors import BlobDamaged, BlobExists, BlobNotFound
 from pacskit.storage.blobs.local import LocalStore
+from pacskit.storage.blobs.opening import open_store
 from pacskit.storage.errors import storage_error
-from pacskit.storage.filesystem import sync_directory
 from pacskit.storage.index import open_index
 from pacskit.storage.index.snapshot import take_up
 from pacskit.storage.parallel import batched, in_order, workers_for
 from pacskit.storage.scrub import Problem
+from pacskit.storage.syncing import sync_directory
 
 __all__ = ["Restore", "RestoreReport"]
 
@@ -52,6 +53,8 @@ class Restore:
         Which backup; the latest if left out.
     index
         An empty database for the index; a file in the directory if left out.
+    blobs
+        The address of a blob store for the objects; files in the directory if left out.
     workers
         Threads that copy.
     progress
@@ -65,6 +68,7 @@ class Restore:
         *,
         name: str | None = None,
         index: str | None = None,
+        blobs: str | None = None,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -73,6 +77,7 @@ class Restore:
         self._making = self._directory.with_name(self._directory.name + _UNFINISHED)
         self._name = name
         self._url = index
+        self._blobs = blobs
         self._workers = workers_for(workers)
         self._progress = progress or (lambda done, total, size: None)
         self.report = RestoreReport()
@@ -86,9 +91,9 @@ class Restore:
             backup = find_backup(self._source, self._name)
             self.report.name = backup.name
             self._restore(backup)
-            (self._making / "staging").mkdir(exist_ok=True)
             for directory in (self._making / "objects", self._making):
-                sync_directory(directory)
+                if directory.exists():
+                    sync_directory(directory)
             if self._directory.exists():
                 self._directory.rmdir()
             os.replace(self._making, self._directory)
@@ -101,11 +106,7 @@ class Restore:
         index, listed = self._making / "index.sqlite", self._making / "objects.sqlite"
         backup.fetch(self._source, "index.sqlite", index)
         backup.fetch(self._source, "objects.sqlite", listed)
-        with (
-            ObjectList(listed) as objects,
-            LocalStore(self._making / "objects") as store,
-            closing(in_one_sync(store)) as target,
-        ):
+        with ObjectList(listed) as objects, self._objects() as store, closing(in_one_sync(store)) as target:
             total = objects.totals()[0]
             pages = batched(objects, _PAGE)
             for page in in_order(lambda kept: [(one, *self._fetch(target, one)) for one in kept], pages, self._workers):
@@ -120,6 +121,9 @@ class Restore:
         listed.unlink()
         if self._url is not None:
             self._fill(index)
+
+    def _objects(self) -> BlobStore:
+        return LocalStore(self._making / "objects") if self._blobs is None else open_store(self._blobs)
 
     def _fetch(self, target: BlobStore, one: Kept) -> tuple[bool, Problem | None]:
         """Copy an object and hold it to its digest; say whether it was there already, and what is wrong with it."""

@@ -6,15 +6,15 @@ concern, and a file that has no row is an orphan only when no staging name says 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pacskit.core.errors import PacsError
-from pacskit.storage.errors import storage_error
+from pacskit.storage.blobs.errors import BlobNotFound
 from pacskit.storage.index.checking import instance_pages, known_keys, miscounted, recount
 from pacskit.storage.parallel import Pace, batched, in_order, workers_for
-from pacskit.storage.reading import damage, read_instance
+from pacskit.storage.reading import damage, describe_object, moment, open_object
 from pacskit.storage.records import DuplicatePolicy, Outcome, StoredInstance
 from pacskit.storage.tasks import Journal
 
@@ -163,20 +163,15 @@ class Scrub:
         if not self._read:
             return "", "", 0
         self._pace.take(size)
-        file = self._open(instance.key)
+        file = open_object(blobs, instance.key, size)
         if file is None:
             return "missing", "there is no object of that name", 0
-        with file:
-            reason = damage(file, instance, options=self._store.options)
-        return ("damaged", reason, size) if reason else ("", "", size)
-
-    def _open(self, key: str) -> IO[bytes] | None:
         try:
-            return self._store.blobs.open(key)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise storage_error(error, "opening an object") from error
+            with file:
+                reason = damage(file, instance, options=self._store.options)
+        except BlobNotFound:
+            return "missing", "there is no object of that name", 0
+        return ("damaged", reason, size) if reason else ("", "", size)
 
     # the objects against the index
 
@@ -205,18 +200,19 @@ class Scrub:
     def _adopt(self, problem: Problem) -> Problem:
         """Take an orphan into the index."""
         store, key = self._store, problem.key
-        size, file = store.blobs.size(key), self._open(key)
-        if size is None or file is None:
+        size, since = store.blobs.size(key), store.blobs.modified(key)
+        if size is None or since is None:
             return replace(problem, reason="it has gone meanwhile", repaired=True)
         try:
-            with file:
-                new = read_instance(file, key, size, digest=store.digest, options=store.options)
+            new = describe_object(
+                store.blobs, key, size, digest=store.digest, received=moment(since), options=store.options
+            )
         except PacsError as error:
             return replace(problem, reason=f"it does not parse: {type(error).__name__}: {error}")
         except OSError as error:
             return replace(problem, reason=f"it cannot be read: {type(error).__name__}")
         uid = new.sop_instance_uid
-        if store.index_all([(new, DuplicatePolicy.IGNORE)])[0] is Outcome.STORED:
+        if store.index_all([(new, DuplicatePolicy.IGNORE)])[0][0] is Outcome.STORED:
             return replace(problem, sop_instance_uid=uid, reason="it has a row again", repaired=True)
         return replace(problem, sop_instance_uid=uid, reason="the index has another object of its instance")
 
@@ -231,8 +227,3 @@ class Scrub:
         for one in found:
             problem = Problem("miscounted", f"{one.level}/{one.pk}", None, "its counters are not what is below it")
             yield problem if one in left else replace(problem, reason="counted again", repaired=True)
-
-
-def as_json(report: ScrubReport) -> Mapping[str, Any]:
-    """Return a report as JSON has it."""
-    return {**asdict(report), "clean": report.clean}

@@ -14,7 +14,16 @@ __all__ = ["DERIVED", "PostgresTables", "SQLiteTables", "Tables", "copy_tables"]
 ROWS: Final = 1000
 
 DERIVED: Final = frozenset(
-    {"patient", "study", "series", "instance", "study_sop_class", "tag_value", "tag_todo", "sqlite_sequence"}
+    {
+        "patient",
+        "study",
+        "series",
+        "instance",
+        "study_sop_class",
+        "tag_value",
+        "tag_todo",
+        "frame_table",
+    }
 )
 """What a rebuild makes from the objects."""
 

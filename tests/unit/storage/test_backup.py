@@ -205,3 +205,19 @@ def test_from_one_engine_to_the_other(tmp_path: Path, postgres_schema: Callable[
                     check_counters(last.index)
         with pytest.raises(StorageError, match="not empty"), closing(open_index(url)):
             Restore(target, tmp_path / "three", index=url).run()
+
+
+def test_from_a_blob_store_into_another(tmp_path: Path) -> None:
+    place = tmp_path / "store"
+    with MemoryStore() as blobs, MemoryStore() as target:
+        with Store(tmp_path / "archive", blobs=blobs) as store:
+            fill(store, range(12))
+            report = Backup(store, target).run()
+            assert (report.objects, report.copied, report.problems) == (12, 12, [])
+            expected = contents(store.index)
+        Restore(target, tmp_path / "again", blobs=str(place)).run()
+        Restore(target, tmp_path / "files").run()  # of objects in a store, an archive in files
+    for store in (Store(tmp_path / "again", blobs=str(place)), Store(tmp_path / "files")):
+        with store:
+            assert contents(store.index) == expected
+            assert list(store.verify(digest=True)) == []

@@ -13,6 +13,7 @@ import pytest
 
 from pacskit.core.errors import StorageError
 from pacskit.storage import Store
+from pacskit.storage.blobs import MemoryStore
 from pacskit.storage.entities import WorklistItem
 from pacskit.storage.index import open_index
 from pacskit.storage.index.collection import Collection
@@ -163,3 +164,17 @@ def test_into_another_database(tmp_path: Path, postgres_schema: Callable[[], str
         assert Collection(store.index, WorklistItem).get("step") is not None
     with pytest.raises(StorageError, match="not empty"):
         Rebuild(tmp_path, index=url).run()
+
+
+def test_objects_in_a_blob_store(tmp_path: Path) -> None:
+    with MemoryStore() as blobs:
+        with Store(tmp_path, blobs=blobs, duplicates="replace") as store:
+            for number in range(8):
+                put(store, instance(uid=f"1.2.1.1.{number}", PatientID="1"))
+            put(store, instance(uid="1.2.1.1.3", PatientID="1", InstanceNumber=3))
+            before = contents(store.index, without=("received",))
+        (tmp_path / "index.sqlite").unlink()
+        assert Rebuild(tmp_path, blobs=blobs).run().indexed == 8
+        with Store(tmp_path, blobs=blobs) as store:
+            assert contents(store.index, without=("received",)) == before
+            assert list(store.verify(digest=True)) == []

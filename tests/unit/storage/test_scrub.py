@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from pacskit.storage import Problem, Scrub, Store
+from pacskit.storage.blobs import MemoryStore
+from pacskit.storage.filesystem import FileStore
 from pacskit.storage.parallel import Pace
 from tests.unit.storage.objects import instance, put
 from tests.unit.storage.rows import check_counters
@@ -27,6 +29,7 @@ def spoil(store: Store) -> None:
     for number in range(12):
         put(store, instance(uid=f"1.2.1.1.{number}", series=f"1.2.1.{number % 3}", PatientID="1", Modality="CT"))
     keys = [one.key for one in sorted(store.index.instances(), key=lambda one: int(one.key.split(".")[-2]))]
+    assert isinstance(store.blobs, FileStore)
     paths = [store.blobs.path(key) for key in keys]
     paths[0].unlink()
     paths[1].write_bytes(paths[1].read_bytes()[:-1])
@@ -161,3 +164,26 @@ def test_no_faster_than_it_may(tmp_path: Path) -> None:
     assert time.monotonic() - began >= 0.4
     pace.stop()
     pace.take(1 << 40)
+
+
+def test_objects_in_a_blob_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MemoryStore() as blobs, Store(tmp_path, blobs=blobs) as store:
+        for number in range(5):
+            put(store, instance(uid=f"1.2.1.1.{number}"))
+        keys = sorted(one.key for one in store.index.instances())
+        whole = blobs.get(keys[2]).read()
+        blobs.delete(keys[0])
+        blobs.put_stream(keys[1], whole, replace=True)
+        blobs.put_stream(keys[2], whole[:-1] + b"x", replace=True)
+        blobs.put_stream("1.2/garbage.dcm", b"garbage")
+        blobs.put_stream("1.2/other.dcm", blobs.get(keys[4]).read())
+        store.index.run(lambda batch: batch.execute("DELETE FROM instance WHERE blob_key = ?", (keys[3],)))
+        rows = {"damaged", "missing", "miscounted"}
+        assert {one.kind for one in Scrub(store)} == rows  # somebody may be about to write the others' rows
+        monkeypatch.setattr("pacskit.storage.objects.remote.ON_ITS_WAY", -60.0)
+        expected = [("damaged", keys[1]), ("damaged", keys[2]), ("missing", keys[0]), ("orphan", "1.2/garbage.dcm"),
+                    ("orphan", "1.2/other.dcm")]  # fmt: skip
+        found = [one for one in Scrub(store, repair=True) if not one.repaired]
+        assert sorted((one.kind, one.key) for one in found) == expected
+        assert store.counts().instances == 5
+        assert sorted((one.kind, one.key) for one in Scrub(store)) == expected
