@@ -1,4 +1,4 @@
-"""The parsers of ``pacskit verify | rebuild | backup | restore``. Nothing heavy is imported here."""
+"""The parsers of ``pacskit verify | rebuild | backup | restore | import``. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 from pacskit.cli.arguments import Commands, add_json, command_for
 
-__all__ = ["add_backup", "add_rebuild", "add_restore", "add_verify"]
+__all__ = ["add_backup", "add_import", "add_rebuild", "add_restore", "add_verify"]
 
 
 def _add_archive(command: argparse.ArgumentParser, what: str) -> None:
@@ -101,3 +101,35 @@ def add_restore(commands: Commands) -> None:
     command.add_argument("--blobs", metavar="URL", help="a blob store for the objects (default: files in DIR)")
     _add_workers(command, "copy")
     add_json(command, "a line of JSON for each problem, and one for the whole at the end")
+
+
+def add_import(commands: Commands) -> None:
+    command = command_for(
+        commands,
+        "import",
+        "importing:import_folder",
+        "Take the DICOM files of a folder, or of an Orthanc storage folder, into an archive.",
+        "  pacskit import /data/studies --into /srv/pacs\n"
+        "  pacskit import /mnt/nas/studies --into /srv/pacs --in-place\n"
+        "  pacskit import /var/lib/orthanc/db-v6 --into /srv/pacs --link --json > report.json",
+    )
+    command.add_argument("folder", metavar="FOLDER", help="where the files are")
+    command.add_argument("--into", dest="dir", required=True, metavar="DIR", help="the archive; made if missing")
+    command.add_argument("--config", metavar="FILE", help="the settings of the archive in TOML, as for serve")
+    command.add_argument("--index", metavar="URL", help="its index: sqlite:///PATH or postgresql://… (default: in DIR)")
+    command.add_argument("--blobs", metavar="URL", help="where its objects are (default: in DIR)")
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("--copy", dest="how", action="store_const", const="copy", default="copy", help="(the default)")
+    how.add_argument(
+        "--link", dest="how", action="store_const", const="link", help="hard links: no copies, on one file system"
+    )
+    how.add_argument(
+        "--in-place", dest="how", action="store_const", const="in-place", help="symbolic links: files stay the folder's"
+    )
+    command.add_argument(
+        "--duplicates", choices=("ignore", "reject", "replace"), help="(default: as the archive's settings say)"
+    )
+    command.add_argument("--digest", action="store_true", help="keep the SHA-256 of data sets, for verify")
+    _add_work(command, "read")
+    command.add_argument("--rate", metavar="SIZE", help="read so much a second at most, such as 50MB")
+    add_json(command, "a line of JSON for each file that was left out, and one for the whole at the end")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -11,24 +13,33 @@ from pacskit.cli.progress import Bar
 from pacskit.core.errors import ConfigurationError
 from pacskit.encoding.deferred import size_in_bytes
 from pacskit.facade.settings import ArchiveSettings
+from pacskit.facade.tiers import open_archive_tiers
 from pacskit.storage import Scrub, Store
 
 __all__ = ["open_store", "rate_of", "settings_of", "verify"]
 
 
-def open_store(options: argparse.Namespace) -> Store:
+@contextmanager
+def open_store(options: argparse.Namespace) -> Iterator[Store]:
     """Open an archive that is there, beside the servers that may have it open."""
     settings = settings_of(options)
-    if settings.blobs is None and not Path(options.dir, "objects").is_dir():
-        raise ConfigurationError(f"{options.dir} holds no archive")
-    return Store(
-        options.dir,
-        index=settings.index,
-        digest=settings.digest,
-        blobs=settings.blobs,
-        blob_options=settings.blob_store,
-        commit=settings.commit,
-    )
+    with ExitStack() as opened:
+        tiers = open_archive_tiers(options.dir, settings)
+        if tiers is not None:
+            opened.enter_context(tiers)
+        elif settings.blobs is None and not Path(options.dir, "objects").is_dir():
+            raise ConfigurationError(f"{options.dir} holds no archive")
+        yield opened.enter_context(
+            Store(
+                options.dir,
+                index=settings.index,
+                digest=settings.digest,
+                duplicates=settings.duplicates,
+                blobs=settings.blobs if tiers is None else tiers,
+                blob_options=settings.blob_store,
+                commit=settings.commit,
+            )
+        )
 
 
 def settings_of(options: argparse.Namespace) -> ArchiveSettings:

@@ -218,7 +218,7 @@ class Backup:
             return _Done(row, gone=True)
         try:
             with file:
-                if self._root is not None and isinstance(blobs, FileStore):
+                if self._root is not None and isinstance(blobs, FileStore) and not blobs.path(row.key).is_symlink():
                     return self._link(row, blob, file, blobs.path(row.key), self._root / blob)
                 return self._put(row, blob, file)
         except BlobNotFound:
