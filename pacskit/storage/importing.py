@@ -34,13 +34,14 @@ from pacskit.storage.tasks import Journal
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from pacskit.core.dataset import Dataset
     from pacskit.storage.store import Store
 
 __all__ = ["How", "Import", "ImportReport", "Skipped"]
 
 How = Literal["copy", "link", "in-place"]
 _PIECE: Final = 32
-_MEDIA_DIRECTORY: Final = "1.2.840.10008.1.3.10"
+_REASONS: Final = {"directory": "it is a DICOMDIR", "header": "it is an image without its pixels"}
 _ZLIB: Final = 0x78
 _MOST_INFLATED: Final = 4 << 30
 _KEPT: Final = 1000  # files that are remembered as left out, for when it is resumed
@@ -52,7 +53,8 @@ Progress = Callable[[int, "int | None", int], object]
 class Skipped:
     """A file that is not in the archive now, or that came with a remark (``salvaged``, ``copied``).
 
-    ``kind`` is ``other`` (no DICOM), ``damaged``, ``duplicate``, ``directory`` (a DICOMDIR), ``unreadable``.
+    ``kind`` is ``other`` (no DICOM), ``damaged``, ``duplicate``, ``directory`` (a DICOMDIR), ``header`` (an image
+    without its pixels) or ``unreadable``.
     """
 
     kind: str
@@ -233,8 +235,8 @@ class Import:
         start, syntax = data_set_start(data)
         head = decode(data, syntax, start=start, stop_before_pixels=True, options=self._store.options)
         uids = text_of(head, "SOPClassUID"), text_of(head, "SOPInstanceUID")
-        if _is_directory(data):
-            return _Done(str(path), size, None, Skipped("directory", _text(path), "it is a DICOMDIR"))
+        if (kind := _kind_of_head(head)) is not None:
+            return _Done(str(path), size, None, Skipped(kind, _text(path), _REASONS[kind]))
         with self._store.begin(*uids, syntax, duplicates=self._policy) as ingest:
             with memoryview(data) as view:
                 ingest.write(view[start:])
@@ -254,9 +256,11 @@ class Import:
         """Take a file into the index as it lies."""
         store = self._store
         with path.open("rb", buffering=0) as file:
-            if _is_directory(file.read(1 << 12)):
-                return _Done(str(path), size, None, Skipped("directory", _text(path), "it is a DICOMDIR"))
-            file.seek(0)
+            mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+            start, syntax = data_set_start(mapped)
+            head = decode(mapped, syntax, start=start, stop_before_pixels=True, options=store.options)
+            if (kind := _kind_of_head(head)) is not None:
+                return _Done(str(path), size, None, Skipped(kind, _text(path), _REASONS[kind]))
             new = read_instance(file, "", size, digest=store.digest, options=store.options)
         uid = new.sop_instance_uid
         if self._policy is not DuplicatePolicy.REPLACE and store.get(uid) is not None:
@@ -348,9 +352,16 @@ def _inflated(data: bytes) -> bytes:
     return found if len(found) == length else b""
 
 
-def _is_directory(data: Buffer) -> bool:
-    with memoryview(data) as view:
-        return bytes(view[132:600]).find(_MEDIA_DIRECTORY.encode()) >= 0
+def _kind_of_head(head: Dataset) -> str | None:
+    """Say what kind of data set this is that is no instance; None for one that is.
+
+    Beside a compressed image Orthanc keeps its attributes up to the pixels, under the same SOP Instance UID.
+    """
+    if "DirectoryRecordSequence" in head:
+        return "directory"
+    scan = head.scan
+    ends = scan is not None and scan.stopped == scan.size and "PixelDataProviderURL" not in head
+    return "header" if ends and "Rows" in head and "BitsAllocated" in head else None
 
 
 def _text(path: object) -> str:
