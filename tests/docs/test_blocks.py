@@ -24,6 +24,7 @@ RUN_HOW_TO = (
         "choose-a-store.md",
         "choose-an-index.md",
         "images.md",
+        "import.md",
         "normalized-services.md",
         "pixels.md",
         "see-what-happens.md",
