@@ -8,6 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from pacskit.aio.removing import Removing
 from pacskit.client.webhooks import Webhooks
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
@@ -30,7 +31,7 @@ __all__ = ["Archive"]
 _AT_ONCE: Final = 64  # answers of a query that one visit to a thread takes
 
 
-class Archive:
+class Archive(Removing):
     """A `pacskit.Archive` whose services run in the loop that starts them, and whose files and index in threads.
 
     >>> async with Archive("/srv/pacs", ae="VENDOR") as archive:  # doctest: +SKIP
