@@ -102,6 +102,11 @@ class PostgresIndex(SqlIndex):
             made.execute("SET synchronous_commit = on")
         return _Connection(made)
 
+    def open_connection(self) -> psycopg.Connection[Any]:
+        """Open a connection of the caller's own, to listen with; it commits each statement."""
+        with self.translated("connecting to the index"):
+            return self._connect().raw
+
     def bring_up_to_date(self, migrations: Sequence[Migration] = MIGRATIONS) -> int:
         """Migrate the database, all or nothing; return how many migrations it took."""
         raw = self._writing().raw

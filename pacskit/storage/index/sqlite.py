@@ -47,6 +47,11 @@ class SQLiteIndex(SqlIndex):
             bring_up_to_date(self._connection)
             self._tags = Tags.load(self._connection)
 
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self._path
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256

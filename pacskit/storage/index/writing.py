@@ -95,6 +95,7 @@ class Transaction:
         self._doubtful = doubtful
         self._tagged = tagged
         self.noted: list[str] = []  # instances to look at for attributes that have been made searchable
+        self.afterwards: list[Callable[[], None]] = []  # what follows when it has been committed; none may raise
         self._added: dict[tuple[str, str], _Series] = {}
         self._new_classes: list[tuple[_Series, str]] = []
         self._classes: set[tuple[int, str]] = set()  # of a study, not yet written
@@ -334,6 +335,8 @@ class Transaction:
             known.update(self._added)
             for series, uid in self._new_classes:
                 series.classes.add(uid)
+        for one in self.afterwards:
+            one()
 
 
 def _row(series: _Series, new: NewInstance) -> tuple[Any, ...]:
