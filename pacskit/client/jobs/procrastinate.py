@@ -46,12 +46,14 @@ _STATUS: Final = (
 )
 _STATE: Final = "CASE " + " ".join(f"WHEN {text} THEN '{state}'" for state, text in _STATUS) + " END"
 _EVENT: Final = "(SELECT max(e.at) FROM procrastinate_events e WHERE e.job_id = j.id AND e.type {})"
-_OURS: Final = f"queue_name LIKE '{_PREFIX}%'"
+_DEFERRED: Final = _EVENT.format("= 'deferred'")
+_STARTED: Final = _EVENT.format("= 'started'")
+_FINISHED: Final = _EVENT.format("IN ('failed', 'succeeded', 'cancelled', 'aborted')")
+_OURS: Final = f"starts_with(queue_name, '{_PREFIX}')"
 _JOBS: Final = (
     f"SELECT j.id, j.task_name, j.args, {_STATE}, j.priority, j.scheduled_at, j.queueing_lock, j.attempts,"
     f" j.abort_requested, (SELECT count(*) FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'started'),"
-    f" {_EVENT.format("= 'deferred'")}, {_EVENT.format("= 'started'")},"
-    f" {_EVENT.format("IN ('failed', 'succeeded', 'cancelled', 'aborted')")}"
+    f" {_DEFERRED}, {_STARTED}, {_FINISHED}"
     f" FROM procrastinate_jobs j WHERE {_OURS}"
 )
 _Jobs = Sequence[Job]  # within the class, list is what it lists
@@ -165,7 +167,7 @@ class ProcrastinateQueue(SqlQueue):
         text = (
             f"SELECT id, attempts, abort_requested FROM procrastinate_jobs WHERE {_OURS} AND id = ANY(%s)"
             " AND status = 'doing' FOR UPDATE SKIP LOCKED"
-        ).replace("LIKE 'pacskit.%'", "LIKE 'pacskit.%%'")
+        )
         for id, attempts, abort in raw.execute(text.encode(), ([one[0] for one in stalled],)).fetchall():
             self._again(tx, id, attempts + 1, abort, 0, final=False)
 
@@ -204,7 +206,7 @@ class ProcrastinateQueue(SqlQueue):
                 if row is None or row[0] is None:
                     break
                 ids.append(row[0])
-            rows = raw.execute(f"{_JOBS} AND id = ANY(%s)".replace(".%'", ".%%'").encode(), (ids,)).fetchall()
+            rows = raw.execute(f"{_JOBS} AND id = ANY(%s)".encode(), (ids,)).fetchall()
             found = {row[0]: self._job(row) for row in rows}
             return number, [found[id] for id in ids]
 
@@ -339,7 +341,7 @@ class ProcrastinateQueue(SqlQueue):
     def get(self, id: int) -> Job:
         """Return a job. Raises JobNotFound."""
         with self._index.reader() as connection:
-            row = _raw(connection).execute(_JOBS.replace("%", "%%").encode() + b" AND id = %s", (id,)).fetchone()
+            row = _raw(connection).execute(f"{_JOBS} AND id = %s".encode(), (id,)).fetchone()
         if row is None:
             raise JobNotFound(id)
         return self._job(row)
@@ -349,7 +351,7 @@ class ProcrastinateQueue(SqlQueue):
     ) -> _Jobs:
         """Return jobs, the newest first, those with IDs lower than ``before``."""
         where = dict(_STATUS)[JobState(state)] if state is not None else "true"
-        text = f"{_JOBS} AND {where}".replace("%", "%%") + (
+        text = f"{_JOBS} AND {where}" + (
             " AND (%s::text IS NULL OR queue_name = %s) AND (%s::bigint IS NULL OR id < %s) ORDER BY id DESC LIMIT %s"
         )
         name = None if kind is None else _PREFIX + kind
@@ -372,7 +374,7 @@ class ProcrastinateQueue(SqlQueue):
         """Delete jobs that ended that long ago; return how many."""
         named = [dict(_STATUS)[JobState(one)] for one in states if JobState(one) in {*_ENDED, JobState.FAILED}]
         text = f"DELETE FROM procrastinate_jobs j WHERE {_OURS} AND ({' OR '.join(['false', *named])})"
-        text = text.replace("%", "%%") + f" AND {_EVENT.format('IS NOT NULL')} < clock_timestamp() - %s"
+        text += f" AND {_FINISHED} < clock_timestamp() - %s"
         found: int = self._run(lambda tx: _raw(tx.connection).execute(text.encode(), (older_than,)).rowcount)
         return found
 

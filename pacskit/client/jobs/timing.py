@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -17,15 +17,14 @@ _SHORTEST: Final = timedelta(seconds=1)
 class Timing:
     """Set times, as a text: five fields of cron, ``every SECONDS``, or ``at MOMENT`` (ISO 8601)."""
 
-    __slots__ = ("_every", "_once", "text", "zone")
+    __slots__ = ("_every", "_once", "_place", "text")
 
     def __init__(self, given: str | timedelta | datetime, zone: str = "UTC") -> None:
         self._every: timedelta | None = None
         self._once: datetime | None = None
-        self.zone = zone
         try:
-            ZoneInfo(zone)
-        except (OSError, ValueError) as error:
+            self._place: tzinfo = UTC if zone == "UTC" else ZoneInfo(zone)
+        except (OSError, ValueError, KeyError) as error:
             raise ConfigurationError(f"there is no time zone {zone!r}") from error
         word, _, rest = given.partition(" ") if isinstance(given, str) else ("", "", "")
         if word == "every":
@@ -61,7 +60,7 @@ class Timing:
         from cronsim import CronSim, CronSimError
 
         try:
-            found = next(CronSim(self.text, datetime.fromtimestamp(now // 1000, ZoneInfo(self.zone))))
+            found = next(CronSim(self.text, datetime.fromtimestamp(now // 1000, self._place)))
         except StopIteration:
             return None
         except CronSimError as error:
