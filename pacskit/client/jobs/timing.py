@@ -50,10 +50,9 @@ class Timing:
         return milliseconds(self._once) if self._once is not None else self.after(now)
 
     def after(self, now: int) -> int | None:
-        """Return the first time after a moment; None: there is none."""
+        """Return the next time after one that came before ``now``; None: there is none."""
         if self._once is not None:
-            at = milliseconds(self._once)
-            return at if at > now else None
+            return None
         if self._every is not None:
             step = self._every // timedelta(milliseconds=1)
             return (now // step + 1) * step  # the same times whoever computes them
