@@ -22,6 +22,7 @@ from pacskit.network.identity import Authenticator
 from pacskit.storage import Counts, Stored
 
 if TYPE_CHECKING:
+    from pacskit.client.jobs import Jobs
     from pacskit.security.context import TlsContext
 
 __all__ = ["Archive"]
@@ -65,6 +66,11 @@ class Archive:
         """Where the AE titles are that it may send to."""
         return self._archive.nodes
 
+    @property
+    def jobs(self) -> Jobs:
+        """Work that is done later. Handlers run in threads, and the calls wait for the index."""
+        return self._archive.jobs
+
     # Serving
 
     async def serve(
@@ -84,6 +90,7 @@ class Archive:
         services, options = self._archive.serving(tls=tls, tls_port=tls_port, authenticator=authenticator)
         server = Server(services, host=host, port=port, workers=self._workers, **options)
         self._server = await server.start()
+        await self._calls.call(self._archive.start_jobs)
         return self.address
 
     def _serving(self) -> Server:
@@ -114,6 +121,7 @@ class Archive:
         """Stop serving; what is under way has ``grace`` seconds. The archive itself stays open."""
         if self._server is not None:
             await self._server.stop(grace)
+        await self._calls.call(self._archive.stop_jobs, grace)
 
     async def close(self) -> None:
         """Stop serving and close the archive."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from types import TracebackType
@@ -26,6 +27,7 @@ from pacskit.storage import Counts, FindOptions, Model, Store, Stored
 from pacskit.storage.pending import LINGER, SHARED_LINGER
 
 if TYPE_CHECKING:
+    from pacskit.client.jobs import Jobs
     from pacskit.facade.processes import Supervisor
     from pacskit.security.context import TlsContext
     from pacskit.storage.index.repository import SqlIndex
@@ -71,6 +73,8 @@ class Archive:
         self._server: Server | Supervisor | None = None
         self._workers: Supervisor | None = None
         self._directory = os.fspath(directory)
+        self._jobs: Jobs | None = None
+        self._making = threading.Lock()
         self._store = Store(
             directory,
             commit="object" if self.settings.durable else "os",
@@ -89,6 +93,27 @@ class Archive:
     def index(self) -> SqlIndex:
         """The index: pages of answers, attributes made searchable (`add_tag`), records beside the objects."""
         return self._store.index
+
+    @property
+    def jobs(self) -> Jobs:
+        """Work that is done later: the queue, its handlers, and the threads that `serve` starts for them."""
+        with self._making:
+            if self._jobs is None:
+                from pacskit.client.jobs import Jobs, open_queue
+
+                queue = open_queue(self._store.index, self.settings.jobs)
+                self._jobs = Jobs(queue, threads=self.settings.job_threads)
+            return self._jobs
+
+    def start_jobs(self) -> None:
+        """Start threads that do jobs, where there are handlers of some; `serve` does that."""
+        if self._jobs is not None and self._jobs.handlers:
+            self._jobs.start()
+
+    def stop_jobs(self, grace: float = 1.5) -> None:
+        """Stop them; what has not ended after ``grace`` seconds is given back."""
+        if self._jobs is not None:
+            self._jobs.stop(grace)
 
     # Serving
 
@@ -116,10 +141,12 @@ class Archive:
             if tls is not None or self._events is not None:
                 raise ConfigurationError("several processes take TLS from the settings, and have no events here")
             self._server = self._workers = self._several(host, port, tls_port, authenticator)
+            self.start_jobs()
             return self.address
         services, options = self.serving(tls=tls, tls_port=tls_port, authenticator=authenticator)
         server = Server(services, host=host, port=port, reuse_port=reuse_port, **options)
         self._server = server.start()
+        self.start_jobs()
         return self.address
 
     def serving(
@@ -209,6 +236,7 @@ class Archive:
         """Stop serving; what is under way has ``grace`` seconds. The archive itself stays open."""
         if self._server is not None:
             self._server.stop(grace)
+        self.stop_jobs(grace)
 
     def close(self) -> None:
         """Stop serving and close the archive."""

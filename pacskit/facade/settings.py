@@ -22,6 +22,7 @@ from pacskit.storage.index import check_index
 __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
 
 MAX_PROCESSES: Final = 256
+MAX_JOB_THREADS: Final = 256
 
 _PREFIX: Final = "PACSKIT_"
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -64,6 +65,10 @@ class ArchiveSettings:
     moves_per_node
         How many associations each process opens to a move destination at a time; other C-MOVEs wait then, those of
         high priority before those of low priority, for `Timeouts.dimse` at most. None: any number.
+    jobs
+        Where jobs are kept, in the database of the index: its own ``table``, or the tables of ``procrastinate``.
+    job_threads
+        How many jobs this process does at a time; 0: none, others do them.
     processes
         How many processes serve, with one port and one directory (Linux). Limits and admission count in each of them.
     """
@@ -85,6 +90,8 @@ class ArchiveSettings:
     admission: Admission = field(default_factory=Admission)
     move_window: int = WINDOW
     moves_per_node: int | None = None
+    jobs: str = "table"
+    job_threads: int = 4
     processes: int = 1
 
     def __post_init__(self) -> None:
@@ -100,6 +107,7 @@ class ArchiveSettings:
             raise ConfigurationError(f"move_window is 1 to {WINDOW}, not {self.move_window!r}")
         if self.moves_per_node is not None and self.moves_per_node < 1:
             raise ConfigurationError(f"moves_per_node is at least 1, not {self.moves_per_node!r}")
+        self._check_jobs()
         if not 1 <= self.processes <= MAX_PROCESSES:
             raise ConfigurationError(f"processes is 1 to {MAX_PROCESSES}, not {self.processes!r}")
         if self.tls_port is not None and self.tls is None:
@@ -112,6 +120,16 @@ class ArchiveSettings:
             object.__setattr__(self, "transcode", Transcode(self.transcode))
         except ValueError:
             raise ConfigurationError(f"transcode is never, lossless or any, not {self.transcode!r}") from None
+
+    def _check_jobs(self) -> None:
+        if self.jobs != "table":
+            from pacskit.client.jobs.engines import check_engine
+
+            check_engine(self.jobs)
+            if not (self.index or "").startswith("postgres"):
+                raise ConfigurationError(f"jobs in {self.jobs} need an index in PostgreSQL")
+        if not 0 <= self.job_threads <= MAX_JOB_THREADS:
+            raise ConfigurationError(f"job_threads is 0 to {MAX_JOB_THREADS}, not {self.job_threads!r}")
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
@@ -161,7 +179,7 @@ _GROUPS: Final[dict[str, Any]] = {
     "admission": Admission,
 }
 _TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
-_NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes"})
+_NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes", "job_threads"})
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
 _FLAGS: Final = frozenset({"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"})
 

@@ -2,6 +2,7 @@
 
 from pacskit.client.jobs.base import LEASE, JobQueue
 from pacskit.client.jobs.bells import Bell
+from pacskit.client.jobs.engines import ENGINES, open_queue
 from pacskit.client.jobs.errors import (
     JobError,
     JobInterrupted,
@@ -13,7 +14,7 @@ from pacskit.client.jobs.errors import (
     RetryLater,
 )
 from pacskit.client.jobs.handlers import Handler, Handlers, JobContext
-from pacskit.client.jobs.jobs import ENGINES, Jobs, open_queue
+from pacskit.client.jobs.jobs import Jobs
 from pacskit.client.jobs.records import ATTEMPTS, Asked, Job, JobKind, JobPriority, JobState, Schedule
 from pacskit.client.jobs.table import TableQueue
 from pacskit.client.jobs.timing import Timing

@@ -109,7 +109,12 @@ class JobQueue(Protocol):
         """Return a job. Raises JobNotFound."""
 
     def list(
-        self, *, state: JobState | str | None = None, kind: str | None = None, limit: int = 100, before: int | None = None
+        self,
+        *,
+        state: JobState | str | None = None,
+        kind: str | None = None,
+        limit: int = 100,
+        before: int | None = None,
     ) -> Sequence[Job]:
         """Return jobs, the newest first, those with IDs lower than ``before``."""
 

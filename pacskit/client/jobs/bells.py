@@ -192,8 +192,8 @@ class NotifyExchange(Exchange):
                 connection.execute(f"LISTEN {channel}".encode())
             ring()  # what was told before is not in it
             while True:
-                ready, _, _ = select.select([connection, stop], [], [])
-                if stop in ready:
+                ready, _, _ = select.select([connection.fileno(), stop.fileno()], [], [])
+                if stop.fileno() in ready:
                     return True
                 if any(one.payload == schema or one.channel == self._also for one in connection.notifies(timeout=0)):
                     ring()

@@ -85,7 +85,7 @@ class NewJob:
 
 def check_text(text: str, what: str, longest: int) -> str:
     """Return a name that a database keeps as it is."""
-    if not isinstance(text, str) or not 0 < len(text) <= longest or clean(text) != text:
+    if not 0 < len(text) <= longest or clean(text) != text:
         raise ConfigurationError(f"{what} has 1 to {longest} characters, and none that controls")
     return text
 
@@ -198,9 +198,7 @@ class SqlQueue(ABC):
                 _log.error("a schedule is not followed any more: %s", error)
                 tx.execute("UPDATE job_schedule SET next_run = NULL WHERE name = ?", (one.name,))
                 continue
-            tx.execute(
-                "UPDATE job_schedule SET next_run = ?, last_run = ? WHERE name = ?", (after, row[7], one.name)
-            )
+            tx.execute("UPDATE job_schedule SET next_run = ?, last_run = ? WHERE name = ?", (after, row[7], one.name))
             self._add(tx, NewJob(one.kind, one.payload, None, _OF + one.name, one.priority, one.max_attempts), now)
 
 

@@ -11,35 +11,13 @@ from pacskit.client.jobs.base import LEASE, JobQueue
 from pacskit.client.jobs.handlers import DELAY, LONGEST, TIMEOUT, Handler, Handlers, JobContext
 from pacskit.client.jobs.records import ATTEMPTS, Job, JobPriority, Schedule
 from pacskit.client.jobs.worker import Worker
-from pacskit.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pacskit.storage.index.repository import SqlIndex
     from pacskit.storage.index.writing import Transaction
 
-__all__ = ["ENGINES", "Jobs", "check_engine", "open_queue"]
-
-ENGINES = ("table", "procrastinate")
+__all__ = ["Jobs"]
 
 F = TypeVar("F", bound=Callable[[JobContext], Any])
-
-
-def check_engine(engine: str) -> str:
-    """Return the name of an engine; raise ConfigurationError where it is none."""
-    if engine not in ENGINES:
-        raise ConfigurationError(f"jobs are in {' or '.join(ENGINES)}, not {engine!r}")
-    return engine
-
-
-def open_queue(index: SqlIndex, engine: str = "table") -> JobQueue:
-    """Return the queue in the database of an index: its own table, or procrastinate's (PostgreSQL only)."""
-    if check_engine(engine) == "table":
-        from pacskit.client.jobs.table import TableQueue
-
-        return TableQueue(index)
-    from pacskit.client.jobs.procrastinate import ProcrastinateQueue
-
-    return ProcrastinateQueue(index)
 
 
 class Jobs:

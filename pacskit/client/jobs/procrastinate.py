@@ -1,7 +1,7 @@
 """The queue in procrastinate's tables, for sites that run that engine: PostgreSQL, with the extra ``postgres``.
 
-Its own SQL functions are called on the connection of the index, so that jobs are added in the same transaction. A job
-of kind ``store`` is its task ``pacskit.store`` in the queue of the same name, so its shell, its administration pages and
+Its own SQL functions are called on the connection of the index: jobs are added in the same transaction. A job of kind
+``store`` is its task ``pacskit.store`` in the queue of the same name, and so its shell, its administration pages and
 its own workers see what is here. It has no pause, keeps no progress, errors or results, and no limit of attempts for
 each job: the queue has one. A job that is given back has been tried once more, and one that was cancelled cannot be
 retried.
@@ -9,7 +9,6 @@ retried.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -92,6 +91,7 @@ class ProcrastinateQueue(SqlQueue):
         self._sql: Mapping[str, str] = {name: str(text) for name, text in queries.items()}
         self._lock = threading.Lock()
         self._workers: dict[str, int] = {}
+        self._looked: datetime | None = None  # when jobs were last asked for: what is due since then has not been seen
         with index.reader() as connection:
             there = _raw(connection).execute("SELECT to_regclass('procrastinate_jobs')").fetchone()
         if there is None or there[0] is None:
@@ -200,6 +200,7 @@ class ProcrastinateQueue(SqlQueue):
                 queues = [name for (name,) in raw.execute(text.encode()).fetchall()]
             else:
                 queues = [_PREFIX + kind for kind in kinds]
+            (self._looked,) = raw.execute("SELECT now()").fetchone() or (None,)
             ids: list[int] = []
             while len(ids) < n:
                 row = self._ask(tx, "fetch_job", queues=queues, worker_id=number)
@@ -213,7 +214,8 @@ class ProcrastinateQueue(SqlQueue):
         number, jobs = self._run(work)
         with self._lock:
             self._workers[worker] = number
-        return jobs
+        found: _Jobs = jobs
+        return found
 
     def _mine(self, tx: Transaction, job: Job) -> tuple[int, bool]:
         """Return how often a job has been tried and whether it is to stop; it cannot be taken meanwhile."""
@@ -347,7 +349,12 @@ class ProcrastinateQueue(SqlQueue):
         return self._job(row)
 
     def list(
-        self, *, state: JobState | str | None = None, kind: str | None = None, limit: int = 100, before: int | None = None
+        self,
+        *,
+        state: JobState | str | None = None,
+        kind: str | None = None,
+        limit: int = 100,
+        before: int | None = None,
     ) -> _Jobs:
         """Return jobs, the newest first, those with IDs lower than ``before``."""
         where = dict(_STATUS)[JobState(state)] if state is not None else "true"
@@ -382,11 +389,11 @@ class ProcrastinateQueue(SqlQueue):
         """Return in how many seconds something falls due by itself; None: nothing does."""
         text = (
             f"SELECT min(scheduled_at) FROM procrastinate_jobs WHERE {_OURS} AND status = 'todo'"
-            " AND scheduled_at > clock_timestamp()"
+            " AND scheduled_at > coalesce(%s::timestamptz, clock_timestamp())"
         )
         with self._index.reader() as connection:
             now = self._clock(connection)
-            (at,) = _raw(connection).execute(text.encode()).fetchone() or (None,)
+            (at,) = _raw(connection).execute(text.encode(), (self._looked,)).fetchone() or (None,)
             (run,) = connection.execute("SELECT min(next_run) FROM job_schedule").fetchone()
         moments = [one for one in (None if at is None else milliseconds(at), run) if one is not None]
         return max(0, min(moments) - now) / 1000 if moments else None

@@ -8,7 +8,18 @@ from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
-__all__ = ["ATTEMPTS", "LIVE", "Asked", "Job", "JobKind", "JobPriority", "JobState", "Schedule", "milliseconds", "moment"]
+__all__ = [
+    "ATTEMPTS",
+    "LIVE",
+    "Asked",
+    "Job",
+    "JobKind",
+    "JobPriority",
+    "JobState",
+    "Schedule",
+    "milliseconds",
+    "moment",
+]
 
 ATTEMPTS: Final = 3
 """How often a job is tried unless somebody says otherwise."""

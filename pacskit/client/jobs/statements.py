@@ -9,8 +9,8 @@ from typing import Any, Final
 from pacskit.client.jobs.records import Asked, Job, JobPriority, JobState, moment
 
 __all__ = [
-    "ACK", "ASKED", "CANCEL", "CLAIM", "COLUMNS", "COUNTS", "DUE", "ENDED_OR_PAUSED", "ENQUEUE", "LIVE_WITH_KEY", "NACK",
-    "NEXT_DUE", "PAUSE", "PURGE", "RELEASE", "RESUME", "RETRY", "TOUCH", "job_of",
+    "ACK", "ASKED", "CANCEL", "CLAIM", "COLUMNS", "COUNTS", "DUE", "ENDED_OR_PAUSED", "ENQUEUE", "LIVE_WITH_KEY",
+    "NACK", "NEXT_DUE", "PAUSE", "PURGE", "RELEASE", "RESUME", "RETRY", "TOUCH", "job_of",
 ]  # fmt: skip
 
 COLUMNS: Final = (
@@ -24,7 +24,8 @@ _FREE: Final = "due = NULL, worker = '', asked = ''"
 ENQUEUE: Final = (
     "INSERT INTO job (kind, payload, state, priority, run_at, due, dedup_key, max_attempts, created)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    f" ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL AND state IN {_LIVE} DO NOTHING RETURNING {COLUMNS}"
+    f" ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL AND state IN {_LIVE} DO NOTHING"
+    f" RETURNING {COLUMNS}"
 )
 LIVE_WITH_KEY: Final = f"SELECT {COLUMNS} FROM job WHERE dedup_key = ? AND state IN {_LIVE}"
 
@@ -66,9 +67,9 @@ ASKED: Final = (
     " AND pk IN (SELECT CAST(value AS INTEGER) FROM json_each(?))"
 )
 
-ACK: Final = (
-    f"UPDATE job SET state = 'completed', ended = :now, result = :result, error = '', {_FREE} WHERE {_MINE} RETURNING pk"
-)
+ACK: Final = f"""
+    UPDATE job SET state = 'completed', ended = :now, result = :result, error = '', {_FREE} WHERE {_MINE} RETURNING pk
+"""
 
 NACK: Final = f"""
     UPDATE job SET

@@ -179,7 +179,12 @@ class TableQueue(SqlQueue):
         return sql.job_of(row)
 
     def list(
-        self, *, state: JobState | str | None = None, kind: str | None = None, limit: int = 100, before: int | None = None
+        self,
+        *,
+        state: JobState | str | None = None,
+        kind: str | None = None,
+        limit: int = 100,
+        before: int | None = None,
     ) -> _Jobs:
         """Return jobs, the newest first, those with IDs lower than ``before``."""
         where = [(text, value) for text, value in (("kind = ?", kind), ("pk < ?", before)) if value is not None]
@@ -206,9 +211,7 @@ class TableQueue(SqlQueue):
         """Delete jobs that ended that long ago; return how many."""
         named = json.dumps([str(JobState(one)) for one in states])
         age = older_than // timedelta(milliseconds=1)
-        found: int = self._run(
-            lambda tx: tx.execute(sql.PURGE, (self._clock(tx.connection) - age, named)).rowcount
-        )
+        found: int = self._run(lambda tx: tx.execute(sql.PURGE, (self._clock(tx.connection) - age, named)).rowcount)
         return found
 
     def next_due(self) -> float | None:

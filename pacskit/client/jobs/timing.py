@@ -32,7 +32,7 @@ class Timing:
         elif word == "at":
             given = _moment(rest)
         if isinstance(given, timedelta):
-            if not _SHORTEST <= given:
+            if not given >= _SHORTEST:
                 raise ConfigurationError("an interval is a second at least")
             self._every, self.text = given, f"every {given.total_seconds():g}"
         elif isinstance(given, datetime):

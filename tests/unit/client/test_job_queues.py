@@ -123,7 +123,8 @@ class TestProcrastinate(TestPostgres):
 
 
 def test_procrastinate_needs_postgresql(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="PostgreSQL"), opened(
-        ProcrastinateQueue, f"sqlite://{tmp_path}/i.sqlite", Ahead("sqlite:x")
+    with (
+        pytest.raises(ConfigurationError, match="PostgreSQL"),
+        opened(ProcrastinateQueue, f"sqlite://{tmp_path}/i.sqlite", Ahead("sqlite:x")),
     ):
         pass
