@@ -23,6 +23,7 @@ RUN_HOW_TO = (
         "choose-a-store.md",
         "choose-an-index.md",
         "images.md",
+        "jobs.md",
         "normalized-services.md",
         "pixels.md",
         "see-what-happens.md",

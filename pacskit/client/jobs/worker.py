@@ -31,6 +31,7 @@ __all__ = ["Worker"]
 
 _log = logging.getLogger("pacskit.jobs")
 
+_BEATS: Final = 3  # times that a lease is renewed in its time
 _KEEP: Final = timedelta(days=30)
 _HOUR: Final = 3600.0
 _AGAIN: Final = 5.0  # seconds until a database that could not be had is tried again
@@ -143,13 +144,14 @@ class Worker:
                     pause = self._round()
                 except PacsError as error:
                     _log.error("jobs cannot be looked after: %s", error)
-                    pause = min(_AGAIN, self._lease / 3)
+                    pause = min(_AGAIN, self._lease / _BEATS)
                 if not self._ended:
                     self._jobs.bell.wait(seen, max(pause, _SHORTEST))
 
     def _round(self) -> float:
         """Do what there is to do; return in how many seconds there is more."""
-        moments = [self._look_after(), self._lease]
+        self._look_after()
+        due = None
         with self._lock:
             free = 0 if self._draining else self._count - len(self._runs)
         if free and self._handlers.kinds:
@@ -158,32 +160,35 @@ class Worker:
                 self._begin(job)
             if len(found) < free:
                 due = self._jobs.next_due()
-                moments += [] if due is None else [due]
         self._tidy()
+        now, moments = time.monotonic(), [self._lease if due is None else due, self._lease]
+        with self._lock:
+            for run in self._runs:
+                if not run.lost:
+                    moments += [run.beat - now, *([] if run.ends is None else [run.ends - now])]
         return min(moments)
 
     def _begin(self, job: Job) -> None:
-        run = _Run(job, self._handlers[job.kind], JobContext(self._jobs, job), time.monotonic() + self._lease / 3)
+        run = _Run(job, self._handlers[job.kind], JobContext(self._jobs, job), time.monotonic() + self._lease / _BEATS)
         with self._lock:
             self._runs.add(run)
         self._waiting.put(run)
 
-    def _look_after(self) -> float:
+    def _look_after(self) -> None:
         """Renew leases, take note of what is wanted of jobs, and take those from handlers that last too long."""
         with self._lock:
             runs = [one for one in self._runs if not one.lost]
         if not runs:
-            return self._lease
+            return
         asked = self._jobs.asked([one.job for one in runs])
         now = time.monotonic()
-        moments = [self._lease]
         for run in runs:
             if run.ends is not None and now >= run.ends:
                 run.context.lose()
                 self._failed(run, f"it took more than {run.handler.timeout:g} seconds")
                 continue
             if now >= run.beat:
-                run.beat = now + self._lease / 3
+                run.beat = now + self._lease / _BEATS
                 try:
                     self._jobs.heartbeat(run.job, lease=self._lease)
                 except LeaseLost:
@@ -191,8 +196,6 @@ class Worker:
                     continue
             if run.job.id in asked:
                 run.context.stop(str(asked[run.job.id]))
-            moments += [run.beat - now, *([] if run.ends is None else [run.ends - now])]
-        return min(moments)
 
     def _tidy(self) -> None:
         if self._keep is not None and time.monotonic() - self._purged > _HOUR:

@@ -28,6 +28,7 @@ from pacskit.client.jobs import (
     Worker,
     open_queue,
 )
+from pacskit.client.jobs.common import Clock
 from pacskit.core.errors import ConfigurationError, StorageError
 from pacskit.storage.index import open_index
 from pacskit.storage.index.repository import SqlIndex
@@ -184,7 +185,7 @@ def test_a_worker_that_stops_gives_its_jobs_back(queue: JobQueue) -> None:
 
 
 def test_a_job_that_takes_too_long_is_taken_away(queue: JobQueue) -> None:
-    jobs, ended = Jobs(queue, lease=30), threading.Event()
+    jobs, ended = Jobs(queue), threading.Event()
 
     @jobs.handler("store", timeout=0.2, delay=3600)
     def store(job: JobContext) -> None:
@@ -204,23 +205,25 @@ def test_a_job_that_takes_too_long_is_taken_away(queue: JobQueue) -> None:
     jobs.stop()
 
 
-def test_leases_are_renewed_while_a_handler_works(queue: JobQueue) -> None:
-    """The lease is far shorter than the job, and others look for jobs all the time."""
-    runs, jobs, others = list[int](), Jobs(queue, lease=1.5), Jobs(queue, lease=1.5)
+def test_leases_are_renewed_while_a_handler_works(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pacskit.client.jobs.worker._BEATS", 600)
+    jobs, renewed, go = Jobs(queue), threading.Semaphore(0), threading.Event()
+    heartbeat = queue.heartbeat
 
-    def slow(job: JobContext) -> None:
-        runs.append(job.job.id)
-        job.wait(5)
+    def beat(*arguments: Any, **named: Any) -> Any:
+        renewed.release()
+        return heartbeat(*arguments, **named)
 
-    jobs.handler("store")(slow)
-    others.handler("store")(slow)
+    monkeypatch.setattr(queue, "heartbeat", beat)
+    jobs.handler("store")(lambda job: go.wait(PATIENCE))
     jobs.start()
-    others.start()
     made = jobs.enqueue("store")
-    state = ends(queue, made.id, *ENDED)
+    for _ in range(3):
+        assert renewed.acquire(timeout=PATIENCE)
+    go.set()
+    assert ends(queue, made.id, *ENDED) == JobState.COMPLETED
+    assert queue.get(made.id).attempts == 1
     jobs.stop()
-    others.stop()
-    assert (state, runs) == (JobState.COMPLETED, [made.id])
 
 
 def test_a_job_and_what_it_does_are_one_transaction(index: SqlIndex, queue: JobQueue) -> None:
@@ -303,14 +306,21 @@ def test_threads_of_two_processes_do_each_job_once(where: tuple[str, str], index
 def test_the_job_of_a_process_that_was_killed_is_done_by_another(
     where: tuple[str, str], index: SqlIndex, queue: JobQueue
 ) -> None:
-    first = child(where, "hang", 1.0)
+    first = child(where, "hang", 60)
     made = queue.enqueue("store", {"n": 5}, dedup_key="k")
     assert first.stdout is not None
     assert first.stdout.readline() == f"begun {made.id}\n"
     first.send_signal(signal.SIGKILL)
     first.communicate(timeout=PATIENCE)
     assert queue.get(made.id).state == JobState.RUNNING
-    second = child(where, "work", 1.0)  # nobody tells it: it finds the job when the lease is over
+    with index.reader() as connection:
+        now = Clock(index.dialect)(connection)
+    if where[1] == "table":  # the rest of the lease, but for a second
+        index.run(lambda tx: tx.execute("UPDATE job SET due = ?", (now + 1000,)).rowcount)
+    else:
+        late = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '61 s'"
+        index.run(lambda tx: tx.execute(late).rowcount)
+    second = child(where, "work", 60)  # nobody tells it: it finds the job when the lease is over
     assert second.stdout is not None
     assert second.stdout.readline() == "done 5\n"
     second.communicate(timeout=PATIENCE)
@@ -344,7 +354,7 @@ def test_a_database_that_goes_away_is_waited_for(
     monkeypatch.setattr("pacskit.client.jobs.bells._PAUSE", 0.1)
     url = postgres_schema()
     with closing(open_index(url)) as index, closing(open_index(url)) as other:
-        jobs, done = Jobs(TableQueue(index), lease=1.5), threading.Semaphore(0)
+        jobs, done = Jobs(TableQueue(index)), threading.Semaphore(0)
         jobs.handler("store")(lambda job: done.release())
         jobs.start()
         queue = TableQueue(other)
