@@ -25,6 +25,7 @@ __all__ = [
     "Server",
     "archive",
     "child",
+    "environment",
     "free_port",
     "need",
     "peer",
@@ -51,7 +52,7 @@ class Server:
     pid: int
 
 
-def _environment(tuned: bool) -> dict[str, str]:
+def environment(tuned: bool) -> dict[str, str]:
     """Ours, with DCMTK's TCP_NODELAY as told and our sources first on Python's path."""
     found = {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"}
     found["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [found.get("PYTHONPATH", "")])])
@@ -73,7 +74,7 @@ class _Child:
     def __init__(self, command: Sequence[str], *, tuned: bool, errors: IO[bytes]) -> None:
         self._errors = errors
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=_environment(tuned), bufsize=0
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment(tuned), bufsize=0
         )
 
     def line(self, what: str) -> str:
@@ -167,14 +168,17 @@ def peer(role: str) -> Iterator[Server]:
 
 
 @contextmanager
-def archive(*options: str) -> Iterator[Server]:
-    """``pacskit serve`` with an archive that is empty, and removed afterwards."""
+def archive(*options: str, commit: str = "os") -> Iterator[Server]:
+    """``pacskit serve`` with an archive that is empty, and removed afterwards.
+
+    Peers that do not sync are compared with ``commit="os"``, which does not either.
+    """
     if importlib.util.find_spec("pacskit.__main__") is None:
         raise Missing("pacskit has no command line here")
     with _folder() as folder:
         port = free_port()
         command = [sys.executable, "-m", "pacskit", "serve", "--dir", folder, "--ae", "PACSKIT", "--port", str(port)]
-        with child([*command, *options]) as made:
+        with child([*command, "--commit", commit, *options]) as made:
             made.line("pacskit serve")
             yield Server(port, "PACSKIT", made.process.pid)
 
@@ -226,7 +230,7 @@ def run_tool(command: Sequence[str], *, tuned: bool) -> float:
     """Run a program to its end; the seconds that it took."""
     began = time.perf_counter()
     done = subprocess.run(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment(tuned), timeout=_BOUND, check=False
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(tuned), timeout=_BOUND, check=False
     )
     if done.returncode:
         raise Missing(f"{Path(command[0]).name} failed: {done.stderr.decode(errors='replace')[-200:].strip()}")

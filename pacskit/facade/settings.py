@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, get_args
 
 from pacskit.core.errors import ConfigurationError
 from pacskit.network.address import Address, check_ae_title
@@ -16,12 +16,17 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.security.settings import TlsSettings
 from pacskit.services.outgoing import Transcode
 from pacskit.services.retrieve import WINDOW
-from pacskit.storage import DuplicatePolicy
+from pacskit.storage import Commit, DuplicatePolicy
+from pacskit.storage.blobs.options import StoreOptions
 from pacskit.storage.index import check_index
+from pacskit.storage.index.changes import Retention
+from pacskit.storage.objects import CacheOptions, check_blobs
+from pacskit.storage.pending import QUEUE
 
 __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
 
 MAX_PROCESSES: Final = 256
+MAX_QUEUE: Final = 1 << 20
 MAX_JOB_THREADS: Final = 256
 
 _PREFIX: Final = "PACSKIT_"
@@ -43,11 +48,25 @@ class ArchiveSettings:
         Move destinations, as ``AE@host:port``; with ``tls:`` before it by TLS, with the certificates of ``tls``.
     duplicates
         What happens to an instance that is stored already: ``ignore``, ``reject`` or ``replace``.
-    durable
-        Whether an acknowledged instance survives a power cut (slower), not only the end of the process.
+    commit
+        What an instance survives once it is acknowledged: the end of the process (``os``); a power cut too, by syncs
+        that are shared by all who store at the time (``group``), or with its row in the index before the answer
+        (``object``).
+    ingest_linger
+        For how many seconds the row of an acknowledged instance may wait for others to share its transaction, unless
+        somebody asks for it; None: 0.25 for one process, 0.005 for several.
+    ingest_queue
+        How many instances may be acknowledged before their rows are written; whoever brings another one waits then.
     index
         Where the index is: ``sqlite:///PATH`` or ``postgresql://…`` (with the extra ``postgres``), which archives on
         several machines may share; by default a file in the archive's directory.
+    blobs
+        Where the objects are: ``s3://bucket/prefix``, ``az://…``, ``gs://…`` (with the extra ``cloud``) or a directory,
+        which archives on several machines may share, with the index; by default files in the archive's directory.
+    blob_store
+        How that is reached, see `StoreOptions`; without credentials here they come from the environment.
+    blob_cache
+        A local disk before it, see `CacheOptions`.
     digest
         Whether to keep the SHA-256 of each data set, by which damage can be found later; half a millisecond a megabyte.
     accept_unknown
@@ -65,6 +84,8 @@ class ArchiveSettings:
     moves_per_node
         How many associations each process opens to a move destination at a time; other C-MOVEs wait then, those of
         high priority before those of low priority, for `Timeouts.dimse` at most. None: any number.
+    keep_changes, keep_changes_days
+        How many changes the feed keeps (`pacskit.Archive.changes`), and for how many days at most; None: any number.
     jobs
         Where jobs are kept, in the database of the index: its own ``table``, or the tables of ``procrastinate``.
     job_threads
@@ -78,8 +99,13 @@ class ArchiveSettings:
     calling: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     duplicates: DuplicatePolicy = DuplicatePolicy.IGNORE
-    durable: bool = False
+    commit: Commit = "group"
+    ingest_linger: float | None = None
+    ingest_queue: int = QUEUE
     index: str | None = None
+    blobs: str | None = None
+    blob_store: StoreOptions = field(default_factory=StoreOptions)
+    blob_cache: CacheOptions | None = None
     digest: bool = False
     accept_unknown: bool = False
     transcode: Transcode = Transcode.LOSSLESS
@@ -90,6 +116,8 @@ class ArchiveSettings:
     admission: Admission = field(default_factory=Admission)
     move_window: int = WINDOW
     moves_per_node: int | None = None
+    keep_changes: int = 1_000_000
+    keep_changes_days: float | None = None
     jobs: str = "table"
     job_threads: int = 4
     processes: int = 1
@@ -103,6 +131,9 @@ class ArchiveSettings:
                 raise ConfigurationError(f"{node} is reached by TLS, and there are no settings for that (tls)")
         if self.index is not None:
             check_index(self.index)
+        Retention(self.keep_changes, self.keep_changes_days)  # which says what is wrong
+        self._check_blobs()
+        self._check_ingest()
         if not 1 <= self.move_window <= WINDOW:
             raise ConfigurationError(f"move_window is 1 to {WINDOW}, not {self.move_window!r}")
         if self.moves_per_node is not None and self.moves_per_node < 1:
@@ -131,14 +162,36 @@ class ArchiveSettings:
         if not 0 <= self.job_threads <= MAX_JOB_THREADS:
             raise ConfigurationError(f"job_threads is 0 to {MAX_JOB_THREADS}, not {self.job_threads!r}")
 
+    def _check_blobs(self) -> None:
+        if self.blobs is not None:
+            check_blobs(self.blobs)
+            if self.processes > 1 and self.blobs.startswith("memory:"):
+                raise ConfigurationError("several processes have no memory in common: blobs is some other store")
+        elif self.blob_cache is not None:
+            raise ConfigurationError("blob_cache is a cache before a store (blobs)")
+
+    def _check_ingest(self) -> None:
+        if self.commit not in get_args(Commit):
+            raise ConfigurationError(f"commit is os, group or object, not {self.commit!r}")
+        if self.ingest_linger is not None and not 0 <= self.ingest_linger <= 60:
+            raise ConfigurationError(f"ingest_linger is 0 to 60 seconds, not {self.ingest_linger!r}")
+        if not 1 <= self.ingest_queue <= MAX_QUEUE:
+            raise ConfigurationError(f"ingest_queue is 1 to {MAX_QUEUE}, not {self.ingest_queue!r}")
+
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
-        """Read settings from a TOML file: the fields above at its top, tables ``timeouts``, ``limits``, ``tls`` …"""
+        """Read settings from a TOML file: the fields above at its top, tables ``timeouts``, ``limits``, ``tls`` …
+
+        The fields may as well be in a table ``archive``.
+        """
         try:
             values = tomllib.loads(Path(path).read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path}: {error}") from error
-        return cls._from(values)
+        within = values.pop("archive", {})
+        if not isinstance(within, dict) or within.keys() & values.keys():
+            raise ConfigurationError(f"{path}: [archive] is a table with what is not given before it")
+        return cls._from(values | within)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -177,11 +230,21 @@ _GROUPS: Final[dict[str, Any]] = {
     "limits": Limits,
     "tls": TlsSettings,
     "admission": Admission,
+    "blob_store": StoreOptions,
+    "blob_cache": CacheOptions,
 }
-_TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
-_NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes", "job_threads"})
+_NUMBERS: Final = frozenset(
+    {"tls_port", "move_window", "moves_per_node", "processes", "keep_changes", "keep_changes_days"}
+    | {"ingest_linger", "ingest_queue", "job_threads"}
+)
+_TEXTS: Final = frozenset(
+    {"cert", "key", "ca", "password", "password_file", "profile", "server_name", "directory"}
+    | {"endpoint", "region", "account", "storage_class", "sse", "sse_kms_key_id", "sync", "root_certificate"}
+)
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
-_FLAGS: Final = frozenset({"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"})
+_FLAGS: Final = frozenset(
+    {"digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume", "virtual_hosted", "write_behind"}
+)
 
 
 def _names(cls: type[Any]) -> list[str]:

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from pacskit.client.jobs.bells import Bell, Exchange, exchange_for
+from pacskit.client.jobs.bells import TOPIC, Bell
 from pacskit.client.jobs.records import ATTEMPTS, Job, JobPriority, Schedule, milliseconds, moment
 from pacskit.client.jobs.timing import Timing
-from pacskit.core.errors import ConfigurationError
+from pacskit.core.errors import ConfigurationError, StorageError
 from pacskit.storage.index.dialect import Connection, Dialect
 from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.writing import Transaction
@@ -96,27 +96,24 @@ class SqlQueue(ABC):
     def __init__(self, index: SqlIndex, *, clock: Callable[[Connection], int] | None = None) -> None:
         self._index = index
         self._clock = clock or Clock(index.dialect)
-        self._exchange: Exchange = exchange_for(index)
-        self.bell = Bell()
+        self.bell = Bell(index.news)
 
     @contextmanager
     def listen(self) -> Iterator[None]:
-        """Let `bell` ring for what other processes do too, while the context lasts."""
-        with self._exchange.listening(self.bell.ring):
-            yield
+        """Let `bell` ring for what other processes do too, at least while the context lasts."""
+        try:
+            self._index.listener.start()
+        except StorageError as error:
+            _log.warning("jobs of other processes wait for the timer: %s", error)
+        yield
 
     def _run(self, work: Work, tx: Transaction | None = None) -> Any:
         return self._index.run(work) if tx is None else work(tx)
 
-    def _rung(self, tx: Transaction) -> None:
-        """Tell everybody when the transaction is committed; it is enough to say so once in each."""
-        if self._ring not in tx.afterwards:
-            self._exchange.in_transaction(tx.execute)
-            tx.afterwards.append(self._ring)
-
-    def _ring(self) -> None:
-        self.bell.ring()
-        self._exchange.after_commit()
+    @staticmethod
+    def _rung(tx: Transaction) -> None:
+        """Tell everybody when the transaction is committed."""
+        tx.announce(TOPIC)
 
     @abstractmethod
     def _add(self, tx: Transaction, new: NewJob, now: int) -> Job:

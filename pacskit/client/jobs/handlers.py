@@ -90,9 +90,6 @@ class JobContext:
         Call it last in the function that ``index.run`` is given, and return when that has returned.
         """
         self._queue.ack(self.job, result, tx=tx)
-        tx.afterwards.append(self._finished)
-
-    def _finished(self) -> None:
         self.finished = True
 
 

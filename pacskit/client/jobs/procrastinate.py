@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pacskit.client.jobs.base import LEASE
-from pacskit.client.jobs.bells import NotifyExchange
 from pacskit.client.jobs.common import NewJob, SqlQueue
 from pacskit.client.jobs.errors import JobNotFound, JobStateError, JobsUnsupported, LeaseLost
 from pacskit.client.jobs.records import ATTEMPTS, Asked, Job, JobPriority, JobState, milliseconds, moment
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["ProcrastinateQueue"]
 
 _PREFIX: Final = "pacskit."
-_CHANNEL: Final = "procrastinate_any_queue_v1"
 _ENDED: Final = (JobState.COMPLETED, JobState.CANCELLED)
 _STATUS: Final = (
     (JobState.PENDING, "status = 'todo' AND scheduled_at > clock_timestamp()"),
@@ -86,7 +84,6 @@ class ProcrastinateQueue(SqlQueue):
                 "jobs in procrastinate need the package: pip install 'pacskit[postgres]'"
             ) from error
         super().__init__(index, clock=clock)
-        self._exchange = NotifyExchange(index, _CHANNEL)
         self._attempts = attempts
         self._sql: Mapping[str, str] = {name: str(text) for name, text in queries.items()}
         self._lock = threading.Lock()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pacskit.client.jobs.records import Asked, Job, JobPriority, JobState, moment
 
 __all__ = [
-    "ACK", "ASKED", "CANCEL", "CLAIM", "COLUMNS", "COUNTS", "DUE", "ENDED_OR_PAUSED", "ENQUEUE", "LIVE_WITH_KEY",
+    "ACK", "ASKED", "CANCEL", "CLAIM", "COLUMNS", "COUNTS", "DUE", "ENDED_OR_PAUSED", "ENQUEUE", "IS_ANY", "LIVE_WITH_KEY",
     "NACK", "NEXT_DUE", "PAUSE", "PURGE", "RELEASE", "RESUME", "RETRY", "TOUCH", "job_of",
 ]  # fmt: skip
 
@@ -43,6 +43,12 @@ DUE: Final = """
         due = NULL, worker = '', asked = ''
     WHERE pk IN (SELECT pk FROM changed)
 """
+
+IS_ANY: Final = (
+    "SELECT EXISTS (SELECT 1 FROM job WHERE state = 'queued') OR EXISTS (SELECT 1 FROM job"
+    " WHERE state IN ('pending', 'running') AND due <= :now)"
+    " OR EXISTS (SELECT 1 FROM job_schedule WHERE next_run <= :now)"
+)
 
 # {kinds}: nothing, or which kinds are wanted
 CLAIM: Final = f"""

@@ -138,15 +138,14 @@ class Worker:
 
     def _attend(self) -> None:
         with self._jobs.listen():
-            while not self._ended:
+            while not self._ended and not self._jobs.bell.is_gone:
                 seen = self._jobs.bell.rung
                 try:
                     pause = self._round()
                 except PacsError as error:
                     _log.error("jobs cannot be looked after: %s", error)
                     pause = min(_AGAIN, self._lease / _BEATS)
-                if not self._ended:
-                    self._jobs.bell.wait(seen, max(pause, _SHORTEST))
+                self._jobs.bell.wait(seen, max(pause, _SHORTEST))
 
     def _round(self) -> float:
         """Do what there is to do; return in how many seconds there is more."""
@@ -223,13 +222,16 @@ class Worker:
             if not run.lost:
                 self._failed(run, f"{type(error).__name__}: {error}", error)
         else:
-            if not run.lost and not run.context.finished:
+            if not run.lost:
                 self._done(run, result)
 
     def _done(self, run: _Run, result: object) -> None:
         def done() -> None:
             try:
                 self._jobs.ack(run.job, result)
+            except LeaseLost:
+                if not run.context.finished:  # or it has ended in a transaction of the handler's
+                    raise
             except (TypeError, ValueError):
                 self._jobs.nack(run.job, error="what the handler returned is no JSON", final=True)
 

@@ -90,7 +90,9 @@ class TestProcrastinate(TestPostgres):
 
     def later(self, queue: Any, seconds: float) -> None:
         """Its clock is the server's: what it has kept becomes older."""
-        with queue._index.open_connection() as raw:
+        import psycopg
+
+        with psycopg.connect(queue._clock.url, autocommit=True) as raw:
             raw.execute("UPDATE job_schedule SET next_run = next_run - %s", (round(seconds * 1000),))
             for table, column in (("workers", "last_heartbeat"), ("jobs", "scheduled_at"), ("events", "at")):
                 raw.execute(f"UPDATE procrastinate_{table} SET {column} = {column} - interval '{seconds} s'".encode())

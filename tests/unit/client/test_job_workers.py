@@ -328,30 +328,9 @@ def test_the_job_of_a_process_that_was_killed_is_done_by_another(
     assert (found.state, found.attempts) == (JobState.COMPLETED, 2)
 
 
-def test_a_socket_that_nobody_answers_is_removed(tmp_path: Path) -> None:
-    """Those of a process that was killed; a long path is no hindrance."""
-    deep = tmp_path / ("d" * 90) / "e"
-    deep.mkdir(parents=True)
-    for directory in (tmp_path, deep):
-        url = f"sqlite://{directory}/index.sqlite"
-        dead = child((url, "table"), "hang", 60)
-        bells = directory / "index.sqlite-jobs"
-        with closing(open_index(url)) as index:
-            queue = TableQueue(index)
-            queue.enqueue("store")  # it hears of that
-            assert dead.stdout is not None
-            assert dead.stdout.readline().startswith("begun")
-            assert len(list(bells.iterdir())) == 1
-            dead.send_signal(signal.SIGKILL)
-            dead.communicate(timeout=PATIENCE)
-            queue.enqueue("store")
-            assert list(bells.iterdir()) == []
+def test_a_database_that_goes_away_is_waited_for(postgres_schema: Callable[[], str]) -> None:
+    import psycopg
 
-
-def test_a_database_that_goes_away_is_waited_for(
-    postgres_schema: Callable[[], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pacskit.client.jobs.bells._PAUSE", 0.1)
     url = postgres_schema()
     with closing(open_index(url)) as index, closing(open_index(url)) as other:
         jobs, done = Jobs(TableQueue(index)), threading.Semaphore(0)
@@ -360,7 +339,7 @@ def test_a_database_that_goes_away_is_waited_for(
         queue = TableQueue(other)
         queue.enqueue("store")
         assert done.acquire(timeout=PATIENCE)
-        with other.open_connection() as raw:  # type: ignore[attr-defined]
+        with psycopg.connect(url, autocommit=True) as raw:
             raw.execute(
                 "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity"
                 " WHERE application_name = 'pacskit' AND pid <> pg_backend_pid()"
