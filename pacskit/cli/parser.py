@@ -103,7 +103,7 @@ def _serve(commands: Commands) -> None:
     command.add_argument(
         "--commit",
         choices=_COMMIT,
-        help="what survives a power cut: nothing in particular (os), what was acknowledged (group, object) (default: group)",
+        help="what an acknowledged object survives: the process (os), a power cut too (group, object) (default: group)",
     )
     command.add_argument("--accept-unknown", action="store_true", help="take private storage SOP classes too")
     command.add_argument(
