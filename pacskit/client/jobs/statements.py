@@ -9,8 +9,8 @@ from typing import Any, Final
 from pacskit.client.jobs.records import Asked, Job, JobPriority, JobState, moment
 
 __all__ = [
-    "ACK", "ASKED", "CANCEL", "CLAIM", "COLUMNS", "COUNTS", "DUE", "ENDED_OR_PAUSED", "ENQUEUE", "IS_ANY", "LIVE_WITH_KEY",
-    "NACK", "NEXT_DUE", "PAUSE", "PURGE", "RELEASE", "RESUME", "RETRY", "TOUCH", "job_of",
+    "ACK", "ASKED", "CANCEL", "CLAIM", "COLUMNS", "COUNTS", "DUE", "ENDED_OR_PAUSED", "ENQUEUE", "IS_ANY",
+    "LIVE_WITH_KEY", "NACK", "NEXT_DUE", "PAUSE", "PURGE", "RELEASE", "RESUME", "RETRY", "TOUCH", "job_of",
 ]  # fmt: skip
 
 COLUMNS: Final = (
