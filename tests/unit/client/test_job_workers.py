@@ -31,6 +31,7 @@ from pacskit.client.jobs import (
 from pacskit.client.jobs.common import Clock
 from pacskit.core.errors import ConfigurationError, StorageError
 from pacskit.storage.index import open_index
+from pacskit.storage.index.pipes import PipeListener, ringing
 from pacskit.storage.index.repository import SqlIndex
 from tests.conftest import ROOT
 
@@ -326,6 +327,17 @@ def test_the_job_of_a_process_that_was_killed_is_done_by_another(
     second.communicate(timeout=PATIENCE)
     found = queue.get(made.id)
     assert (found.state, found.attempts) == (JobState.COMPLETED, 2)
+
+
+def test_who_begins_to_listen_during_a_commit_hears_of_it(tmp_path: Path) -> None:
+    """It may have looked before the commit, which had looked for listeners before."""
+    heard = threading.Event()
+    listener = PipeListener(str(tmp_path / "pipes"), heard.set)
+    with ringing(str(tmp_path / "pipes"), ""):
+        listener.start()
+        heard.clear()
+    assert heard.wait(PATIENCE)
+    listener.close()
 
 
 def test_a_database_that_goes_away_is_waited_for(postgres_schema: Callable[[], str]) -> None:
