@@ -8,6 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from pacskit.client.webhooks import Webhooks
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError
@@ -71,6 +72,11 @@ class Archive:
         """Work that is done later. Handlers run in threads, and the calls wait for the index."""
         return self._archive.jobs
 
+    @property
+    def webhooks(self) -> Webhooks:
+        """Who is told of changes by HTTP, while the archive serves."""
+        return self._archive.webhooks
+
     # Serving
 
     async def serve(
@@ -90,6 +96,7 @@ class Archive:
         services, options = self._archive.serving(tls=tls, tls_port=tls_port, authenticator=authenticator)
         server = Server(services, host=host, port=port, workers=self._workers, **options)
         self._server = await server.start()
+        self._archive.webhooks.start()
         await self._calls.call(self._archive.start_jobs)
         return self.address
 
@@ -121,6 +128,7 @@ class Archive:
         """Stop serving; what is under way has ``grace`` seconds. The archive itself stays open."""
         if self._server is not None:
             await self._server.stop(grace)
+        await self._calls.call(self._archive.webhooks.stop, grace)
         await self._calls.call(self._archive.stop_jobs, grace)
 
     async def close(self) -> None:

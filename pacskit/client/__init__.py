@@ -1,1 +1,1 @@
-"""What an archive does of its own accord: jobs."""
+"""What an archive does of its own accord."""
