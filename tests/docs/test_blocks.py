@@ -26,6 +26,7 @@ RUN_HOW_TO = (
         "delete-and-correct.md",
         "images.md",
         "import.md",
+        "jobs.md",
         "normalized-services.md",
         "pixels.md",
         "see-what-happens.md",
