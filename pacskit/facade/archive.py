@@ -145,6 +145,8 @@ class Archive:
         """Stop them; what has not ended after ``grace`` seconds is given back."""
         if self._jobs is not None:
             self._jobs.stop(grace)
+
+    @property
     def holds(self) -> Holds:
         """Legal holds: what one is on is neither deleted nor replaced."""
         return Holds(self._store.index)
