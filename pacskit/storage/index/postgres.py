@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import ConfigurationError, StorageError
@@ -21,6 +21,7 @@ from pacskit.storage.index.listening import CHANNEL, PostgresListener
 from pacskit.storage.index.query import Plan
 from pacskit.storage.index.repository import SqlIndex, translating
 from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
+from pacskit.storage.index.tables import PostgresTables
 from pacskit.storage.index.tags import TAGS_TOPIC, Tags
 from pacskit.storage.index.writing import Conflict, MustBeAlone, Transaction
 from pacskit.storage.records import Commit
@@ -90,7 +91,7 @@ class PostgresIndex(SqlIndex):
             self._connection = self._connect()
             try:
                 self.bring_up_to_date()
-                self._tags = Tags.load(self._connection)
+                self._refresh(self._connection)
             except BaseException:
                 self._connection.raw.close()
                 raise
@@ -189,6 +190,14 @@ class PostgresIndex(SqlIndex):
                         page = []
             yield page
 
+    @contextmanager
+    def tables(self, *, write: bool = False) -> Iterator[PostgresTables]:
+        """The tables as they are, in a transaction of their own, from one snapshot."""
+        with self.translated("copying the index"), closing(self._connect().raw) as raw:
+            raw.execute("BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield PostgresTables(raw)
+            raw.execute("COMMIT")  # closed without, it is undone
+
     # writing
 
     def _writing(self) -> _Connection:
@@ -217,7 +226,7 @@ class PostgresIndex(SqlIndex):
         if found[0] != self._generation:  # another process has removed something
             self._known.clear()
             self._generation = found[0]
-            self._tags = Tags.load(connection)
+            self._refresh(connection)
         self._transaction = found[1]
         made = Transaction(
             connection, self._known, alone=alone, doubtful=self._doubtful, tagged=bool(self._tags),

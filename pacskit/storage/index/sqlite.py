@@ -17,6 +17,7 @@ from pacskit.storage.index.pipes import CAN_LISTEN, PipeListener, directory_of, 
 from pacskit.storage.index.query import FUZZY, Plan
 from pacskit.storage.index.repository import SqlIndex, translating
 from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
+from pacskit.storage.index.tables import SQLiteTables
 from pacskit.storage.index.tags import Tags
 from pacskit.storage.index.writing import Transaction
 from pacskit.storage.records import Commit
@@ -62,7 +63,7 @@ class SQLiteIndex(SqlIndex):
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
             self._connection.execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
             bring_up_to_date(self._connection)
-            self._tags = Tags.load(self._connection)
+            self._refresh(self._connection)
             if commit != "os":
                 sync_directory(os.path.dirname(os.path.abspath(self._path)))
 
@@ -110,6 +111,15 @@ class SQLiteIndex(SqlIndex):
             while rows := cursor.fetchmany(ROWS):
                 yield rows
 
+    @contextmanager
+    def tables(self, *, write: bool = False) -> Iterator[SQLiteTables]:
+        """The tables as they are, in a transaction of their own, from one snapshot."""
+        with self.translated("copying the index"), closing(self._connect()) as connection:
+            connection.execute("PRAGMA foreign_keys = OFF")
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            yield SQLiteTables(connection)
+            connection.execute("COMMIT")  # closed without, it is undone
+
     def begin(self, alone: bool, /) -> Transaction:
         """Begin a transaction; nobody else writes until it ends."""
         execute = self._connection.execute
@@ -118,7 +128,7 @@ class SQLiteIndex(SqlIndex):
         if version != self._data_version:  # another process has written
             self._known.clear()
             self._data_version = version
-            self._tags = Tags.load(self._connection)
+            self._refresh(self._connection)
         return self._begun(
             Transaction(self._connection, self._known, tagged=bool(self._tags), retention=self.retention)
         )
