@@ -21,10 +21,12 @@ stored
 1.2
 """
 
-from pacskit.storage.errors import FrameNotFound, InvalidIdentifier, InvalidInstance, OutOfSpace
+from pacskit.storage.errors import FrameNotFound, InstanceRejected, InvalidIdentifier, InvalidInstance, OutOfSpace
 from pacskit.storage.index.find import Element, Match
 from pacskit.storage.index.query import FindOptions, Model
+from pacskit.storage.index.removing import Removal, Removed
 from pacskit.storage.records import Commit, Counts, DuplicatePolicy, Outcome, Stored, StoredInstance
+from pacskit.storage.removal import Swept
 from pacskit.storage.scrub import Problem, Scrub, ScrubReport
 from pacskit.storage.store import Ingest, Opened, Store
 
@@ -36,6 +38,7 @@ __all__ = [
     "FindOptions",
     "FrameNotFound",
     "Ingest",
+    "InstanceRejected",
     "InvalidIdentifier",
     "InvalidInstance",
     "Match",
@@ -44,9 +47,12 @@ __all__ = [
     "OutOfSpace",
     "Outcome",
     "Problem",
+    "Removal",
+    "Removed",
     "Scrub",
     "ScrubReport",
     "Store",
     "Stored",
     "StoredInstance",
+    "Swept",
 ]

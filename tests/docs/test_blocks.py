@@ -23,6 +23,7 @@ RUN_HOW_TO = (
         "backup-and-restore.md",
         "choose-a-store.md",
         "choose-an-index.md",
+        "delete-and-correct.md",
         "images.md",
         "import.md",
         "normalized-services.md",

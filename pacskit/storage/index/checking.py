@@ -18,6 +18,7 @@ _STEP: Final = 10_000  # rows that one statement looks at, so that none lasts lo
 
 _KNOWN: Final = (
     "SELECT blob_key FROM instance WHERE blob_key IN (SELECT value FROM json_each(?))"
+    " UNION ALL SELECT blob_key FROM removed WHERE blob_key IN (SELECT value FROM json_each(?))"
     " UNION ALL SELECT blob_key FROM retired WHERE blob_key IN (SELECT value FROM json_each(?))"
 )
 
@@ -88,9 +89,9 @@ def instance_pages(index: SqlIndex, after: int, size: int) -> Iterator[list[tupl
 
 
 def known_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
-    """Return those of some keys that an instance or a tombstone has."""
+    """Return those of some keys that an instance has, one that may come back, or a tombstone."""
     named = json.dumps(list(keys))
-    return {key for (key,) in connection.execute(_KNOWN, (named, named)).fetchall()}
+    return {key for (key,) in connection.execute(_KNOWN, (named, named, named)).fetchall()}
 
 
 def miscounted(index: SqlIndex) -> Iterator[Miscounted]:
@@ -110,7 +111,7 @@ def recount(index: SqlIndex, rows: Iterable[Miscounted]) -> None:
     wanted = list(rows)
 
     def work(batch: Transaction) -> None:
-        batch.remove([], "")  # others forget what they know of series then
+        batch.forget_known()
         parents: set[tuple[int, int, int]] = set()
         for level, sql in _BELOW.items():
             pks = json.dumps([str(one.pk) for one in wanted if one.level == level])
