@@ -49,11 +49,15 @@ __all__ = ["Backup", "BackupReport"]
 
 _PAGE: Final = 64
 _COLUMNS: Final = "SELECT sop_instance_uid, blob_key, data_offset, data_length, sha256, received"
-_TABLES: Final = ("instance", "removed")
-_AFTER: Final = {one: f"{_COLUMNS}, pk FROM {one} WHERE pk > ? ORDER BY pk LIMIT ?" for one in _TABLES}
-_OF_UIDS: Final = {
-    one: f"{_COLUMNS} FROM {one} WHERE sop_instance_uid IN (SELECT value FROM json_each(?))" for one in _TABLES
-}
+_AFTER: Final = tuple(
+    f"{_COLUMNS}, pk FROM {table} WHERE pk > ? ORDER BY pk LIMIT ?" for table in ("instance", "removed")
+)
+_OF_KEYS: Final = " UNION ALL ".join(
+    f"{_COLUMNS} FROM {table} WHERE blob_key IN (SELECT value FROM json_each(?))" for table in ("instance", "removed")
+)
+_REMOVED: Final = "SELECT count(*) FROM removed"
+_FORGET: Final = "DELETE FROM removed WHERE blob_key = ?"
+_OF_UIDS: Final = f"{_COLUMNS} FROM instance WHERE sop_instance_uid IN (SELECT value FROM json_each(?))"
 _CANNOT_LINK: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP})
 
 Progress = Callable[[int, "int | None", int], object]
@@ -165,16 +169,14 @@ class Backup:
     def _copy_all(self, path: Path, objects: ObjectList) -> None:
         with closing(SQLiteIndex(path)) as snapshot:
             _forget_retired(snapshot)
-            total = snapshot.counts().instances
-            for table in _TABLES:
-                for page in in_order(self._copy_page, _pages(snapshot, table), self._workers):
-                    self._note(page, objects)
-                    for one in page:
-                        if one.gone and table == "instance":
-                            self._settle(snapshot, one.row, objects)
-                        elif one.gone:  # its time was over, or it has come back
-                            _forget_removed(snapshot, one.row)
-                    self._progress(self.report.objects, total, sum(one.row.size for one in page if one.how != "there"))
+            with snapshot.reader() as connection:
+                total = snapshot.counts().instances + connection.execute(_REMOVED).fetchone()[0]
+            for page in in_order(self._copy_page, _pages(snapshot), self._workers):
+                self._note(page, objects)
+                for one in page:
+                    if one.gone:
+                        self._settle(snapshot, one.row, objects)
+                self._progress(self.report.objects, total, sum(one.row.size for one in page if one.how != "there"))
         settle(path)
 
     def _note(self, page: list[_Done], objects: ObjectList) -> None:
@@ -190,22 +192,19 @@ class Backup:
     def _copy_page(self, page: list[_Row]) -> list[_Done]:
         copied = [self._copy(row) for row in page]
         # asked afterwards: where a row is another one now, nobody knows whose file that was
-        now = self._rows([row.uid for row in page])
+        now = {row.key: row for row in self._rows(_OF_KEYS, [row.key for row in page])}
         return [
             (self._wrong(one.row, "missing", "there is no object of that name") if one.gone else one)
-            if one.row in now.get(one.row.uid, ())
+            if now.get(one.row.key) == one.row
             else one._replace(gone=True, problem=None)
             for one in copied
         ]
 
-    def _rows(self, uids: list[str], *, removed: bool = True) -> dict[str, list[_Row]]:
-        """Return the rows of some instances as they are in the archive's index now, of those that may come back too."""
-        found: dict[str, list[_Row]] = {}
+    def _rows(self, sql: str, wanted: list[str]) -> list[_Row]:
+        """Return the rows of some keys or instances as they are in the archive's index now."""
         with self._store.index.reader() as connection:
-            for table in _TABLES if removed else _TABLES[:1]:
-                for row in connection.execute(_OF_UIDS[table], (json.dumps(uids),)).fetchall():
-                    found.setdefault(row[0], []).append(_Row(*row))
-        return found
+            rows = connection.execute(sql, (json.dumps(wanted),) * sql.count("?")).fetchall()
+        return [_Row(*row) for row in rows]
 
     def _copy(self, row: _Row) -> _Done:
         """Have an object in the target."""
@@ -304,7 +303,10 @@ class Backup:
     def _settle(self, snapshot: SQLiteIndex, row: _Row, objects: ObjectList) -> None:
         """Have the snapshot without an object that went, or with the one that took its place."""
         self._store.catch_up()
-        while now := self._rows([row.uid], removed=False).get(row.uid):
+        if snapshot.run(lambda batch: batch.execute(_FORGET, (row.key,)).rowcount):
+            self.report.removed_meanwhile += 1
+            return
+        while now := self._rows(_OF_UIDS, [row.uid]):
             (done,) = self._copy_page(now)
             if not done.gone:
                 self._note([done], objects)
@@ -347,20 +349,17 @@ class Backup:
         target.put_stream(f"{place}/{MANIFEST}", json.dumps(manifest, indent=2).encode())
 
 
-def _pages(snapshot: SQLiteIndex, table: str) -> Iterator[list[_Row]]:
-    last = 0
-    while True:
-        with snapshot.reader() as connection:
-            rows = connection.execute(_AFTER[table], (last, _PAGE)).fetchall()
-        if not rows:
-            return
-        last = rows[-1][-1]
-        yield [_Row(*row[:-1]) for row in rows]
-
-
-def _forget_removed(snapshot: SQLiteIndex, row: _Row) -> None:
-    """Drop the row of an instance that cannot come back: there is no object of it any more."""
-    snapshot.run(lambda batch: batch.execute("DELETE FROM removed WHERE blob_key = ?", (row.key,)).rowcount)
+def _pages(snapshot: SQLiteIndex) -> Iterator[list[_Row]]:
+    """The instances, and then those that were removed and may come back."""
+    for sql in _AFTER:
+        last = 0
+        while True:
+            with snapshot.reader() as connection:
+                rows = connection.execute(sql, (last, _PAGE)).fetchall()
+            if not rows:
+                break
+            last = rows[-1][-1]
+            yield [_Row(*row[:-1]) for row in rows]
 
 
 def _forget_retired(snapshot: SQLiteIndex) -> None:

@@ -89,9 +89,9 @@ def instance_pages(index: SqlIndex, after: int, size: int) -> Iterator[list[tupl
 
 
 def known_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
-    """Return those of some keys that an instance has, one that may come back, or a tombstone."""
+    """Return those of some keys that an instance has, one that was removed and may come back, or a tombstone."""
     named = json.dumps(list(keys))
-    return {key for (key,) in connection.execute(_KNOWN, (named, named, named)).fetchall()}
+    return {key for (key,) in connection.execute(_KNOWN, (named,) * 3).fetchall()}
 
 
 def miscounted(index: SqlIndex) -> Iterator[Miscounted]:
