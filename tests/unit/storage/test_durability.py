@@ -206,19 +206,22 @@ def test_eight_that_store_at_a_time_share_the_syncs_of_directories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Store(tmp_path, linger=60) as store:
-        own, held, synced = str(store.blobs.own), threading.Event(), list[str]()
+        own, entered, held, synced = str(store.blobs.own), threading.Event(), threading.Event(), list[str]()
         original = os.fsync
 
         def fsync(descriptor: int) -> None:
             path = os.readlink(f"/proc/self/fd/{descriptor}")
             if path == own and not synced:
+                entered.set()
                 held.wait(60)
             synced.append(path)
             original(descriptor)
 
         monkeypatch.setattr(os, "fsync", fsync)
         threads = [threading.Thread(target=secure, args=(store, f"1.2.1.1.{number}")) for number in range(8)]
-        for thread in threads:
+        threads[0].start()
+        assert entered.wait(60)
+        for thread in threads[1:]:
             thread.start()
         wait_for(lambda: len(store.blobs._staged._queue) == 7)
         held.set()
