@@ -7,6 +7,7 @@ import argparse
 from pacskit._version import __version__
 from pacskit.cli.arguments import EXIT_CODES, Commands, add_json, command_for
 from pacskit.cli.imaging import add_convert, add_extract, add_import_image
+from pacskit.cli.removing import add_removing
 
 __all__ = ["build_parser"]
 
@@ -39,8 +40,10 @@ def build_parser() -> argparse.ArgumentParser:
         add_convert,
         add_extract,
         add_import_image,
+        add_removing,
         _codecs,
         _trace,
+        _webhook,
         _info,
     ):
         add(commands)
@@ -86,6 +89,7 @@ def _serve(commands: Commands) -> None:
         "  pacskit serve --dir ./pacs-data --ae PACSKIT --port 11112\n"
         "  pacskit serve --dir /srv/pacs --host 0.0.0.0 --node WS1@10.0.0.7:104 --node WS2@10.0.0.8:104\n"
         "  pacskit serve --dir /srv/pacs --config pacs.toml\n"
+        "  pacskit serve --dir /srv/node1 --index postgresql://pacs@db/pacs --blobs s3://pacs/objects\n"
         "  pacskit serve --dir /srv/pacs --tls-port 2762 --cert pacs.pem --key pacs.key --ca hospital.pem",
     )
     command.add_argument("--dir", required=True, help="where everything is kept; made if missing")
@@ -128,6 +132,9 @@ def _serve(commands: Commands) -> None:
     command.add_argument(
         "--processes", type=int, metavar="N", help="how many serve, on one port and one directory (Linux; default: 1)"
     )
+    command.add_argument("--index", metavar="ADDRESS", help="postgresql://… or sqlite:///PATH (default: in --dir)")
+    command.add_argument("--blobs", metavar="ADDRESS", help="s3://bucket/prefix, az://…, gs://… (default: in --dir)")
+    command.add_argument("--blob-cache", metavar="DIR", help="a local disk that keeps what is read from there")
     command.add_argument("--config", metavar="FILE", help="settings in TOML; options win over it")
     command.add_argument("-v", "--verbose", action="store_true", help="log to standard error")
 
@@ -279,6 +286,34 @@ def _trace(commands: Commands) -> None:
     )
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     command.add_argument("--write", metavar="FILE", help="write a capture too; it holds the data sets")
+
+
+def _webhook(commands: Commands) -> None:
+    command = command_for(
+        commands,
+        "webhook",
+        "webhook:webhook",
+        "Tell others by HTTP what happens to an archive; a server on it delivers.",
+        "  pacskit webhook add --dir /srv/pacs ris https://ris.example/changes --kind 'study.*'\n"
+        "  pacskit webhook list --dir /srv/pacs\n"
+        "  pacskit webhook test --dir /srv/pacs ris",
+    )
+    command.add_argument("action", choices=("add", "list", "remove", "test", "pause", "resume"))
+    command.add_argument("name", nargs="?", metavar="NAME", help="of the hook")
+    command.add_argument("url", nargs="?", metavar="URL", help="where it is told (add)")
+    command.add_argument("--dir", required=True, help="where the archive is")
+    command.add_argument("--kind", action="append", default=[], metavar="PATTERN", help="of changes (default: all)")
+    command.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="NAME=PATTERN",
+        help="only changes that name this, as modality=CT",
+    )
+    command.add_argument("--secret-file", metavar="FILE", help="the secret (default: one is drawn, and printed once)")
+    command.add_argument("--after", type=int, metavar="N", help="begin after this change (default: now)")
+    command.add_argument("--config", metavar="FILE", help="settings in TOML")
+    add_json(command, "a line of JSON for each hook (list)")
 
 
 def _info(commands: Commands) -> None:

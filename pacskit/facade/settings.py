@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
+from pacskit.client.webhooks.posting import WebhookSettings
 from pacskit.core.errors import ConfigurationError
 from pacskit.network.address import Address, check_ae_title
 from pacskit.network.admission import Admission
@@ -16,9 +18,13 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.security.settings import TlsSettings
 from pacskit.services.outgoing import Transcode
 from pacskit.services.retrieve import WINDOW
-from pacskit.storage import Commit, DuplicatePolicy
+from pacskit.storage import Commit, DuplicatePolicy, Removal
+from pacskit.storage.blobs.options import StoreOptions
 from pacskit.storage.index import check_index
 from pacskit.storage.index.changes import Retention
+from pacskit.storage.lifecycle.opening import Tier, check_tiers
+from pacskit.storage.lifecycle.policies import Policies
+from pacskit.storage.objects import CacheOptions, check_blobs
 from pacskit.storage.pending import QUEUE
 
 __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
@@ -26,6 +32,8 @@ __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
 MAX_PROCESSES: Final = 256
 MAX_QUEUE: Final = 1 << 20
 
+_DAY: Final = 86400.0
+_MOST_DAYS: Final = 36525
 _PREFIX: Final = "PACSKIT_"
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
@@ -57,6 +65,17 @@ class ArchiveSettings:
     index
         Where the index is: ``sqlite:///PATH`` or ``postgresql://…`` (with the extra ``postgres``), which archives on
         several machines may share; by default a file in the archive's directory.
+    blobs
+        Where the objects are: ``s3://bucket/prefix``, ``az://…``, ``gs://…`` (with the extra ``cloud``) or a directory,
+        which archives on several machines may share, with the index; by default files in the archive's directory.
+    blob_store
+        How that is reached, see `StoreOptions`; without credentials here they come from the environment.
+    blob_cache
+        A local disk before it, see `CacheOptions`.
+    tiers
+        Stores instead of ``blobs`` between which objects move, see `Tier`: they are put into the first one.
+    lifecycle
+        What becomes of objects as time goes by: moves between tiers, retention, a quota; see `Policies`.
     digest
         Whether to keep the SHA-256 of each data set, by which damage can be found later; half a millisecond a megabyte.
     accept_unknown
@@ -74,8 +93,19 @@ class ArchiveSettings:
     moves_per_node
         How many associations each process opens to a move destination at a time; other C-MOVEs wait then, those of
         high priority before those of low priority, for `Timeouts.dimse` at most. None: any number.
+    webhooks
+        Where webhooks may be, and how long they have; see `pacskit.client.webhooks.WebhookSettings`.
     keep_changes, keep_changes_days
         How many changes the feed keeps (`pacskit.Archive.changes`), and for how many days at most; None: any number.
+    grace_days
+        For how many days what is deleted or replaced can be restored; 0: it goes at once.
+    hidden_days
+        For how many days an object is kept that a rejection note hides; None: for good.
+    rejection_notes
+        Whether rejection notes (IHE IOCM) hide what they name (``hide``) or not (``ignore``).
+    rejected_again
+        Whether what a note has rejected for patient safety, or for a wrong worklist entry, is refused when it is sent
+        again (``refuse``, as the profile says) or stored anew (``store``).
     processes
         How many processes serve, with one port and one directory (Linux). Limits and admission count in each of them.
     """
@@ -89,6 +119,11 @@ class ArchiveSettings:
     ingest_linger: float | None = None
     ingest_queue: int = QUEUE
     index: str | None = None
+    blobs: str | None = None
+    blob_store: StoreOptions = field(default_factory=StoreOptions)
+    blob_cache: CacheOptions | None = None
+    tiers: tuple[Tier, ...] = ()
+    lifecycle: Policies = field(default_factory=Policies)
     digest: bool = False
     accept_unknown: bool = False
     transcode: Transcode = Transcode.LOSSLESS
@@ -99,8 +134,13 @@ class ArchiveSettings:
     admission: Admission = field(default_factory=Admission)
     move_window: int = WINDOW
     moves_per_node: int | None = None
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     keep_changes: int = 1_000_000
     keep_changes_days: float | None = None
+    grace_days: float = 7.0
+    hidden_days: float | None = None
+    rejection_notes: Literal["hide", "ignore"] = "hide"
+    rejected_again: Literal["refuse", "store"] = "refuse"
     processes: int = 1
 
     def __post_init__(self) -> None:
@@ -112,8 +152,10 @@ class ArchiveSettings:
                 raise ConfigurationError(f"{node} is reached by TLS, and there are no settings for that (tls)")
         if self.index is not None:
             check_index(self.index)
-        self._check_ingest()
         Retention(self.keep_changes, self.keep_changes_days)  # which says what is wrong
+        self._check_blobs()
+        self._check_tiers()
+        self._check_ingest()
         if not 1 <= self.move_window <= WINDOW:
             raise ConfigurationError(f"move_window is 1 to {WINDOW}, not {self.move_window!r}")
         if self.moves_per_node is not None and self.moves_per_node < 1:
@@ -122,6 +164,7 @@ class ArchiveSettings:
             raise ConfigurationError(f"processes is 1 to {MAX_PROCESSES}, not {self.processes!r}")
         if self.tls_port is not None and self.tls is None:
             raise ConfigurationError("tls_port needs certificates (tls)")
+        self._check_removal()
         try:
             object.__setattr__(self, "duplicates", DuplicatePolicy(self.duplicates))
         except ValueError:
@@ -131,6 +174,32 @@ class ArchiveSettings:
         except ValueError:
             raise ConfigurationError(f"transcode is never, lossless or any, not {self.transcode!r}") from None
 
+    def _check_removal(self) -> None:
+        for name, days in (("grace_days", self.grace_days), ("hidden_days", self.hidden_days)):
+            if days is not None and not 0 <= days <= _MOST_DAYS:
+                raise ConfigurationError(f"{name} is 0 to {_MOST_DAYS}, not {days!r}")
+        for name, words in (("rejection_notes", ("hide", "ignore")), ("rejected_again", ("refuse", "store"))):
+            if getattr(self, name) not in words:
+                raise ConfigurationError(f"{name} is {' or '.join(words)}, not {getattr(self, name)!r}")
+
+    @property
+    def removal(self) -> Removal:
+        """How long what has been removed can come back, and what rejection notes do."""
+        return Removal(
+            grace=self.grace_days * _DAY,
+            notes=self.rejection_notes == "hide",
+            refuse=self.rejected_again == "refuse",
+            hidden=None if self.hidden_days is None else self.hidden_days * _DAY,
+        )
+
+    def _check_blobs(self) -> None:
+        if self.blobs is not None:
+            check_blobs(self.blobs)
+            if self.processes > 1 and self.blobs.startswith("memory:"):
+                raise ConfigurationError("several processes have no memory in common: blobs is some other store")
+        elif self.blob_cache is not None:
+            raise ConfigurationError("blob_cache is a cache before a store (blobs)")
+
     def _check_ingest(self) -> None:
         if self.commit not in get_args(Commit):
             raise ConfigurationError(f"commit is os, group or object, not {self.commit!r}")
@@ -139,14 +208,28 @@ class ArchiveSettings:
         if not 1 <= self.ingest_queue <= MAX_QUEUE:
             raise ConfigurationError(f"ingest_queue is 1 to {MAX_QUEUE}, not {self.ingest_queue!r}")
 
+    def _check_tiers(self) -> None:
+        object.__setattr__(self, "tiers", check_tiers(self.tiers))
+        self.lifecycle.check([one.name for one in self.tiers])
+        if self.tiers and (self.blobs is not None or self.blob_cache is not None):
+            raise ConfigurationError("objects are in tiers or in blobs")
+        if self.processes > 1 and any(one.store.startswith("memory:") for one in self.tiers):
+            raise ConfigurationError("several processes have no memory in common: a tier is some other store")
+
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
-        """Read settings from a TOML file: the fields above at its top, tables ``timeouts``, ``limits``, ``tls`` …"""
+        """Read settings from a TOML file: the fields above at its top, tables ``timeouts``, ``limits``, ``tls`` …
+
+        The fields may as well be in a table ``archive``.
+        """
         try:
             values = tomllib.loads(Path(path).read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path}: {error}") from error
-        return cls._from(values)
+        within = values.pop("archive", {})
+        if not isinstance(within, dict) or within.keys() & values.keys():
+            raise ConfigurationError(f"{path}: [archive] is a table with what is not given before it")
+        return cls._from(values | within)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -185,16 +268,28 @@ _GROUPS: Final[dict[str, Any]] = {
     "limits": Limits,
     "tls": TlsSettings,
     "admission": Admission,
+    "blob_store": StoreOptions,
+    "blob_cache": CacheOptions,
+    "webhooks": WebhookSettings,
+    "lifecycle": Policies,
 }
-_TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
 _NUMBERS: Final = frozenset(
-    {
-        *("tls_port", "move_window", "moves_per_node", "processes", "ingest_linger", "ingest_queue"),
-        *("keep_changes", "keep_changes_days"),
-    }
+    {"tls_port", "move_window", "moves_per_node", "processes", "keep_changes", "keep_changes_days"}
+    | {"ingest_linger", "ingest_queue", "grace_days", "hidden_days"}
+)
+_TEXTS: Final = frozenset(
+    {"cert", "key", "ca", "password", "password_file", "profile", "server_name", "directory"}
+    | {"endpoint", "region", "account", "storage_class", "sse", "sse_kms_key_id", "sync", "root_certificate"}
+    | {"recall", "every"}
 )
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
-_FLAGS: Final = frozenset({"digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"})
+_FLAGS: Final = frozenset(
+    {"digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume", "virtual_hosted", "write_behind"}
+    | {"recall_study"}
+)
+
+
+_TABLES: Final = frozenset({"tiers", "moves", "retention", "quota", "limits"})  # JSON in the environment
 
 
 def _names(cls: type[Any]) -> list[str]:
@@ -204,6 +299,11 @@ def _names(cls: type[Any]) -> list[str]:
 def _parsed(name: str, text: str) -> Any:
     if name in _LISTS:
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    if name in _TABLES:
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ConfigurationError(f"{_PREFIX}{name.upper()} is JSON, not {text!r}") from None
     if name in _FLAGS:
         if text.lower() not in _TRUE | _FALSE:
             raise ConfigurationError(f"{_PREFIX}{name.upper()} is yes or no, not {text!r}")
@@ -213,7 +313,7 @@ def _parsed(name: str, text: str) -> Any:
 
 def _grouped(name: str, text: str) -> Any:
     """Read a field of a group: most are numbers."""
-    return _parsed(name, text) if name in _TEXTS | _LISTS | _FLAGS else _number(name, text)
+    return _parsed(name, text) if name in _TEXTS | _LISTS | _FLAGS | _TABLES else _number(name, text)
 
 
 def _number(name: str, text: str) -> float | int | None:

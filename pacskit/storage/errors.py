@@ -9,11 +9,14 @@ from pacskit.core.errors import StorageError
 
 __all__ = [
     "ChangesExpired",
+    "FrameNotFound",
+    "InstanceRejected",
     "InvalidIdentifier",
     "InvalidInstance",
     "OutOfSpace",
     "OutcomeUnknown",
     "RecordConflict",
+    "UnderHold",
     "storage_error",
 ]
 
@@ -24,12 +27,24 @@ class OutOfSpace(StorageError):
     """The disk or its quota is full (a C-STORE SCP answers 0xA700, PS3.4 B.2.3)."""
 
 
+class UnderHold(StorageError):
+    """A legal hold is on what was to be deleted or replaced."""
+
+
+class FrameNotFound(StorageError, IndexError):
+    """An instance has no frame of that number."""
+
+
 class InvalidInstance(StorageError):
     """The data set cannot be filed; ``keyword`` is the attribute at fault (0xA900, PS3.4 B.2.3)."""
 
     def __init__(self, message: str, *, keyword: str | None = None) -> None:
         super().__init__(message)
         self.keyword = keyword
+
+
+class InstanceRejected(StorageError):
+    """A rejection note says that this instance is not to be taken again (IHE RAD TF-3 4.66.4.2.3.1, 4.66.4.3.3)."""
 
 
 class InvalidIdentifier(StorageError):

@@ -13,6 +13,7 @@ __all__ = [
     "Deletion",
     "DuplicatePolicy",
     "NewInstance",
+    "Note",
     "Outcome",
     "Parents",
     "Stored",
@@ -57,6 +58,7 @@ class StoredInstance:
     offset: int
     length: int
     sha256: bytes | None
+    correction: int = 0  # of the study, where what it says of the patient is no more what the object says
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,19 @@ class Parents:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What a rejection note says: the code of its title, and the instances that it names (IHE RAD TF-3 4.66)."""
+
+    code: str
+    instances: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NewInstance:
-    """An instance to index. ``parents`` is called only when its series is not known yet."""
+    """An instance to index.
+
+    ``parents`` is called only when its series is not known yet; ``frames`` is the packed table of its frames.
+    """
 
     patient_id: str
     study_instance_uid: str
@@ -94,6 +107,9 @@ class NewInstance:
     sha256: bytes | None
     received: str
     parents: Callable[[], Parents] = field(repr=False)
+    frames: bytes | None = field(default=None, repr=False)
+    source: str = ""  # calling AE title, called AE title and host, with backslashes between
+    note: Note | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
@@ -24,12 +23,17 @@ from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
 from pacskit.encoding import dcmread, file_meta_bytes
 from pacskit.encoding.head import read_head
 from pacskit.storage.attributes import parents_of
-from pacskit.storage.errors import InvalidInstance, storage_error
+from pacskit.storage.base import ObjectFiles
+from pacskit.storage.blobs.errors import BlobNotFound
+from pacskit.storage.corrections import Corrections
+from pacskit.storage.errors import InstanceRejected, InvalidInstance, storage_error
 from pacskit.storage.facts import describe, facts_of
 from pacskit.storage.filesystem import FileStore
+from pacskit.storage.frameindex import read_frames, value_range
 from pacskit.storage.index import open_index
 from pacskit.storage.index.find import Match
 from pacskit.storage.index.query import FindOptions
+from pacskit.storage.index.removing import Removal
 from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
@@ -44,9 +48,15 @@ from pacskit.storage.records import (
     Parents,
     StoredInstance,
 )
+from pacskit.storage.removal import Removals
 from pacskit.storage.turns import Turns
 
-__all__ = ["Ingest", "Opened", "Problem", "Store"]
+if TYPE_CHECKING:
+    from pacskit.storage.blobs.base import BlobStore
+    from pacskit.storage.blobs.options import StoreOptions
+    from pacskit.storage.objects import CacheOptions
+
+__all__ = ["Ingest", "Opened", "Problem", "Store", "unique_keys"]
 
 _log = logging.getLogger("pacskit.storage")
 
@@ -98,8 +108,17 @@ class Store:
     linger
         For how many seconds the row of an instance that is acknowledged may wait for others to share its transaction,
         unless somebody asks the index before.
+    blobs
+        Where objects are instead of the directory, as for `pacskit.storage.blobs.open_store`, or a store that stays the
+        caller's to close. Any number of processes on any machines may share it, and the index; what is on its way there
+        is in the directory meanwhile.
+    blob_options, blob_cache
+        How the store is reached, and a local disk before it.
     queue
         How many rows may wait at most: whoever stores more writes them first.
+    removal
+        How long what is deleted or replaced can be restored, and whether rejection notes are obeyed: by default it goes
+        at once, and they are not.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only options
@@ -113,15 +132,29 @@ class Store:
         options: ReadOptions | None = None,
         index: str | None = None,
         linger: float = LINGER,
+        blobs: str | BlobStore | None = None,
+        blob_options: StoreOptions | None = None,
+        blob_cache: CacheOptions | None = None,
         queue: int = QUEUE,
+        removal: Removal | None = None,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
+        self.admit: Callable[[], None] | None = None
+        """What is asked before each object, and raises where none is taken."""
         self.digest = digest
         self.options = options or ReadOptions()
         self.layout = layout
-        self.blobs: FileStore = FileStore(directory, commit=commit)
-        self.turns = Turns(self.blobs.staging, self.blobs.session, self._recover)
-        self.backlog = Backlog(self, linger, self.turns.begin, most=queue)
+        self.blobs: ObjectFiles
+        self.turns: Turns | None = None
+        if blobs is None:
+            self.blobs = files = FileStore(directory, commit=commit)
+            self.turns = Turns(files.staging, files.session, lambda session, wait: self._recover(files, session, wait))
+        else:
+            from pacskit.storage.objects import open_objects
+
+            self.blobs = open_objects(blobs, Path(directory), blob_options, blob_cache)
+        announce = (lambda: None) if self.turns is None else self.turns.begin
+        self.backlog = Backlog(self, linger, announce, most=queue)
         try:
             self.index: SqlIndex = (
                 SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
@@ -131,7 +164,10 @@ class Store:
         except BaseException:
             self.blobs.close()
             raise
+        self.removals = Removals(self)
+        self.corrections = Corrections(self)
         try:
+            self.index.removal = removal or Removal()
             self.index.read_with(self._attributes_of)
             found = self.blobs.recover(self.index, self._adopt)
         except BaseException:
@@ -168,9 +204,13 @@ class Store:
     ) -> Ingest:
         """Begin to store an instance whose data set will be written in ``transfer_syntax``.
 
-        Raises InvalidInstance, or StorageError while the index cannot be written.
+        Raises InvalidInstance, OutOfSpace above a quota, or StorageError while the index cannot be written.
         """
+        if self.admit is not None:
+            self.admit()
         self.backlog.make_room()
+        if self.index.refuses(sop_instance_uid):
+            raise InstanceRejected("a rejection note says that this instance is not to be taken again")
         try:
             head = file_meta_bytes(
                 sop_class_uid, sop_instance_uid, transfer_syntax, source_ae=source_ae, receiving_ae=receiving_ae
@@ -182,32 +222,35 @@ class Store:
 
     def _adopt(self, key: str, policy: DuplicatePolicy) -> bool | None:
         """Index an object that may have been acknowledged before its row was written; return whether it stays."""
-        path = self.blobs.path(key)
+        path = self.files.path(key)
         try:
             head = read_head(path)
             dataset = dcmread(path, stop_before_pixels=True, options=self.options)
             facts = facts_of(dataset, head.sop_class_uid, head.sop_instance_uid, self.layout)._replace(key=key)
-            digest = _digest_of(path, head.offset) if self.digest else None
+            digest = self._digest_of(key, head.offset, head.length) if self.digest else None
             new = describe(facts, head.transfer_syntax, head.offset, head.length, digest)
             outcome, replaced = self.index_all([(new, policy)])[0]
             if replaced is not None:
                 self.discard_replaced([replaced])
             return outcome in {Outcome.STORED, Outcome.REPLACED}
-        except OSError as error:
-            raise storage_error(error, "indexing what an earlier process left") from error
         except StorageError:
             raise
+        except OSError as error:
+            raise storage_error(error, "indexing what an earlier process left") from error
         except Exception as error:
             _log.error("an object that an earlier process left cannot be indexed: %s", type(error).__name__)
             return None
 
     def _attributes_of(self, instance: StoredInstance) -> Dataset:
-        return dcmread(self.blobs.path(instance.key), stop_before_pixels=True, options=self.options)
+        source = self.blobs.source(instance.key, instance.offset + instance.length)
+        return dcmread(source, stop_before_pixels=True, options=self.options)
 
     def parents(self, key: str) -> Parents:
         """Read what is above an instance from its file."""
         try:
-            return parents_of(dcmread(self.blobs.path(key), stop_before_pixels=True, options=self.options))
+            return parents_of(dcmread(self.blobs.source(key), stop_before_pixels=True, options=self.options))
+        except StorageError:
+            raise
         except OSError as error:
             raise storage_error(error, "reading an object") from error
 
@@ -224,10 +267,11 @@ class Store:
     def catch_up(self) -> None:
         """Return when the index has all that this process and others on the directory have acknowledged up to now."""
         self.backlog.complete()
-        self.turns.await_others()
+        if self.turns is not None:
+            self.turns.await_others()
 
-    def _recover(self, session: str, wait: bool) -> None:
-        self.blobs.recover_session(session, self.index, self._adopt, wait=wait)
+    def _recover(self, files: FileStore, session: str, wait: bool) -> None:
+        files.recover_session(session, self.index, self._adopt, wait=wait)
 
     def find(
         self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
@@ -257,21 +301,32 @@ class Store:
     ) -> Iterator[StoredInstance]:
         """Iterate over the instances below what a level's unique keys name; those above narrow it (PS3.4 C.4.2)."""
         self.catch_up()
-        return self.index.locate(level, _unique(patient_id, study_uid, series_uid, instance_uid))
+        return self.index.locate(level, unique_keys(patient_id, study_uid, series_uid, instance_uid))
+
+    @property
+    def files(self) -> FileStore:
+        """The objects where they are files of this machine; StorageError where they are in a blob store."""
+        if not isinstance(self.blobs, FileStore):
+            raise StorageError("the objects of this archive are no files of this machine")
+        return self.blobs
 
     def path(self, instance: StoredInstance) -> Path:
-        """Return the Part 10 file of an instance; its data set begins at ``instance.offset``."""
-        return self.blobs.path(instance.key)
+        """Return the Part 10 file of an instance; its data set begins at ``instance.offset``.
 
-    def open(self, instance: StoredInstance | str) -> Opened:
+        StorageError where objects are in a blob store: `open` reads them wherever they are.
+        """
+        return self.files.path(instance.key)
+
+    def open(self, instance: StoredInstance | str, *, whole: bool = False) -> Opened:
         """Open the file of an instance, or of the one that has replaced it.
 
-        It stays readable if the instance is deleted meanwhile.
+        It stays readable if the instance is deleted meanwhile; in a blob store only what is read ``whole``, from its
+        beginning, which is asked for at once.
         """
         uid = instance if isinstance(instance, str) else instance.sop_instance_uid
         found = self.get(uid) if isinstance(instance, str) else instance
         while found is not None:
-            file = self._open_blob(found.key)
+            file = self._open_blob(found, whole)
             now = self.known(uid)  # asked afterwards: a name that came free may be another object's by now
             if now == found:
                 if file is None:
@@ -282,13 +337,35 @@ class Store:
             found = now
         raise InstanceNotFound(uid)
 
-    def _open_blob(self, key: str) -> IO[bytes] | None:
+    def _open_blob(self, instance: StoredInstance, whole: bool) -> IO[bytes] | None:
         try:
-            return self.blobs.open(key)
-        except FileNotFoundError:
+            return self.blobs.open(instance.key, instance.offset + instance.length, whole=whole)
+        except (FileNotFoundError, BlobNotFound):
             return None
+        except StorageError:  # of which a timeout is an OSError too
+            raise
         except OSError as error:
             raise storage_error(error, "opening an object") from error
+
+    def frames(self, instance: StoredInstance | str, numbers: Sequence[int]) -> list[bytes]:
+        """Return frames of an instance, numbered from 0: their code streams, or native bytes.
+
+        Only their bytes are read, neighbours together. Raises FrameNotFound, InstanceNotFound, DecodeError.
+        """
+        return read_frames(self.index, self.blobs, self._found(instance), numbers, self.options)
+
+    def value_range(self, instance: StoredInstance | str, tag: int) -> tuple[int, int] | None:
+        """Return where a big value is in the object of an instance: ``(start, length)`` of its file.
+
+        None for an attribute that the instance has not, or that comes with its header.
+        """
+        return value_range(self.blobs, self._found(instance), tag, self.options)
+
+    def _found(self, instance: StoredInstance | str) -> StoredInstance:
+        found = self.get(instance) if isinstance(instance, str) else instance
+        if found is None:
+            raise InstanceNotFound(str(instance))
+        return found
 
     def counts(self) -> Counts:
         """Return how much there is."""
@@ -306,15 +383,8 @@ class Store:
         series_uid: str | Sequence[str] = (),
         instance_uid: str | Sequence[str] = (),
     ) -> int:
-        """Delete what the unique keys name; return how many instances that were."""
-        unique = _unique(patient_id, study_uid, series_uid, instance_uid)
-        self.catch_up()
-        deletion = self.index.delete(level, unique, session=self.blobs.session)
-        if deletion.keys:
-            with suppress(StorageError):  # of what has gone with its row, the staging name has to be gone too
-                self.catch_up()
-            self.discard(deletion.keys)
-        return deletion.instances
+        """Delete what the unique keys name; return how many instances that were. ``removals`` has them for a while."""
+        return self.removals.delete(level, unique_keys(patient_id, study_uid, series_uid, instance_uid))
 
     def discard(self, keys: Sequence[str]) -> None:
         """Remove objects that have tombstones. If the process ends before, the next start does it."""
@@ -345,24 +415,28 @@ class Store:
     def _is_intact(self, instance: StoredInstance) -> bool:
         if instance.sha256 is None:
             return True
-        return _digest_of(self.blobs.path(instance.key), instance.offset) == instance.sha256
+        return self._digest_of(instance.key, instance.offset, instance.length) == instance.sha256
+
+    def _digest_of(self, key: str, offset: int, length: int) -> bytes:
+        with self.blobs.open(key, offset + length, whole=True) as file:
+            return _digest_of(file, offset)
 
 
-def _digest_of(path: Path, offset: int) -> bytes:
+def _digest_of(file: IO[bytes], offset: int) -> bytes:
     state = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
-        file.seek(offset)
-        while part := file.read(1 << 20):
-            state.update(part)
+    file.seek(offset)
+    while part := file.read(1 << 20):
+        state.update(part)
     return state.digest()
 
 
-def _unique(
+def unique_keys(
     patient_id: str | Sequence[str],
     study_uid: str | Sequence[str],
     series_uid: str | Sequence[str],
     instance_uid: str | Sequence[str],
 ) -> dict[str, Sequence[str]]:
+    """Return unique keys by their keywords."""
     named = zip(
         ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
         (patient_id, study_uid, series_uid, instance_uid),

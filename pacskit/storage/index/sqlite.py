@@ -45,6 +45,7 @@ class SQLiteIndex(SqlIndex):
     def __init__(self, path: str | os.PathLike[str], *, commit: Commit = "group") -> None:
         super().__init__()
         self._path = os.fspath(path)
+        self._durable = commit != "os"
         self._data_version = -1
         self._bells = directory_of(self._path)
         if CAN_LISTEN:
@@ -61,7 +62,7 @@ class SQLiteIndex(SqlIndex):
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
             self._connection.execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
             bring_up_to_date(self._connection)
-            self._tags = Tags.load(self._connection)
+            self._refresh(self._connection)
             if commit != "os":
                 sync_directory(os.path.dirname(os.path.abspath(self._path)))
 
@@ -117,7 +118,7 @@ class SQLiteIndex(SqlIndex):
         if version != self._data_version:  # another process has written
             self._known.clear()
             self._data_version = version
-            self._tags = Tags.load(self._connection)
+            self._refresh(self._connection)
         return self._begun(
             Transaction(self._connection, self._known, tagged=bool(self._tags), retention=self.retention)
         )
@@ -130,6 +131,19 @@ class SQLiteIndex(SqlIndex):
         else:
             self._connection.execute("COMMIT")
         self._ended()
+
+    def secure(self) -> None:
+        """Sync the log: a checkpoint syncs it before the file."""
+        if self._durable:
+            return
+        try:
+            log = os.open(f"{self._path}-wal", os.O_RDWR)
+            try:
+                os.fsync(log)
+            finally:
+                os.close(log)
+        except OSError as error:
+            raise storage_error(error, "syncing the index") from error
 
     def rollback(self) -> None:
         """Undo the transaction, if there is one."""

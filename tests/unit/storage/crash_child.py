@@ -23,7 +23,7 @@ def data_of(uid: str, number: int, size: int) -> bytes:
 
 def main(directory: str, first: int, commit: Commit) -> None:
     store = Store(directory, commit=commit, duplicates="replace")
-    store.blobs.spill = 20_000
+    store.files.spill = 20_000
     sys.stdout.write("ready\n")
     sys.stdout.flush()
 
