@@ -196,7 +196,7 @@ def test_it_serves_as_before_after_a_crowd(serve: Serve, connect: Callable[..., 
 def test_associations_that_store_at_a_time_share_a_sync(
     archive: Archive, store: Store, driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server, own = archive(), str(store.blobs.own)
+    server, own = archive(), str(store.files.own)
     synced, entered, held = list[str](), threading.Event(), threading.Event()
     fsync = os.fsync
 
@@ -218,7 +218,7 @@ def test_associations_that_store_at_a_time_share_a_sync(
         sent = [pool.submit(send, 1)]
         assert entered.wait(60)
         sent += [pool.submit(send, number) for number in range(2, 9)]
-        came = settle(lambda: len(store.blobs._staged._queue) == 7, 60)
+        came = settle(lambda: len(store.files._staged._queue) == 7, 60)
         held.set()
         assert came
         for one in sent:
