@@ -1,0 +1,44 @@
+"""``python -m tests.crash.server DIRECTORY [--commit …] [--index …]``: an archive that its parent ends as it likes.
+
+It says ``ready PORT``, deletes an instance for each line ``UID`` of its input (``deleted UID``), and ends in order when
+there are no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from pacskit.network.config import Timeouts
+from pacskit.network.threads import Server
+from pacskit.services.registry import archive_services
+from pacskit.storage import Store
+
+AE = "CRASH"
+
+
+def main() -> None:
+    """Serve."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("directory")
+    parser.add_argument("--commit", default="os")
+    parser.add_argument("--index")
+    parser.add_argument("--checkpoint", type=int, help="pages after which SQLite's log goes into its file")
+    options = parser.parse_args()
+    commit: Any = options.commit
+    with Store(options.directory, commit=commit, duplicates="replace", index=options.index) as store:
+        index: Any = store.index
+        if options.checkpoint and options.index is None:
+            index._connection.execute(f"PRAGMA wal_autocheckpoint = {options.checkpoint}")
+        services = archive_services(store, ae=AE, resolve=lambda ae: None)
+        with Server(services, ae=AE, host="127.0.0.1", port=0, timeouts=Timeouts(idle=600)) as server:
+            print("ready", server.address[1], flush=True)
+            for line in sys.stdin:
+                uid = line.strip()
+                store.delete("IMAGE", instance_uid=uid)
+                print("deleted", uid, flush=True)
+
+
+if __name__ == "__main__":
+    main()
