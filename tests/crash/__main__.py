@@ -112,7 +112,9 @@ def _powercuts(options: argparse.Namespace, folder: Path, schema: Callable[[], s
         )
         problems += [f"{commit}: {one}" for one in done.problems]
         if commit != "os":
-            lying = powercut.cut(records, below, commit, seed=options.seed, cuts=max(10, options.rounds // 10), syncs=False)
+            lying = powercut.cut(
+                records, below, commit, seed=options.seed, cuts=max(10, options.rounds // 10), syncs=False
+            )
             lines.append(f"  the same on a disk that ignores syncs: {lying.lost} of {lying.checked} lost")
             problems += [] if lying.lost else [f"{commit}: the trial does not see what is lost"]
     return _report(lines, problems)

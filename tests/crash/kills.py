@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -19,13 +17,12 @@ from pacskit.encoding import encode
 from pacskit.network.association import Association
 from pacskit.network.dimse import CStoreRequest
 from pacskit.storage import Store
+from tests.crash.child import Child
 from tests.crash.ledger import CT, EXPLICIT, Ledger, disagreements, made, study_of
-from tests.crash.server import AE
 from tests.crash.shim import Point, preloaded
 
 __all__ = ["POINTS", "Archive", "Round"]
 
-ROOT = Path(__file__).resolve().parents[2]
 ASSOCIATIONS = 8
 PATIENCE = 60.0
 SHARED = "1.2.90"  # the study of instances that everybody sends
@@ -42,45 +39,6 @@ class Round:
     problems: list[str]
 
 
-class _Child:
-    """The server's process."""
-
-    def __init__(self, command: list[str], environment: dict[str, str] | None) -> None:
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-        self._lock = threading.Lock()
-        self.port = 0
-
-    def wait_until_ready(self) -> bool:
-        """Whether it got so far."""
-        line = self._read()
-        self.port = int(line.split()[1]) if line.startswith("ready") else 0
-        return self.port > 0
-
-    def _read(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline()
-
-    def delete(self, uid: str) -> bool:
-        """Delete an instance; return whether that has been acknowledged."""
-        assert self.process.stdin is not None
-        with self._lock, suppress(BrokenPipeError):
-            self.process.stdin.write(f"{uid}\n")
-            return self._read() == f"deleted {uid}\n"
-        return False
-
-    def end(self) -> int:
-        """Let it end in order, where it is still there; return its exit code."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        with suppress(BrokenPipeError):
-            self.process.stdin.close()
-        code = self.process.wait(PATIENCE)
-        self.process.stdout.close()
-        return code
-
-
 @dataclass
 class Archive:
     """What is killed, and what is known of it."""
@@ -93,11 +51,11 @@ class Archive:
     surprises: list[str] = field(default_factory=list)
     _version: int = 0
 
-    def _start(self, *, point: Point | None = None, checkpoint: int = 0) -> _Child:
-        command = [sys.executable, "-m", "tests.crash.server", str(self.directory), "--commit", self.commit]
-        command += [] if self.index is None else ["--index", self.index]
-        command += [f"--checkpoint={checkpoint}"] if checkpoint else []
-        return _Child(command, None if point is None else preloaded(self.directory, point=point))
+    def _start(self, *, point: Point | None = None, checkpoint: int = 0) -> Child:
+        options = [f"--commit={self.commit}", f"--checkpoint={checkpoint}"]
+        options += [] if self.index is None else [f"--index={self.index}"]
+        environment = None if point is None else preloaded(self.directory, point=point)
+        return Child(self.directory, *options, environment=environment)
 
     # what may end a life
 
@@ -106,7 +64,7 @@ class Archive:
         child = self._start()
         self._version += 1
         before = self.ledger.acknowledged
-        if not child.wait_until_ready():
+        if not child.is_ready():
             return Round(0, False, [f"it does not start: {child.end()}"])
         with self._load(child) as (touched, _):
             threading.Event().wait(seconds)  # the moment of the kill, not a wait for anything
@@ -142,7 +100,7 @@ class Archive:
         for number, point in enumerate(points):
             child = self._start(point=point, checkpoint=20)
             self._version += 1
-            if child.wait_until_ready() and not number:
+            if child.is_ready() and not number:
                 with self._load(child, enough=enough) as (touched, done):
                     done.wait(PATIENCE)
             killed = child.end() == -signal.SIGKILL and killed
@@ -151,7 +109,7 @@ class Archive:
     # load
 
     @contextmanager
-    def _load(self, child: _Child, *, enough: int = 1 << 30) -> Iterator[tuple[set[str], threading.Event]]:
+    def _load(self, child: Child, *, enough: int = 1 << 30) -> Iterator[tuple[set[str], threading.Event]]:
         """Associations that store until the server is gone or has taken enough; the studies that they store to."""
         touched: set[str] = set()
         done = threading.Event()
@@ -185,9 +143,9 @@ class Archive:
         finally:
             last.join(PATIENCE)
 
-    def _store(self, child: _Child, worker: int, most: int, touched: set[str]) -> None:
+    def _store(self, child: Child, worker: int, most: int, touched: set[str]) -> None:
         chance = random.Random(f"{self.seed} {self._version} {worker}")
-        association: Any = Association.request(f"{AE}@127.0.0.1:{child.port}", [(CT, [EXPLICIT])], calling=f"LOAD{worker}")
+        association: Any = Association.request(child.address, [(CT, [EXPLICIT])], calling=f"LOAD{worker}")
         mine: list[str] = []
         for number in range(most):
             draw = chance.random()
@@ -203,13 +161,15 @@ class Archive:
             touched.add(study_of(uid))
             data, digest = made(uid, self._version * 100_000 + worker * 10_000 + number)
             self.ledger.storing(uid, digest)
-            status = association.perform(CStoreRequest(affected_sop_class_uid=CT, affected_sop_instance_uid=uid), data).status
+            status = association.perform(
+                CStoreRequest(affected_sop_class_uid=CT, affected_sop_instance_uid=uid), data
+            ).status
             if status != 0:
                 raise AssertionError(f"status {status}")
             self.ledger.stored(uid, digest, shared=shared)
             if not shared and draw > 1 - DELETE:
                 self.ledger.deleting(uid)
-                if child.delete(uid):
+                if child.ask(f"delete {uid}") == f"deleted {uid}":
                     self.ledger.deleted(uid)
                     mine.remove(uid)
         association.release()
@@ -220,9 +180,9 @@ class Archive:
         """Start it again, ask for everything that was stored last, stop it in order and look at what it has."""
         problems, self.surprises = self.surprises, []
         child = self._start()
-        if not child.wait_until_ready():
+        if not child.is_ready():
             return [*problems, f"it does not start again: {child.end()}"]
-        with pacskit.connect(f"{AE}@127.0.0.1:{child.port}", calling="CHECK") as peer:
+        with pacskit.connect(child.address, calling="CHECK") as peer:
             for study in sorted(touched):
                 problems += self._ask(peer, study)
         code = child.end()

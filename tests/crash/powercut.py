@@ -13,13 +13,12 @@ from typing import Any
 
 from pacskit.core.errors import PacsError
 from pacskit.storage import Store
+from tests.crash.child import ROOT
 from tests.crash.disk import Disk, Op, Record, Taste, read_journal
 from tests.crash.ledger import CT, EXPLICIT, Ledger, disagreements, made
 from tests.crash.shim import preloaded
 
 __all__ = ["Outcome", "cut", "record"]
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
@@ -45,7 +44,15 @@ def record(folder: Path, commit: str, *, seed: int, count: int) -> list[Record]:
     """Run the workload below ``folder``; return what it called and said."""
     disk = folder / "disk"
     disk.mkdir()
-    command = [sys.executable, "-m", "tests.crash.workload", str(disk.resolve() / "archive"), commit, str(seed), str(count)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.crash.workload",
+        str(disk.resolve() / "archive"),
+        commit,
+        str(seed),
+        str(count),
+    ]
     environment = preloaded(disk, journal=folder / "journal")
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
@@ -53,9 +60,7 @@ def record(folder: Path, commit: str, *, seed: int, count: int) -> list[Record]:
     return list(read_journal(folder / "journal"))
 
 
-def cut(
-    records: list[Record], folder: Path, commit: Any, *, seed: int, cuts: int, syncs: bool = True
-) -> Outcome:
+def cut(records: list[Record], folder: Path, commit: Any, *, seed: int, cuts: int, syncs: bool = True) -> Outcome:
     """Cut the power at chosen points; look at what may be left of each."""
     chance = random.Random(seed)
     root = str((folder / "disk").resolve())

@@ -1,7 +1,7 @@
 """``python -m tests.crash.server DIRECTORY [--commit …] [--index …]``: an archive that its parent ends as it likes.
 
-It says ``ready PORT``, deletes an instance for each line ``UID`` of its input (``deleted UID``), and ends in order when
-there are no more.
+It says ``ready PORT``, answers each line of its input, and ends in order when there are no more: ``delete UID`` is
+answered with ``deleted UID``, ``verify`` with ``verified NUMBER`` of what is wrong.
 """
 
 from __future__ import annotations
@@ -14,8 +14,19 @@ from pacskit.network.config import Timeouts
 from pacskit.network.threads import Server
 from pacskit.services.registry import archive_services
 from pacskit.storage import Store
+from pacskit.storage.index import sqlite
+from tests.crash.ledger import disagreements
 
 AE = "CRASH"
+
+
+def _answer(store: Store, what: str, *words: str) -> str:
+    if what == "delete":
+        store.delete("IMAGE", instance_uid=words[0])
+        return f"deleted {words[0]}"
+    wrong, _ = disagreements(store)
+    print(*wrong, sep="\n", file=sys.stderr)
+    return f"verified {len(wrong)}"
 
 
 def main() -> None:
@@ -25,8 +36,10 @@ def main() -> None:
     parser.add_argument("--commit", default="os")
     parser.add_argument("--index")
     parser.add_argument("--checkpoint", type=int, help="pages after which SQLite's log goes into its file")
+    parser.add_argument("--busy", type=float, default=30.0, help="seconds for which a lock of SQLite's is waited for")
     options = parser.parse_args()
     commit: Any = options.commit
+    vars(sqlite)["BUSY_SECONDS"] = options.busy
     with Store(options.directory, commit=commit, duplicates="replace", index=options.index) as store:
         index: Any = store.index
         if options.checkpoint and options.index is None:
@@ -35,9 +48,7 @@ def main() -> None:
         with Server(services, ae=AE, host="127.0.0.1", port=0, timeouts=Timeouts(idle=600)) as server:
             print("ready", server.address[1], flush=True)
             for line in sys.stdin:
-                uid = line.strip()
-                store.delete("IMAGE", instance_uid=uid)
-                print("deleted", uid, flush=True)
+                print(_answer(store, *line.split()), flush=True)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class SQLiteIndex(SqlIndex):
 
     def __init__(self, path: str | os.PathLike[str], *, commit: Commit = "os") -> None:
         super().__init__()
-        self._path = os.fspath(path)
+        self._path = os.path.abspath(path)
         self._data_version = -1
         self._idle: list[sqlite3.Connection] = []
         with self.translated("opening the index"):
@@ -45,6 +45,7 @@ class SQLiteIndex(SqlIndex):
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
             self._connection.execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
             bring_up_to_date(self._connection)
+            self._file = _identity(self._path)
             self._tags = Tags.load(self._connection)
 
     def _connect(self) -> sqlite3.Connection:
@@ -63,6 +64,7 @@ class SQLiteIndex(SqlIndex):
             connection = self._idle.pop() if self._idle else None
         with self.translated("reading the index"):
             if connection is None:
+                self._require_file()
                 connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
             try:
@@ -83,6 +85,7 @@ class SQLiteIndex(SqlIndex):
 
     def begin(self, alone: bool, /) -> Transaction:
         """Begin a transaction; nobody else writes until it ends."""
+        self._require_file()
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         version = execute("PRAGMA data_version").fetchone()[0]
@@ -91,6 +94,11 @@ class SQLiteIndex(SqlIndex):
             self._data_version = version
             self._tags = Tags.load(self._connection)
         return self._begun(Transaction(self._connection, self._known, tagged=bool(self._tags)))
+
+    def _require_file(self) -> None:
+        """Refuse to go on with a file that nobody will find again: it has been moved or removed meanwhile."""
+        if _identity(self._path) != self._file:
+            raise StorageError("the index is not where it was opened")
 
     def commit(self) -> None:
         """End the transaction."""
@@ -116,6 +124,15 @@ class SQLiteIndex(SqlIndex):
             connection.close()
         with suppress(sqlite3.Error):
             self._connection.close()
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a file from others; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 # PRAGMA takes no parameter
