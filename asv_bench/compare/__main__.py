@@ -20,6 +20,7 @@ from asv_bench.compare import (
     edits,
     footprint,
     index,
+    ingest,
     jpeg_lossless,
     latency,
     network,
@@ -51,6 +52,7 @@ ROWS = [
     *display.ROWS,
     *transcoding.ROWS,
     *index.ROWS,
+    *ingest.ROWS,
     *footprint.ROWS,
     *stores.ROWS,
 ]

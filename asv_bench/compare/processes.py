@@ -167,14 +167,17 @@ def peer(role: str) -> Iterator[Server]:
 
 
 @contextmanager
-def archive(*options: str) -> Iterator[Server]:
-    """``pacskit serve`` with an archive that is empty, and removed afterwards."""
+def archive(*options: str, commit: str = "os") -> Iterator[Server]:
+    """``pacskit serve`` with an archive that is empty, and removed afterwards.
+
+    Peers that do not sync are compared with ``commit="os"``, which does not either.
+    """
     if importlib.util.find_spec("pacskit.__main__") is None:
         raise Missing("pacskit has no command line here")
     with _folder() as folder:
         port = free_port()
         command = [sys.executable, "-m", "pacskit", "serve", "--dir", folder, "--ae", "PACSKIT", "--port", str(port)]
-        with child([*command, *options]) as made:
+        with child([*command, "--commit", commit, *options]) as made:
             made.line("pacskit serve")
             yield Server(port, "PACSKIT", made.process.pid)
 

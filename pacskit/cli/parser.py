@@ -11,6 +11,7 @@ from pacskit.cli.imaging import add_convert, add_extract, add_import_image
 __all__ = ["build_parser"]
 
 _TRANSCODE = ("never", "lossless", "any")
+_COMMIT = ("os", "group", "object")
 PROFILES = ("bcp195-rfc9325", "bcp195", "bcp195-nd", "bcp195-extended")
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 
@@ -96,7 +97,11 @@ def _serve(commands: Commands) -> None:
         "--calling", action="append", default=[], metavar="PATTERN", help="who may call (default: any)"
     )
     command.add_argument("--duplicates", choices=("ignore", "reject", "replace"), help="(default: ignore)")
-    command.add_argument("--durable", action="store_true", help="an acknowledged object survives a power cut")
+    command.add_argument(
+        "--commit",
+        choices=_COMMIT,
+        help="what survives a power cut: nothing in particular (os), what was acknowledged (group, object) (default: group)",
+    )
     command.add_argument("--accept-unknown", action="store_true", help="take private storage SOP classes too")
     command.add_argument(
         "--transcode", choices=_TRANSCODE, help="convert pixels for who retrieves and needs it (default: lossless)"

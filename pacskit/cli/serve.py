@@ -29,7 +29,7 @@ def _settings(options: argparse.Namespace) -> ArchiveSettings:
         "nodes": (*settings.nodes, *options.node) if options.node else None,
         "calling": tuple(options.calling) or None,
         "duplicates": options.duplicates,
-        "durable": options.durable or None,
+        "commit": options.commit,
         "accept_unknown": options.accept_unknown or None,
         "transcode": options.transcode,
         "processes": options.processes,

@@ -35,6 +35,12 @@ __all__ = ["Archive"]
 _PIECE = 1 << 20
 
 
+def _linger(settings: ArchiveSettings) -> float:
+    if settings.ingest_linger is not None:
+        return settings.ingest_linger
+    return LINGER if settings.processes == 1 else SHARED_LINGER
+
+
 class Archive:
     """Files, an index, and the DIMSE services over them. Any number of threads use it at once.
 
@@ -73,11 +79,12 @@ class Archive:
         self._directory = os.fspath(directory)
         self._store = Store(
             directory,
-            commit="object" if self.settings.durable else "os",
+            commit=self.settings.commit,
             duplicates=self.settings.duplicates,
             digest=self.settings.digest,
             index=self.settings.index,
-            linger=LINGER if self.settings.processes == 1 else SHARED_LINGER,
+            linger=_linger(self.settings),
+            queue=self.settings.ingest_queue,
         )
 
     @property

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, get_args
 
 from pacskit.core.errors import ConfigurationError
 from pacskit.network.address import Address, check_ae_title
@@ -16,12 +16,14 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.security.settings import TlsSettings
 from pacskit.services.outgoing import Transcode
 from pacskit.services.retrieve import WINDOW
-from pacskit.storage import DuplicatePolicy
+from pacskit.storage import Commit, DuplicatePolicy
 from pacskit.storage.index import check_index
+from pacskit.storage.pending import QUEUE
 
 __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
 
 MAX_PROCESSES: Final = 256
+MAX_QUEUE: Final = 1 << 20
 
 _PREFIX: Final = "PACSKIT_"
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -42,8 +44,15 @@ class ArchiveSettings:
         Move destinations, as ``AE@host:port``; with ``tls:`` before it by TLS, with the certificates of ``tls``.
     duplicates
         What happens to an instance that is stored already: ``ignore``, ``reject`` or ``replace``.
-    durable
-        Whether an acknowledged instance survives a power cut (slower), not only the end of the process.
+    commit
+        What an instance survives once it is acknowledged: the end of the process (``os``); a power cut too, by syncs
+        that are shared by all who store at the time (``group``), or with its row in the index before the answer
+        (``object``).
+    ingest_linger
+        For how many seconds the row of an acknowledged instance may wait for others to share its transaction, unless
+        somebody asks for it; None: 0.25 for one process, 0.005 for several.
+    ingest_queue
+        How many instances may be acknowledged before their rows are written; whoever brings another one waits then.
     index
         Where the index is: ``sqlite:///PATH`` or ``postgresql://…`` (with the extra ``postgres``), which archives on
         several machines may share; by default a file in the archive's directory.
@@ -73,7 +82,9 @@ class ArchiveSettings:
     calling: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     duplicates: DuplicatePolicy = DuplicatePolicy.IGNORE
-    durable: bool = False
+    commit: Commit = "group"
+    ingest_linger: float | None = None
+    ingest_queue: int = QUEUE
     index: str | None = None
     digest: bool = False
     accept_unknown: bool = False
@@ -96,6 +107,7 @@ class ArchiveSettings:
                 raise ConfigurationError(f"{node} is reached by TLS, and there are no settings for that (tls)")
         if self.index is not None:
             check_index(self.index)
+        self._check_ingest()
         if not 1 <= self.move_window <= WINDOW:
             raise ConfigurationError(f"move_window is 1 to {WINDOW}, not {self.move_window!r}")
         if self.moves_per_node is not None and self.moves_per_node < 1:
@@ -112,6 +124,14 @@ class ArchiveSettings:
             object.__setattr__(self, "transcode", Transcode(self.transcode))
         except ValueError:
             raise ConfigurationError(f"transcode is never, lossless or any, not {self.transcode!r}") from None
+
+    def _check_ingest(self) -> None:
+        if self.commit not in get_args(Commit):
+            raise ConfigurationError(f"commit is os, group or object, not {self.commit!r}")
+        if self.ingest_linger is not None and not 0 <= self.ingest_linger <= 60:
+            raise ConfigurationError(f"ingest_linger is 0 to 60 seconds, not {self.ingest_linger!r}")
+        if not 1 <= self.ingest_queue <= MAX_QUEUE:
+            raise ConfigurationError(f"ingest_queue is 1 to {MAX_QUEUE}, not {self.ingest_queue!r}")
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
@@ -161,9 +181,9 @@ _GROUPS: Final[dict[str, Any]] = {
     "admission": Admission,
 }
 _TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
-_NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes"})
+_NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes", "ingest_linger", "ingest_queue"})
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
-_FLAGS: Final = frozenset({"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"})
+_FLAGS: Final = frozenset({"digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"})
 
 
 def _names(cls: type[Any]) -> list[str]:

@@ -124,6 +124,7 @@ class Ingest:
             if filed.name() is None:
                 return self._taken(filed.writer)
             new = filed.record()
+            store.blobs.sync_names([new.key])
             outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
             if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
                 return self._taken(filed.writer)
@@ -135,7 +136,7 @@ class Ingest:
             raise
         filed.writer.settle()
         if replaced is not None:
-            store.discard([replaced])
+            store.discard_replaced([replaced])
         return Stored(outcome, located(new))
 
     def _taken(self, writer: FileWriter) -> Stored:
@@ -150,7 +151,7 @@ class Ingest:
         None where its name and its row in the index follow; what became of the instance where that is known: where a
         duplicate is rejected, and where the commit policy wants the row first. Raises as `commit` does.
         """
-        if self._policy is DuplicatePolicy.REJECT or self._store.blobs.durable:
+        if self._policy is DuplicatePolicy.REJECT or self._store.blobs.commit == "object":
             return self.commit()
         filed = self._file()
         if isinstance(filed, Stored):

@@ -19,7 +19,10 @@ __all__ = [
     "StoredInstance",
 ]
 
-Commit = Literal["os", "object"]
+Commit = Literal["os", "group", "object"]
+"""What an acknowledged object survives, and how: the end of the process (``os``); a power cut too, by syncs that are
+shared by all who store at the time, with the row to follow (``group``), or with the row before the answer (``object``).
+"""
 Value = str | int | bytes | None
 
 

@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +34,7 @@ from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
 from pacskit.storage.layout import Layout, uid_hierarchy
-from pacskit.storage.pending import LINGER, Backlog
+from pacskit.storage.pending import LINGER, QUEUE, Backlog
 from pacskit.storage.records import (
     Commit,
     Counts,
@@ -86,7 +87,8 @@ class Store:
     Parameters
     ----------
     commit
-        What an acknowledged object survives: the end of the process (``"os"``), or a power cut too (``"object"``).
+        What an acknowledged object survives: the end of the process (``"os"``), or a power cut too, by syncs that all
+        who store at the time share (``"group"``); with ``"object"`` its row is there as well before the answer.
     duplicates
         What happens to an instance that is stored already.
     digest
@@ -96,19 +98,22 @@ class Store:
     linger
         For how many seconds the row of an instance that is acknowledged may wait for others to share its transaction,
         unless somebody asks the index before.
+    queue
+        How many rows may wait at most: whoever stores more writes them first.
     """
 
     def __init__(
         self,
         directory: str | os.PathLike[str],
         *,
-        commit: Commit = "os",
+        commit: Commit = "group",
         duplicates: DuplicatePolicy | str = DuplicatePolicy.IGNORE,
         layout: Layout = uid_hierarchy,
         digest: bool = True,
         options: ReadOptions | None = None,
         index: str | None = None,
         linger: float = LINGER,
+        queue: int = QUEUE,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
         self.digest = digest
@@ -116,7 +121,7 @@ class Store:
         self.layout = layout
         self.blobs: FileStore = FileStore(directory, commit=commit)
         self.turns = Turns(self.blobs.staging, self.blobs.session, self._recover)
-        self.backlog = Backlog(self, linger, self.turns.begin)
+        self.backlog = Backlog(self, linger, self.turns.begin, most=queue)
         try:
             self.index: SqlIndex = (
                 SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
@@ -184,7 +189,10 @@ class Store:
             facts = facts_of(dataset, head.sop_class_uid, head.sop_instance_uid, self.layout)._replace(key=key)
             digest = _digest_of(path, head.offset) if self.digest else None
             new = describe(facts, head.transfer_syntax, head.offset, head.length, digest)
-            return self.index_all([(new, policy)])[0] in {Outcome.STORED, Outcome.REPLACED}
+            outcome, replaced = self.index_all([(new, policy)])[0]
+            if replaced is not None:
+                self.discard_replaced([replaced])
+            return outcome in {Outcome.STORED, Outcome.REPLACED}
         except OSError as error:
             raise storage_error(error, "indexing what an earlier process left") from error
         except StorageError:
@@ -203,13 +211,13 @@ class Store:
         except OSError as error:
             raise storage_error(error, "reading an object") from error
 
-    def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[Outcome]:
-        """Index instances whose files have their names, in one transaction. Raises StorageError."""
-        done = self.index.ingest_all(new, session=self.blobs.session)
-        replaced = [key for _, key in done if key is not None]
-        if replaced:
-            self.discard(replaced)
-        return [outcome for outcome, _ in done]
+    def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[tuple[Outcome, str | None]]:
+        """Index instances whose files have their names, in one transaction. Raises StorageError.
+
+        Return what became of each, and the key of the object that it replaced, which has a tombstone then.
+        """
+        self.blobs.sync_names([one.key for one, _ in new])
+        return self.index.ingest_all(new, session=self.blobs.session)
 
     # finding
 
@@ -302,13 +310,24 @@ class Store:
         unique = _unique(patient_id, study_uid, series_uid, instance_uid)
         self.catch_up()
         deletion = self.index.delete(level, unique, session=self.blobs.session)
-        self.discard(deletion.keys)
+        if deletion.keys:
+            with suppress(StorageError):  # of what has gone with its row, the staging name has to be gone too
+                self.catch_up()
+            self.discard(deletion.keys)
         return deletion.instances
 
     def discard(self, keys: Sequence[str]) -> None:
         """Remove objects that have tombstones. If the process ends before, the next start does it."""
         self.blobs.remove(keys)
         self.index.forget_retired(keys)
+        self.blobs.release(keys)
+
+    def discard_replaced(self, keys: Sequence[str]) -> None:
+        """Discard what has been replaced; who stored the new object is not told where that fails."""
+        try:
+            self.discard(keys)
+        except StorageError as error:
+            _log.error("objects that have been replaced are left to the next start: %s", error)
 
     def verify(self, *, digest: bool = False) -> Iterator[Problem]:
         """Compare index and files, both ways; with ``digest`` every data set is read. Meant for a store at rest."""

@@ -18,6 +18,7 @@ from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
 from pacskit.storage.index.tags import Tags
 from pacskit.storage.index.writing import Transaction
 from pacskit.storage.records import Commit
+from pacskit.storage.syncing import sync_directory
 
 __all__ = ["SQLiteIndex", "bring_up_to_date"]
 
@@ -32,7 +33,7 @@ class SQLiteIndex(SqlIndex):
     dialect = Dialect.SQLITE
     matches_fuzzily = True
 
-    def __init__(self, path: str | os.PathLike[str], *, commit: Commit = "os") -> None:
+    def __init__(self, path: str | os.PathLike[str], *, commit: Commit = "group") -> None:
         super().__init__()
         self._path = os.path.abspath(path)
         self._data_version = -1
@@ -42,11 +43,14 @@ class SQLiteIndex(SqlIndex):
             self._connection.execute("PRAGMA journal_mode = WAL")
             # both survive the end of the process; NORMAL syncs at checkpoints only
             self._connection.execute("PRAGMA synchronous = " + ("NORMAL" if commit == "os" else "FULL"))
+            self._connection.execute(f"PRAGMA fullfsync = {int(commit != 'os')}")  # macOS: past the drive's cache
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
             self._connection.execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
             bring_up_to_date(self._connection)
             self._file = _identity(self._path)
             self._tags = Tags.load(self._connection)
+            if commit != "os":
+                sync_directory(os.path.dirname(os.path.abspath(self._path)))
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -22,7 +22,7 @@ from pacskit.encoding import dcmread, encode
 from pacskit.storage import Outcome, OutOfSpace, Store
 from pacskit.storage.filesystem import FileStore, FileWriter
 from pacskit.storage.index.sqlite import SQLiteIndex
-from pacskit.storage.pending import MOST
+from pacskit.storage.pending import QUEUE
 from tests.unit.storage.crash_child import data_of
 from tests.unit.storage.objects import CT, EXPLICIT, instance, put
 
@@ -341,12 +341,12 @@ def test_one_that_cannot_be_indexed_does_not_hold_up_the_others(
 def test_many_that_wait_are_indexed_by_whoever_brings_another_one(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.backlog._closing = True  # its thread ends at once
-        for number in range(2 * MOST):
+        for number in range(2 * QUEUE):
             ingest = store.begin(CT, f"1.2.1.1.{number}", EXPLICIT)
             ingest.write(encode(instance(uid=f"1.2.1.1.{number}"), EXPLICIT))
             assert ingest.secure() is None
-            assert len(store.backlog) <= MOST
-        assert store.counts().instances == 2 * MOST
+            assert len(store.backlog) <= QUEUE
+        assert store.counts().instances == 2 * QUEUE
 
 
 def test_one_bad_job_does_not_spoil_the_transaction_of_the_others(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def staged(store: Store) -> list[str]:
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
-@pytest.mark.parametrize("commit", ["os", "object"])
+@pytest.mark.parametrize("commit", ["os", "group", "object"])
 def test_a_data_set_is_kept_as_it_came(tmp_path: Path, syntax: str, commit: str) -> None:
     dataset = instance(PatientID="7", PatientName="Doe^Jane", InstanceNumber=3)
     data = encode(dataset, syntax)
