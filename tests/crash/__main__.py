@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pacskit.storage.records import Commit
-from tests.crash import powercut
 from tests.crash.kills import POINTS, Archive
+from tests.crash.powercut import Trial, record
 from tests.postgres import PostgresServer
 
 COMMITS = get_args(Commit)
@@ -104,17 +104,15 @@ def _powercuts(options: argparse.Namespace, folder: Path, schema: Callable[[], s
     for commit in options.commit:
         below = folder / commit
         below.mkdir()
-        records = powercut.record(below, commit, seed=options.seed, count=options.instances)
-        done = powercut.cut(records, below, commit, seed=options.seed, cuts=options.rounds)
+        records = record(below, commit, seed=options.seed, count=options.instances)
+        done = Trial(below, commit, options.seed, again=10).cut(records, options.rounds)
         lines.append(
             f"commit={commit}: {done.cuts} power cuts in {done.calls} calls; {done.acknowledged} acknowledged, "
             f"{done.checked} looked for, {done.lost} lost, {len(done.problems)} problems {dict(done.kinds) or ''}"
         )
         problems += [f"{commit}: {one}" for one in done.problems]
         if commit != "os":
-            lying = powercut.cut(
-                records, below, commit, seed=options.seed, cuts=max(10, options.rounds // 10), syncs=False
-            )
+            lying = Trial(below, commit, options.seed, syncs=False).cut(records, max(10, options.rounds // 10))
             lines.append(f"  the same on a disk that ignores syncs: {lying.lost} of {lying.checked} lost")
             problems += [] if lying.lost else [f"{commit}: the trial does not see what is lost"]
     return _report(lines, problems)

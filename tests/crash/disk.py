@@ -180,6 +180,27 @@ class Disk:
     def __post_init__(self) -> None:
         self._nodes.append(self._top)
 
+    def load(self, folder: Path) -> None:
+        """Begin with what is in a folder, all of it safe."""
+        files: dict[int, _File] = {}
+
+        def take(directory: _Directory, path: Path) -> None:
+            for entry in os.scandir(path):
+                node: _Node
+                if entry.is_dir():
+                    node = self._made(_Directory())
+                    assert isinstance(node, _Directory)
+                    take(node, path / entry.name)
+                else:
+                    found = files.get(entry.inode())
+                    node = found or files.setdefault(entry.inode(), _File())
+                    if found is None:
+                        self._made(node)
+                        node.safe += (path / entry.name).read_bytes()
+                directory.live[entry.name] = directory.safe[entry.name] = node
+
+        take(self._top, folder)
+
     def play(self, record: Record) -> None:
         """Do what a call did."""
         {

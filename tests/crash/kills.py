@@ -53,6 +53,7 @@ class Archive:
 
     def _start(self, *, point: Point | None = None, checkpoint: int = 0) -> Child:
         options = [f"--commit={self.commit}", f"--checkpoint={checkpoint}"]
+        options += ["--digest"] if self.commit == "object" else []  # the bytes take other ways in without it
         options += [] if self.index is None else [f"--index={self.index}"]
         environment = None if point is None else preloaded(self.directory, point=point)
         return Child(self.directory, *options, environment=environment)

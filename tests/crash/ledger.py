@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pacskit.core.dataset import Dataset
 from pacskit.encoding import encode
-from pacskit.storage import Store
+from pacskit.storage import Store, StoredInstance
 
 __all__ = ["CT", "EXPLICIT", "Ledger", "disagreements", "made", "study_of"]
 
@@ -130,10 +130,18 @@ _COUNTERS: Final = (
 )
 
 
+def _digest(store: Store, instance: StoredInstance) -> bytes:
+    """The digest of what is in the file, whatever the index says."""
+    try:
+        return sha256(store.path(instance).read_bytes()[instance.offset :]).digest()
+    except FileNotFoundError:
+        return b""
+
+
 def disagreements(store: Store) -> tuple[list[str], dict[str, bytes]]:
     """What is wrong in a store at rest that nobody else has open, and the digest of each instance in it."""
     wrong = [f"{one.kind}: {one.key}" for one in store.verify(digest=True)]
-    found = {one.sop_instance_uid: one.sha256 or b"" for one in store.index.instances()}
+    found = {one.sop_instance_uid: _digest(store, one) for one in store.index.instances()}
     wrong += [
         f"in staging: {path.name}" for path in store.blobs.staging.iterdir() if store.blobs.session not in path.name
     ]

@@ -35,12 +35,14 @@ def main() -> None:
     parser.add_argument("directory")
     parser.add_argument("--commit", default="os")
     parser.add_argument("--index")
+    parser.add_argument("--digest", action="store_true")
     parser.add_argument("--checkpoint", type=int, help="pages after which SQLite's log goes into its file")
     parser.add_argument("--busy", type=float, default=30.0, help="seconds for which a lock of SQLite's is waited for")
     options = parser.parse_args()
     commit: Any = options.commit
     vars(sqlite)["BUSY_SECONDS"] = options.busy
-    with Store(options.directory, commit=commit, duplicates="replace", index=options.index) as store:
+    kept: dict[str, Any] = {"commit": commit, "index": options.index, "digest": options.digest}
+    with Store(options.directory, duplicates="replace", **kept) as store:
         index: Any = store.index
         if options.checkpoint and options.index is None:
             index._connection.execute(f"PRAGMA wal_autocheckpoint = {options.checkpoint}")

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -116,7 +116,10 @@ def test_a_disk_that_takes_nothing(start: Callable[..., Site], tmp_path: Path, c
 
 def _may_mount() -> bool:
     command = ["unshare", "--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
-    return shutil.which("unshare") is not None and subprocess.run(command, check=False, capture_output=True).returncode == 0
+    return (
+        shutil.which("unshare") is not None
+        and subprocess.run(command, check=False, capture_output=True).returncode == 0
+    )
 
 
 @pytest.mark.skipif(not _may_mount(), reason="the system lets nobody mount anything")
@@ -142,7 +145,7 @@ def test_a_file_system_that_is_full(start: Callable[..., Site], tmp_path: Path, 
 
 
 def _fill(path: Path) -> None:
-    with open(path, "wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+    with open(path, "wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
 

@@ -1,6 +1,7 @@
 """``python -m tests.crash.workload DIRECTORY COMMIT SEED COUNT``: what is recorded for the power cuts.
 
-Eight threads store, replace and delete; each says in the journal what it is about to do and what is acknowledged.
+Eight threads store, replace and delete; each says in the journal what it is about to do and what is acknowledged. With
+a COUNT of 0 the store is opened, which settles what was left there, and that is all.
 """
 
 from __future__ import annotations

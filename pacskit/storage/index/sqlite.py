@@ -40,17 +40,25 @@ class SQLiteIndex(SqlIndex):
         self._idle: list[sqlite3.Connection] = []
         with self.translated("opening the index"):
             self._connection = self._connect()
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            # both survive the end of the process; NORMAL syncs at checkpoints only
-            self._connection.execute("PRAGMA synchronous = " + ("NORMAL" if commit == "os" else "FULL"))
-            self._connection.execute(f"PRAGMA fullfsync = {int(commit != 'os')}")  # macOS: past the drive's cache
-            self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
-            self._connection.execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
-            bring_up_to_date(self._connection)
-            self._file = _identity(self._path)
-            self._tags = Tags.load(self._connection)
-            if commit != "os":
-                sync_directory(os.path.dirname(os.path.abspath(self._path)))
+            try:
+                self._prepare(commit)
+            except BaseException:  # closed late, it would remove the log of whoever has the file by then
+                self._connection.close()
+                raise
+
+    def _prepare(self, commit: Commit) -> None:
+        execute = self._connection.execute
+        execute("PRAGMA journal_mode = WAL")
+        # both survive the end of the process; NORMAL syncs at checkpoints only
+        execute("PRAGMA synchronous = " + ("NORMAL" if commit == "os" else "FULL"))
+        execute(f"PRAGMA fullfsync = {int(commit != 'os')}")  # macOS: past the drive's cache
+        execute("PRAGMA wal_autocheckpoint = 4000")
+        execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
+        bring_up_to_date(self._connection)
+        self._file = _identity(self._path)
+        self._tags = Tags.load(self._connection)
+        if commit != "os":
+            sync_directory(os.path.dirname(self._path))
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
