@@ -203,20 +203,24 @@ class Disk:
 
     def play(self, record: Record) -> None:
         """Do what a call did."""
-        {
-            Op.OPEN: self._opened,
-            Op.WRITE: lambda one: self._file(one).changes.append((one.number, one.data)),
-            Op.TRUNCATE: lambda one: self._file(one).changes.append((one.number, None)),
-            Op.RENAME: self._renamed,
-            Op.LINK: lambda one: self._enter((one.other, self._at(one.path))),
-            Op.UNLINK: lambda one: self._enter((one.path, None)),
-            Op.MKDIR: lambda one: self._enter((one.path, self._made(_Directory()))),
-            Op.RMDIR: lambda one: self._enter((one.path, None)),
-            Op.FSYNC: self._synced,
-            Op.SYNCFS: self._all_synced,
-            Op.CLOSE: lambda one: self._open.pop(one.descriptor),
-            Op.MARK: lambda one: None,
-        }[record.op](record)
+        op = record.op
+        if op in {Op.WRITE, Op.TRUNCATE}:
+            self._file(record).changes.append((record.number, record.data if op is Op.WRITE else None))
+        elif op in {Op.UNLINK, Op.RMDIR}:
+            self._enter((record.path, None))
+        elif op is Op.MKDIR:
+            self._enter((record.path, self._made(_Directory())))
+        elif op is Op.LINK:
+            self._enter((record.other, self._at(record.path)))
+        elif op is Op.RENAME:
+            self._enter((record.path, None), (record.other, self._at(record.path)))
+        elif op is Op.OPEN:
+            self._opened(record)
+        elif op is Op.CLOSE:
+            del self._open[record.descriptor]
+        elif self.syncs and op in {Op.FSYNC, Op.SYNCFS}:
+            for node in [self._open[record.descriptor]] if op is Op.FSYNC else self._nodes:
+                node.sync()
 
     def _made(self, node: _Node) -> _Node:
         self._nodes.append(node)
@@ -261,19 +265,6 @@ class Disk:
         node = self._at(record.path) if record.path else self._open[record.descriptor]
         assert isinstance(node, _File)
         return node
-
-    def _renamed(self, record: Record) -> None:
-        node = self._at(record.path)
-        self._enter((record.path, None), (record.other, node))
-
-    def _synced(self, record: Record) -> None:
-        if self.syncs:
-            self._open[record.descriptor].sync()
-
-    def _all_synced(self, record: Record) -> None:
-        if self.syncs:
-            for node in self._nodes:
-                node.sync()
 
     # the power cut
 

@@ -98,7 +98,7 @@ class Trial:
         return str((folder / "disk").resolve())
 
     def _cut_once(self, disk: Disk, ledger: Ledger, chance: random.Random, where: str) -> None:
-        taste, left = Taste.any(chance), self.folder / "left"
+        taste, left = Taste.any(chance), self.folder / f"left {self.outcome.cuts}"
         disk.leave(left, chance, taste)
         problems, harm = _look(left / "archive", self.commit, ledger)
         shutil.rmtree(left)

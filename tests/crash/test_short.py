@@ -75,6 +75,7 @@ def _call(
 
 def _left(tmp_path: Path, calls: list[Record], taste: Taste = NOTHING) -> set[frozenset[tuple[str, bytes]]]:
     """What power cuts may leave, as many as there are within some tries."""
+    tmp_path.mkdir()
     disk = Disk("/d")
     for one in calls:
         disk.play(one)

@@ -64,9 +64,13 @@ class SQLiteIndex(SqlIndex):
         connection = sqlite3.connect(
             self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
         )
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA cache_size = -8000")
-        connection.create_function(FUZZY, -1, matches_fuzzily, deterministic=True)
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA cache_size = -8000")
+            connection.create_function(FUZZY, -1, matches_fuzzily, deterministic=True)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @contextmanager
