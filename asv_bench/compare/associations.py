@@ -79,6 +79,7 @@ def _sink() -> None:
 
 def _copy_server(folder: str) -> None:
     """Sockets and files with nothing of DICOM: each message becomes a file, and is answered with a byte."""
+
     def serve(sock: socket.socket, number: int) -> None:
         buffer = memoryview(bytearray(131072))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -122,7 +123,7 @@ def _copy(port: int, first: int, count: int, size: int) -> None:
         timed(lambda: work(made[1:]))
 
 
-def _archive(folder: str, *, busy: bool) -> None:
+def _archive(folder: str, *, busy: bool, processes: int = 1) -> None:
     """An archive in a program that has something else to do too, or not."""
     from pacskit import Archive, ArchiveSettings
 
@@ -130,7 +131,8 @@ def _archive(folder: str, *, busy: bool) -> None:
         while True:
             sum(range(1000))
 
-    with Archive(folder, ae="PACSKIT", settings=ArchiveSettings(commit="os")) as made:
+    settings = ArchiveSettings(ae="PACSKIT", commit="os", processes=processes)
+    with Archive(folder, settings=settings) as made:
         made.serve(port=0)
         if busy:
             threading.Thread(target=spin, daemon=True).start()
@@ -261,6 +263,10 @@ def _beside_others(scale: Scale, stack: ExitStack) -> list[Subject]:
             "beside a busy thread", lambda: _stored(partial(_begin, "archive:busy"), "store:wire", 2, each, _PIXELS)
         ),
         Subject("alone", lambda: _stored(partial(_begin, "archive"), "store:wire", 2, each, _PIXELS)),
+        Subject(
+            "beside a busy thread, served by 2 processes of its own",
+            lambda: _stored(partial(_begin, "archive:busy:2"), "store:wire", 2, each, _PIXELS),
+        ),
     ]
 
 
@@ -268,7 +274,14 @@ _NO_DICOM = "sockets and files, no DICOM"
 _STORESCU, _PYNETDICOM = "storescu -> bare sink", "pynetdicom -> bare sink"
 ROWS = [
     Row("open", "associate, C-ECHO, release", "/s", _openings, 60, "pynetdicom -> pynetdicom"),
-    Row("disk-1", "C-STORE 512 KiB to disk and index, commit=os, 1 association", "/s", partial(_to_disk, 1), 0.6, _NO_DICOM),
+    Row(
+        "disk-1",
+        "C-STORE 512 KiB to disk and index, commit=os, 1 association",
+        "/s",
+        partial(_to_disk, 1),
+        0.6,
+        _NO_DICOM,
+    ),
     Row("disk-4", "the same, 4 associations", "/s", partial(_to_disk, 4), 0.6, _NO_DICOM),
     Row("send-large", "C-STORE 512 KiB sent", "/s", partial(_sent, _PIXELS), 1.5, _STORESCU, also=((8, _PYNETDICOM),)),
     Row("send-small", "C-STORE 39 kB sent", "/s", partial(_sent, _SMALL), 1.5, _STORESCU, also=((8, _PYNETDICOM),)),
@@ -297,6 +310,8 @@ def main(arguments: list[str]) -> None:
             _copy(numbers[0], *numbers[2:])
         case "archive" | "archive:busy":
             _archive(rest[0], busy=role != "archive")
+        case "archive:busy:2":
+            _archive(rest[0], busy=True, processes=2)
         case _:
             raise SystemExit(f"no role {role}")
 

@@ -27,9 +27,7 @@ def _stored(server: Begin, each: int, size: int) -> float:
 
 def _by_policy(size: int, each: int) -> list[Subject]:
     return [
-        Subject(
-            f"archive, commit={commit}", lambda begin=partial(archive, commit=commit): _stored(begin, each, size)
-        )
+        Subject(f"archive, commit={commit}", lambda begin=partial(archive, commit=commit): _stored(begin, each, size))
         for commit in ("group", "os", "object")
     ]
 

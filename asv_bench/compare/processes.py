@@ -25,6 +25,7 @@ __all__ = [
     "Server",
     "archive",
     "child",
+    "environment",
     "free_port",
     "need",
     "peer",
@@ -51,7 +52,7 @@ class Server:
     pid: int
 
 
-def _environment(tuned: bool) -> dict[str, str]:
+def environment(tuned: bool) -> dict[str, str]:
     """Ours, with DCMTK's TCP_NODELAY as told and our sources first on Python's path."""
     found = {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"}
     found["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [found.get("PYTHONPATH", "")])])
@@ -73,7 +74,7 @@ class _Child:
     def __init__(self, command: Sequence[str], *, tuned: bool, errors: IO[bytes]) -> None:
         self._errors = errors
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=_environment(tuned), bufsize=0
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment(tuned), bufsize=0
         )
 
     def line(self, what: str) -> str:
@@ -229,7 +230,7 @@ def run_tool(command: Sequence[str], *, tuned: bool) -> float:
     """Run a program to its end; the seconds that it took."""
     began = time.perf_counter()
     done = subprocess.run(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment(tuned), timeout=_BOUND, check=False
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(tuned), timeout=_BOUND, check=False
     )
     if done.returncode:
         raise Missing(f"{Path(command[0]).name} failed: {done.stderr.decode(errors='replace')[-200:].strip()}")

@@ -107,13 +107,7 @@ class Wire:
         kind, body = self._receive()
         if kind != 4:
             raise ConnectionError(f"PDU {kind} instead of a response")
-        position = 6
-        while position < len(body):
-            tag, length = struct.unpack_from("<2xHI", body, position)
-            if tag == 0x0900:
-                return int(struct.unpack_from("<H", body, position + 8)[0])
-            position += 8 + length
-        raise ConnectionError("a response without a status")
+        return self._status_of(body[6:])
 
     def echo(self, count: int) -> None:
         """So many C-ECHO round trips."""
@@ -124,6 +118,47 @@ class Wire:
             self._socket.sendall(pdu)
             if self._status():
                 raise ConnectionError("a C-ECHO has failed")
+
+    def find(self, identifier: bytes) -> int:
+        """One C-FIND; returns how many matches came."""
+        self._message = self._message % 0xFFFF + 1
+        fields = ((0x100, 0x20), (0x110, self._message), (0x700, 0), (0x800, 1))
+        command = command_set((0x2, uid(self.sop_class)), *((tag, short(value)) for tag, value in fields))
+        pdvs = [struct.pack(">IBB", len(body) + 2, 1, flag) + body for flag, body in ((3, command), (2, identifier))]
+        self._socket.sendall(struct.pack(">BBI", 4, 0, sum(map(len, pdvs))) + b"".join(pdvs))
+        found, statuses = 0, self._statuses()
+        while (status := next(statuses)) in (0xFF00, 0xFF01):
+            found += 1
+        if status:
+            raise ConnectionError(f"a C-FIND was answered {status:04X}")
+        return found
+
+    def _statuses(self) -> Iterator[int]:
+        """The statuses of the responses that come, whatever PDUs they are spread over."""
+        command = b""
+        while True:
+            kind, body = self._receive()
+            if kind != 4:
+                raise ConnectionError(f"PDU {kind} instead of a response")
+            position = 0
+            while position < len(body):
+                length, _, flag = struct.unpack_from(">IBB", body, position)
+                if flag & 1:
+                    command += body[position + 6 : position + 4 + length]
+                if flag == 3:
+                    yield self._status_of(command)
+                    command = b""
+                position += 4 + length
+
+    @staticmethod
+    def _status_of(command: bytes) -> int:
+        position = 0
+        while position < len(command):
+            tag, length = struct.unpack_from("<2xHI", command, position)
+            if tag == 0x0900:
+                return int(struct.unpack_from("<H", command, position + 8)[0])
+            position += 8 + length
+        raise ConnectionError("a response without a status")
 
     def _pdus(self, data: Iterable[bytes | memoryview], size: int) -> Iterator[list[bytes | memoryview]]:
         """P-DATA-TF PDUs around pieces that are at most as long as the peer takes, together ``size``."""

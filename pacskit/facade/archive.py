@@ -23,6 +23,9 @@ from pacskit.network.identity import Authenticator
 from pacskit.network.threads import Server
 from pacskit.services.registry import archive_services
 from pacskit.storage import Counts, FindOptions, Model, Store, Stored
+from pacskit.storage.entities import RemoteNode
+from pacskit.storage.index.changes import Change, Retention
+from pacskit.storage.index.collection import Collection
 from pacskit.storage.pending import LINGER, SHARED_LINGER
 
 if TYPE_CHECKING:
@@ -70,9 +73,6 @@ class Archive:
     ) -> None:
         settings = settings or ArchiveSettings()
         self.settings = settings if ae is None else replace(settings, ae=ae)
-        self.nodes = Nodes()
-        for node in self.settings.nodes:
-            self.nodes.add(node)
         self._events = events
         self._server: Server | Supervisor | None = None
         self._workers: Supervisor | None = None
@@ -83,9 +83,15 @@ class Archive:
             duplicates=self.settings.duplicates,
             digest=self.settings.digest,
             index=self.settings.index,
+            blobs=self.settings.blobs,
+            blob_options=self.settings.blob_store,
+            blob_cache=self.settings.blob_cache,
             linger=_linger(self.settings),
             queue=self.settings.ingest_queue,
         )
+        self._store.index.retention = Retention(self.settings.keep_changes, self.settings.keep_changes_days)
+        self.nodes = Nodes(self.settings.nodes, Collection(self._store.index, RemoteNode))
+        """Where the AE titles are that it may send to."""
 
     @property
     def ae(self) -> str:
@@ -114,8 +120,7 @@ class Archive:
         With TLS, given here or by the settings, it listens on ``tls_port`` too, or where there is none speaks TLS on
         ``port``. ``authenticator`` decides who may come in, by user identity and certificate. With ``reuse_port``
         other processes may listen on the same port, and this one serves. Without it, where the settings say several
-        processes, this one starts them and looks after them, and serves nobody itself; nodes that are added later are
-        unknown to them.
+        processes, this one starts them and looks after them, and serves nobody itself.
         """
         if self._server is not None and not self._server.is_stopping:
             raise ConfigurationError("the archive is serving already")
@@ -167,7 +172,7 @@ class Archive:
 
         options: dict[str, Any] = {
             "directory": os.path.abspath(self._directory),
-            "settings": replace(self.settings, nodes=tuple(map(str, self.nodes))),
+            "settings": self.settings,
             "authenticator": authenticator,
         }
         supervisor = Supervisor(
@@ -267,6 +272,27 @@ class Archive:
         identifier = query_identifier(level, keys, return_keys)
         for match in self._store.find(level, Model.PATIENT_ROOT, identifier, options):
             yield match.dataset(Dataset)
+
+    def changes(
+        self, after: int | None = None, *, limit: int | None = None, kinds: Iterable[str] = (), wait: bool = False
+    ) -> Iterator[Change]:
+        """Iterate over what has happened to the archive, in the order in which it became true.
+
+        ``after`` is the number of the last change that is known (``change.number``); without it, it begins with the
+        oldest one that is kept. ``kinds`` are patterns, as ``study.*``. With ``wait`` it waits for what is to come, of
+        whatever process, until the archive is closed. Raises ChangesExpired where the feed does not reach back so far.
+        """
+        self._store.catch_up()
+        index = self._store.index
+        read = index.follow_changes if wait else index.changes
+        yield from read(after, limit=limit, kinds=tuple(kinds))
+
+    def frames(self, sop_instance_uid: str, numbers: Iterable[int]) -> list[bytes]:
+        """Return frames of an instance, numbered from 0: their code streams, or native bytes; no others are read.
+
+        Raises FrameNotFound, InstanceNotFound, DecodeError or StorageError.
+        """
+        return self._store.frames(sop_instance_uid, list(numbers))
 
     def counts(self) -> Counts:
         """Return how many patients, studies, series and instances there are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -94,9 +95,9 @@ class Handlers(NormalizedHandlers):
         if self._listening() is not None:
             raise ConfigurationError("handlers are registered before the server is started")
 
+    @abstractmethod
     def _listening(self) -> tuple[str, int] | None:
         """Return where the server listens, once it does."""
-        raise NotImplementedError
 
     @property
     def port(self) -> int:

@@ -17,7 +17,10 @@ from pacskit.security.settings import TlsSettings
 from pacskit.services.outgoing import Transcode
 from pacskit.services.retrieve import WINDOW
 from pacskit.storage import Commit, DuplicatePolicy
+from pacskit.storage.blobs.options import StoreOptions
 from pacskit.storage.index import check_index
+from pacskit.storage.index.changes import Retention
+from pacskit.storage.objects import CacheOptions, check_blobs
 from pacskit.storage.pending import QUEUE
 
 __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
@@ -56,6 +59,13 @@ class ArchiveSettings:
     index
         Where the index is: ``sqlite:///PATH`` or ``postgresql://…`` (with the extra ``postgres``), which archives on
         several machines may share; by default a file in the archive's directory.
+    blobs
+        Where the objects are: ``s3://bucket/prefix``, ``az://…``, ``gs://…`` (with the extra ``cloud``) or a directory,
+        which archives on several machines may share, with the index; by default files in the archive's directory.
+    blob_store
+        How that is reached, see `StoreOptions`; without credentials here they come from the environment.
+    blob_cache
+        A local disk before it, see `CacheOptions`.
     digest
         Whether to keep the SHA-256 of each data set, by which damage can be found later; half a millisecond a megabyte.
     accept_unknown
@@ -73,6 +83,8 @@ class ArchiveSettings:
     moves_per_node
         How many associations each process opens to a move destination at a time; other C-MOVEs wait then, those of
         high priority before those of low priority, for `Timeouts.dimse` at most. None: any number.
+    keep_changes, keep_changes_days
+        How many changes the feed keeps (`pacskit.Archive.changes`), and for how many days at most; None: any number.
     processes
         How many processes serve, with one port and one directory (Linux). Limits and admission count in each of them.
     """
@@ -86,6 +98,9 @@ class ArchiveSettings:
     ingest_linger: float | None = None
     ingest_queue: int = QUEUE
     index: str | None = None
+    blobs: str | None = None
+    blob_store: StoreOptions = field(default_factory=StoreOptions)
+    blob_cache: CacheOptions | None = None
     digest: bool = False
     accept_unknown: bool = False
     transcode: Transcode = Transcode.LOSSLESS
@@ -96,6 +111,8 @@ class ArchiveSettings:
     admission: Admission = field(default_factory=Admission)
     move_window: int = WINDOW
     moves_per_node: int | None = None
+    keep_changes: int = 1_000_000
+    keep_changes_days: float | None = None
     processes: int = 1
 
     def __post_init__(self) -> None:
@@ -107,6 +124,8 @@ class ArchiveSettings:
                 raise ConfigurationError(f"{node} is reached by TLS, and there are no settings for that (tls)")
         if self.index is not None:
             check_index(self.index)
+        Retention(self.keep_changes, self.keep_changes_days)  # which says what is wrong
+        self._check_blobs()
         self._check_ingest()
         if not 1 <= self.move_window <= WINDOW:
             raise ConfigurationError(f"move_window is 1 to {WINDOW}, not {self.move_window!r}")
@@ -125,6 +144,14 @@ class ArchiveSettings:
         except ValueError:
             raise ConfigurationError(f"transcode is never, lossless or any, not {self.transcode!r}") from None
 
+    def _check_blobs(self) -> None:
+        if self.blobs is not None:
+            check_blobs(self.blobs)
+            if self.processes > 1 and self.blobs.startswith("memory:"):
+                raise ConfigurationError("several processes have no memory in common: blobs is some other store")
+        elif self.blob_cache is not None:
+            raise ConfigurationError("blob_cache is a cache before a store (blobs)")
+
     def _check_ingest(self) -> None:
         if self.commit not in get_args(Commit):
             raise ConfigurationError(f"commit is os, group or object, not {self.commit!r}")
@@ -135,12 +162,18 @@ class ArchiveSettings:
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
-        """Read settings from a TOML file: the fields above at its top, tables ``timeouts``, ``limits``, ``tls`` …"""
+        """Read settings from a TOML file: the fields above at its top, tables ``timeouts``, ``limits``, ``tls`` …
+
+        The fields may as well be in a table ``archive``.
+        """
         try:
             values = tomllib.loads(Path(path).read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path}: {error}") from error
-        return cls._from(values)
+        within = values.pop("archive", {})
+        if not isinstance(within, dict) or within.keys() & values.keys():
+            raise ConfigurationError(f"{path}: [archive] is a table with what is not given before it")
+        return cls._from(values | within)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -179,11 +212,21 @@ _GROUPS: Final[dict[str, Any]] = {
     "limits": Limits,
     "tls": TlsSettings,
     "admission": Admission,
+    "blob_store": StoreOptions,
+    "blob_cache": CacheOptions,
 }
-_TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
-_NUMBERS: Final = frozenset({"tls_port", "move_window", "moves_per_node", "processes", "ingest_linger", "ingest_queue"})
+_NUMBERS: Final = frozenset(
+    {"tls_port", "move_window", "moves_per_node", "processes", "keep_changes", "keep_changes_days"}
+    | {"ingest_linger", "ingest_queue"}
+)
+_TEXTS: Final = frozenset(
+    {"cert", "key", "ca", "password", "password_file", "profile", "server_name", "directory"}
+    | {"endpoint", "region", "account", "storage_class", "sse", "sse_kms_key_id", "sync", "root_certificate"}
+)
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
-_FLAGS: Final = frozenset({"digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"})
+_FLAGS: Final = frozenset(
+    {"digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume", "virtual_hosted", "write_behind"}
+)
 
 
 def _names(cls: type[Any]) -> list[str]:

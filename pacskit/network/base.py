@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def check_tls(tls: Any, address: Address | None = None) -> None:
         raise ConfigurationError(f"tls is what tls_context gives, not {type(tls).__name__}")
 
 
-class BaseConnection:
+class BaseConnection(ABC):
     """One association: its state machine, its messages, and the events that nobody has taken yet.
 
     ``ahead`` is how many requests may be read before the one at hand is answered; TCP holds back the rest.
@@ -80,18 +81,18 @@ class BaseConnection:
         self._last_id = 0
 
     @property
+    @abstractmethod
     def closed(self) -> bool:
         """Whether the connection is closed."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def failure(self) -> str | None:
         """Why it came to its end before its time; TLS has reasons, TCP has none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def flush(self) -> None:
         """Send what the machine has to say, and close when it wants that."""
-        raise NotImplementedError
 
     @property
     def peer(self) -> str | None:

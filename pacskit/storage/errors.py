@@ -7,13 +7,26 @@ import sqlite3
 
 from pacskit.core.errors import StorageError
 
-__all__ = ["InvalidIdentifier", "InvalidInstance", "OutOfSpace", "OutcomeUnknown", "RecordConflict", "storage_error"]
+__all__ = [
+    "ChangesExpired",
+    "FrameNotFound",
+    "InvalidIdentifier",
+    "InvalidInstance",
+    "OutOfSpace",
+    "OutcomeUnknown",
+    "RecordConflict",
+    "storage_error",
+]
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class OutOfSpace(StorageError):
     """The disk or its quota is full (a C-STORE SCP answers 0xA700, PS3.4 B.2.3)."""
+
+
+class FrameNotFound(StorageError, IndexError):
+    """An instance has no frame of that number."""
 
 
 class InvalidInstance(StorageError):
@@ -34,6 +47,17 @@ class InvalidIdentifier(StorageError):
 
 class OutcomeUnknown(StorageError):
     """The line to the index broke as a transaction ended, and nobody can say how: rows may be there, or not."""
+
+
+class ChangesExpired(StorageError):
+    """The change feed does not reach back to where somebody wants to go on; ``gone`` is the last number that it lost.
+
+    Whoever follows it has to look at the archive itself, and goes on from there (``after=error.gone``).
+    """
+
+    def __init__(self, message: str, gone: int) -> None:
+        super().__init__(message)
+        self.gone = gone
 
 
 class RecordConflict(StorageError):

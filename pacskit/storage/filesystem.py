@@ -30,7 +30,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -203,9 +203,22 @@ class FileStore:
         """Return the file of an object."""
         return self.root / key
 
-    def open(self, key: str) -> IO[bytes]:
+    def open(self, key: str, size: int, *, whole: bool = False) -> IO[bytes]:
         """Open an object for reading, unbuffered."""
         return open(self.root / key, "rb", buffering=0)
+
+    def source(self, key: str, size: int | None = None) -> Path:
+        """What `pacskit.dcmread` reads of an object."""
+        return self.root / key
+
+    def may_have(self, key: str) -> bool:
+        """Whether there is an object of that name, most likely the one that would have it."""
+        return self.size(key) is not None
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return several ranges, each ``(start, length)``; fewer bytes only where the object ends."""
+        with self.open(key, 0) as file:
+            return [os.pread(file.fileno(), length, start) for start, length in ranges]
 
     def size(self, key: str) -> int | None:
         """Return the size of an object, None where there is none."""

@@ -6,6 +6,7 @@ import mmap
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ def staging_name(number: str, key: str) -> str:
 
 class FileWriter:
     """One object on its way into a :class:`FileStore`."""
+
+    keeps_facts = False  # what the index does not need most of the time is read again where it does
 
     def __init__(self, store: FileStore, number: str, policy: DuplicatePolicy) -> None:
         self.size = 0
@@ -130,6 +133,10 @@ class FileWriter:
             except OSError as error:
                 raise storage_error(error, "naming an object") from error
         return self._final
+
+    def source(self, key: str) -> Path:
+        """What the object that has its name can be read from."""
+        return self._store.path(key)
 
     def settle(self) -> None:
         """Keep the object: the index knows it now."""

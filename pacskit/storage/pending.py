@@ -22,7 +22,7 @@ from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, Store
 from pacskit.storage.turns import Turn
 
 if TYPE_CHECKING:
-    from pacskit.storage.filesystem import FileWriter
+    from pacskit.storage.base import BlobWriter
 
 __all__ = ["LINGER", "QUEUE", "SHARED_LINGER", "Backlog", "Indexing", "Pending", "located"]
 
@@ -45,7 +45,7 @@ class Pending:
 
     def __init__(
         self,
-        writer: FileWriter,
+        writer: BlobWriter,
         place: Callable[[], str | None],
         describe: Callable[[str], NewInstance],
         policy: DuplicatePolicy,

@@ -78,7 +78,10 @@ class Parents:
 
 @dataclass(frozen=True, slots=True)
 class NewInstance:
-    """An instance to index. ``parents`` is called only when its series is not known yet."""
+    """An instance to index.
+
+    ``parents`` is called only when its series is not known yet; ``frames`` is the packed table of its frames.
+    """
 
     patient_id: str
     study_instance_uid: str
@@ -94,6 +97,7 @@ class NewInstance:
     sha256: bytes | None
     received: str
     parents: Callable[[], Parents] = field(repr=False)
+    frames: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

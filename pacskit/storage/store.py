@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
@@ -24,9 +24,12 @@ from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
 from pacskit.encoding import dcmread, file_meta_bytes
 from pacskit.encoding.head import read_head
 from pacskit.storage.attributes import parents_of
+from pacskit.storage.base import ObjectFiles
+from pacskit.storage.blobs.errors import BlobNotFound
 from pacskit.storage.errors import InvalidInstance, storage_error
 from pacskit.storage.facts import describe, facts_of
 from pacskit.storage.filesystem import FileStore
+from pacskit.storage.frameindex import read_frames, value_range
 from pacskit.storage.index import open_index
 from pacskit.storage.index.find import Match
 from pacskit.storage.index.query import FindOptions
@@ -45,6 +48,11 @@ from pacskit.storage.records import (
     StoredInstance,
 )
 from pacskit.storage.turns import Turns
+
+if TYPE_CHECKING:
+    from pacskit.storage.blobs.base import BlobStore
+    from pacskit.storage.blobs.options import StoreOptions
+    from pacskit.storage.objects import CacheOptions
 
 __all__ = ["Ingest", "Opened", "Problem", "Store"]
 
@@ -98,11 +106,17 @@ class Store:
     linger
         For how many seconds the row of an instance that is acknowledged may wait for others to share its transaction,
         unless somebody asks the index before.
+    blobs
+        Where objects are instead of the directory, as for `pacskit.storage.blobs.open_store`, or a store that stays the
+        caller's to close. Any number of processes on any machines may share it, and the index; what is on its way there
+        is in the directory meanwhile.
+    blob_options, blob_cache
+        How the store is reached, and a local disk before it.
     queue
         How many rows may wait at most: whoever stores more writes them first.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         directory: str | os.PathLike[str],
         *,
@@ -113,15 +127,26 @@ class Store:
         options: ReadOptions | None = None,
         index: str | None = None,
         linger: float = LINGER,
+        blobs: str | BlobStore | None = None,
+        blob_options: StoreOptions | None = None,
+        blob_cache: CacheOptions | None = None,
         queue: int = QUEUE,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
         self.digest = digest
         self.options = options or ReadOptions()
         self.layout = layout
-        self.blobs: FileStore = FileStore(directory, commit=commit)
-        self.turns = Turns(self.blobs.staging, self.blobs.session, self._recover)
-        self.backlog = Backlog(self, linger, self.turns.begin, most=queue)
+        self.blobs: ObjectFiles
+        self.turns: Turns | None = None
+        if blobs is None:
+            self.blobs = files = FileStore(directory, commit=commit)
+            self.turns = Turns(files.staging, files.session, lambda session, wait: self._recover(files, session, wait))
+        else:
+            from pacskit.storage.objects import open_objects
+
+            self.blobs = open_objects(blobs, Path(directory), blob_options, blob_cache)
+        announce = (lambda: None) if self.turns is None else self.turns.begin
+        self.backlog = Backlog(self, linger, announce, most=queue)
         try:
             self.index: SqlIndex = (
                 SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
@@ -182,32 +207,35 @@ class Store:
 
     def _adopt(self, key: str, policy: DuplicatePolicy) -> bool | None:
         """Index an object that may have been acknowledged before its row was written; return whether it stays."""
-        path = self.blobs.path(key)
+        path = self.files.path(key)
         try:
             head = read_head(path)
             dataset = dcmread(path, stop_before_pixels=True, options=self.options)
             facts = facts_of(dataset, head.sop_class_uid, head.sop_instance_uid, self.layout)._replace(key=key)
-            digest = _digest_of(path, head.offset) if self.digest else None
+            digest = self._digest_of(key, head.offset, head.length) if self.digest else None
             new = describe(facts, head.transfer_syntax, head.offset, head.length, digest)
             outcome, replaced = self.index_all([(new, policy)])[0]
             if replaced is not None:
                 self.discard_replaced([replaced])
             return outcome in {Outcome.STORED, Outcome.REPLACED}
-        except OSError as error:
-            raise storage_error(error, "indexing what an earlier process left") from error
         except StorageError:
             raise
+        except OSError as error:
+            raise storage_error(error, "indexing what an earlier process left") from error
         except Exception as error:
             _log.error("an object that an earlier process left cannot be indexed: %s", type(error).__name__)
             return None
 
     def _attributes_of(self, instance: StoredInstance) -> Dataset:
-        return dcmread(self.blobs.path(instance.key), stop_before_pixels=True, options=self.options)
+        source = self.blobs.source(instance.key, instance.offset + instance.length)
+        return dcmread(source, stop_before_pixels=True, options=self.options)
 
     def parents(self, key: str) -> Parents:
         """Read what is above an instance from its file."""
         try:
-            return parents_of(dcmread(self.blobs.path(key), stop_before_pixels=True, options=self.options))
+            return parents_of(dcmread(self.blobs.source(key), stop_before_pixels=True, options=self.options))
+        except StorageError:
+            raise
         except OSError as error:
             raise storage_error(error, "reading an object") from error
 
@@ -224,10 +252,11 @@ class Store:
     def catch_up(self) -> None:
         """Return when the index has all that this process and others on the directory have acknowledged up to now."""
         self.backlog.complete()
-        self.turns.await_others()
+        if self.turns is not None:
+            self.turns.await_others()
 
-    def _recover(self, session: str, wait: bool) -> None:
-        self.blobs.recover_session(session, self.index, self._adopt, wait=wait)
+    def _recover(self, files: FileStore, session: str, wait: bool) -> None:
+        files.recover_session(session, self.index, self._adopt, wait=wait)
 
     def find(
         self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
@@ -259,19 +288,30 @@ class Store:
         self.catch_up()
         return self.index.locate(level, _unique(patient_id, study_uid, series_uid, instance_uid))
 
-    def path(self, instance: StoredInstance) -> Path:
-        """Return the Part 10 file of an instance; its data set begins at ``instance.offset``."""
-        return self.blobs.path(instance.key)
+    @property
+    def files(self) -> FileStore:
+        """The objects where they are files of this machine; StorageError where they are in a blob store."""
+        if not isinstance(self.blobs, FileStore):
+            raise StorageError("the objects of this archive are no files of this machine")
+        return self.blobs
 
-    def open(self, instance: StoredInstance | str) -> Opened:
+    def path(self, instance: StoredInstance) -> Path:
+        """Return the Part 10 file of an instance; its data set begins at ``instance.offset``.
+
+        StorageError where objects are in a blob store: `open` reads them wherever they are.
+        """
+        return self.files.path(instance.key)
+
+    def open(self, instance: StoredInstance | str, *, whole: bool = False) -> Opened:
         """Open the file of an instance, or of the one that has replaced it.
 
-        It stays readable if the instance is deleted meanwhile.
+        It stays readable if the instance is deleted meanwhile; in a blob store only what is read ``whole``, from its
+        beginning, which is asked for at once.
         """
         uid = instance if isinstance(instance, str) else instance.sop_instance_uid
         found = self.get(uid) if isinstance(instance, str) else instance
         while found is not None:
-            file = self._open_blob(found.key)
+            file = self._open_blob(found, whole)
             now = self.known(uid)  # asked afterwards: a name that came free may be another object's by now
             if now == found:
                 if file is None:
@@ -282,13 +322,35 @@ class Store:
             found = now
         raise InstanceNotFound(uid)
 
-    def _open_blob(self, key: str) -> IO[bytes] | None:
+    def _open_blob(self, instance: StoredInstance, whole: bool) -> IO[bytes] | None:
         try:
-            return self.blobs.open(key)
-        except FileNotFoundError:
+            return self.blobs.open(instance.key, instance.offset + instance.length, whole=whole)
+        except (FileNotFoundError, BlobNotFound):
             return None
+        except StorageError:  # of which a timeout is an OSError too
+            raise
         except OSError as error:
             raise storage_error(error, "opening an object") from error
+
+    def frames(self, instance: StoredInstance | str, numbers: Sequence[int]) -> list[bytes]:
+        """Return frames of an instance, numbered from 0: their code streams, or native bytes.
+
+        Only their bytes are read, neighbours together. Raises FrameNotFound, InstanceNotFound, DecodeError.
+        """
+        return read_frames(self.index, self.blobs, self._found(instance), numbers, self.options)
+
+    def value_range(self, instance: StoredInstance | str, tag: int) -> tuple[int, int] | None:
+        """Return where a big value is in the object of an instance: ``(start, length)`` of its file.
+
+        None for an attribute that the instance has not, or that comes with its header.
+        """
+        return value_range(self.blobs, self._found(instance), tag, self.options)
+
+    def _found(self, instance: StoredInstance | str) -> StoredInstance:
+        found = self.get(instance) if isinstance(instance, str) else instance
+        if found is None:
+            raise InstanceNotFound(str(instance))
+        return found
 
     def counts(self) -> Counts:
         """Return how much there is."""
@@ -345,15 +407,18 @@ class Store:
     def _is_intact(self, instance: StoredInstance) -> bool:
         if instance.sha256 is None:
             return True
-        return _digest_of(self.blobs.path(instance.key), instance.offset) == instance.sha256
+        return self._digest_of(instance.key, instance.offset, instance.length) == instance.sha256
+
+    def _digest_of(self, key: str, offset: int, length: int) -> bytes:
+        with self.blobs.open(key, offset + length, whole=True) as file:
+            return _digest_of(file, offset)
 
 
-def _digest_of(path: Path, offset: int) -> bytes:
+def _digest_of(file: IO[bytes], offset: int) -> bytes:
     state = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
-        file.seek(offset)
-        while part := file.read(1 << 20):
-            state.update(part)
+    file.seek(offset)
+    while part := file.read(1 << 20):
+        state.update(part)
     return state.digest()
 
 

@@ -19,6 +19,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from email.utils import formatdate
@@ -35,7 +36,7 @@ _WAIT = 60.0  # seconds for a server to come up
 _ATTEMPTS = 3  # another program may take a port that was free
 
 
-class _Server:
+class _Server(ABC):
     """A child process with a folder of its own."""
 
     def __init__(self) -> None:
@@ -59,9 +60,9 @@ class _Server:
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
         return self._process
 
+    @abstractmethod
     def start(self) -> Self:
         """Start it, and wait until it answers."""
-        raise NotImplementedError
 
     def _end(self) -> None:
         if self._process is not None:

@@ -143,10 +143,10 @@ def disagreements(store: Store) -> tuple[list[str], dict[str, bytes]]:
     wrong = [f"{one.kind}: {one.key}" for one in store.verify(digest=True)]
     found = {one.sop_instance_uid: _digest(store, one) for one in store.index.instances()}
     wrong += [
-        f"in staging: {path.name}" for path in store.blobs.staging.iterdir() if store.blobs.session not in path.name
+        f"in staging: {path.name}" for path in store.files.staging.iterdir() if store.files.session not in path.name
     ]
     with suppress(FileNotFoundError):  # a prepared file is not there before the first object
-        wrong += [f"in staging: {path.name}" for path in store.blobs.own.iterdir() if path.stat().st_size]
+        wrong += [f"in staging: {path.name}" for path in store.files.own.iterdir() if path.stat().st_size]
     index: Any = store.index
     with index.reader() as connection:
         for sql in _COUNTERS:

@@ -57,7 +57,7 @@ def main(directory: str, commit: Any, seed: int, count: int) -> None:
     """Work, and close the store."""
     mark = marker()
     with Store(directory, commit=commit, duplicates="replace") as store:
-        store.blobs.spill = 20_000
+        store.files.spill = 20_000
         index: Any = store.index
         index._connection.execute("PRAGMA wal_autocheckpoint = 40")
         threads = [

@@ -84,6 +84,11 @@ class Site:
     def is_idle(self) -> bool:
         return not any(server.associations for host in self.hosts for server in host.servers)
 
+    def rest(self) -> None:
+        """Let the indexes give back the pages that they cache: bounded, but filled by a larger database only."""
+        for host in self.hosts:
+            host.store.index.release_memory()
+
 
 def _takes(server: Callable[..., Any], tls: TlsContext) -> bool:
     """Whether a driver's TLS is what `tls_context` gives."""

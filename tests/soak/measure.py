@@ -85,8 +85,8 @@ def held(*, trim: bool = True) -> Held:
     )
 
 
-def settled(idle: Callable[[], bool], seconds: float = 60.0) -> Held:
-    """What is held once ``idle`` says that nothing is under way any more and the counts stand still."""
+def settled(idle: Callable[[], bool], rest: Callable[[], object] = bool, seconds: float = 60.0) -> Held:
+    """What is held once ``idle`` says that nothing is under way any more, the counts stand still, and ``rest`` is done."""
     end = time.monotonic() + seconds
     last, since = held(trim=False), time.monotonic()
     while time.monotonic() < end:
@@ -98,4 +98,5 @@ def settled(idle: Callable[[], bool], seconds: float = 60.0) -> Held:
             break
     else:
         print("it does not come to rest", file=sys.stderr)
+    rest()
     return held()

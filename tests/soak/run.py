@@ -175,12 +175,12 @@ def churn(count: int, directory: Path, *, threads: int = 4, warm: int | None = N
 
         associations(warm, 1000)
         tally.clear()
-        before = settled(made.is_idle)
+        before = settled(made.is_idle, made.rest)
         began = time.monotonic()
         with _watched(lambda: f"{tally.done['associations']} associations, {len(tally.errors)} errors"):
             associations(count, 0)
         seconds = time.monotonic() - began
-        end = settled(made.is_idle)
+        end = settled(made.is_idle, made.rest)
     return Report("churn", cold, before, end, settled(lambda: True), seconds, tally)
 
 
@@ -206,12 +206,12 @@ def soak(seconds: float, directory: Path, *, warm: float = 30.0, workers: int = 
 
         work(warm, most, 1)
         tally.clear()
-        before = settled(made.is_idle)
+        before = settled(made.is_idle, made.rest)
         began = time.monotonic()
         with _watched(lambda: f"{sum(tally.done.values())} done, {len(tally.errors)} errors"):
             work(seconds, most, 2)
         lasted = time.monotonic() - began
-        end = settled(made.is_idle)
+        end = settled(made.is_idle, made.rest)
         stops = {
             f"{host.name}{' (TLS)' if secure else ''}": _stop_under_load(made, host, ledgers[host.name], secure, tally)
             for host in made.hosts

@@ -234,9 +234,9 @@ class Sending(ABC):
         raise ValueError(text)
 
     @property
+    @abstractmethod
     def library(self) -> Ours | Pydicoms:
         """Whose data sets are handed out."""
-        raise NotImplementedError
 
     def _status(self, response: ResponseMessage | None) -> Any:
         made = self.library.dataset()

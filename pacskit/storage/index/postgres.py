@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import ConfigurationError, StorageError
 from pacskit.storage.errors import OutcomeUnknown, OutOfSpace
+from pacskit.storage.index.changes import CHANGES_TOPIC
 from pacskit.storage.index.dialect import Dialect, Glob, Parameters, for_postgres, like_pattern
+from pacskit.storage.index.listening import CHANNEL, PostgresListener
 from pacskit.storage.index.query import Plan
 from pacskit.storage.index.repository import SqlIndex, translating
 from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
-from pacskit.storage.index.tags import Tags
+from pacskit.storage.index.tags import TAGS_TOPIC, Tags
 from pacskit.storage.index.writing import Conflict, MustBeAlone, Transaction
 from pacskit.storage.records import Commit
 
@@ -32,6 +34,7 @@ IDLE_READERS = 8
 ROWS = 100
 CONNECT_SECONDS = 10
 _LOCK: Final = 0x7061_6373_6B69_74  # this archive's among the advisory locks of a database
+_NOTIFY: Final = f"SELECT pg_notify({CHANNEL}, %s)"
 _DISTURBED: Final = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
 _FULL: Final = frozenset({"53100", "54000"})
 
@@ -81,6 +84,8 @@ class PostgresIndex(SqlIndex):
         self._ending = False
         self._doubtful = False
         self._connection: _Connection | None = None
+        self._fresh_tags, self._tags_count = Tags(), -1
+        self.listener = PostgresListener(lambda **more: self._connect(**more).raw, self.news.tell)
         with self.translated("opening the index"):
             self._connection = self._connect()
             try:
@@ -90,10 +95,10 @@ class PostgresIndex(SqlIndex):
                 self._connection.raw.close()
                 raise
 
-    def _connect(self) -> _Connection:
+    def _connect(self, **more: Any) -> _Connection:
         made = self._driver.connect(
             self._url, autocommit=True, connect_timeout=CONNECT_SECONDS, client_encoding="utf-8",
-            application_name="pacskit",
+            application_name="pacskit", **more,
         )  # fmt: skip
         if made.info.parameter_status("server_encoding") != "UTF8":
             made.close()
@@ -123,6 +128,16 @@ class PostgresIndex(SqlIndex):
         return int(row[0]) if row else 0
 
     # reading
+
+    def fresh_tags(self) -> Tags:
+        """Return the searchable attributes, as other processes have left them too."""
+        self.listener.start()
+        count = self.news.count(TAGS_TOPIC)
+        if count != self._tags_count or not self.listener.is_listening:
+            with self.reader() as connection:
+                self._fresh_tags = Tags.load(connection)
+            self._tags_count = count
+        return self._fresh_tags
 
     @contextmanager
     def reader(self) -> Iterator[_Connection]:
@@ -204,7 +219,10 @@ class PostgresIndex(SqlIndex):
             self._generation = found[0]
             self._tags = Tags.load(connection)
         self._transaction = found[1]
-        made = Transaction(connection, self._known, alone=alone, doubtful=self._doubtful, tagged=bool(self._tags))
+        made = Transaction(
+            connection, self._known, alone=alone, doubtful=self._doubtful, tagged=bool(self._tags),
+            dialect=self.dialect, retention=self.retention,
+        )  # fmt: skip
         return self._begun(made)
 
     def commit(self) -> None:
@@ -212,6 +230,9 @@ class PostgresIndex(SqlIndex):
         raw = self._writer_connection().raw
         if self._batch is not None and self._batch.removed:
             raw.execute("UPDATE state SET value = value + 1 WHERE name = 'generation'")
+        topics = set() if self._batch is None else self._batch.topics - {CHANGES_TOPIC}  # which has been told
+        if topics:
+            raw.execute(_NOTIFY, (" ".join(sorted(topics)),))
         self._ending = True
         try:
             raw.execute("COMMIT")
@@ -279,9 +300,18 @@ class PostgresIndex(SqlIndex):
 
         return translating(translate)
 
+    def release_memory(self) -> None:
+        """Close the connections that rest: the pages are the server's, and so is what each of them holds."""
+        with self._pool:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.raw.close()
+
     def close(self) -> None:
         """Close the connections; those lent out close when they come back."""
+        self.news.close()
         self._builder.close()
+        self.listener.close()
         with self._pool:
             self._closed = True
             idle, self._idle = self._idle, []

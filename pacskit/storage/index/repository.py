@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from fnmatch import translate
 from typing import Any
 
 from pacskit.core.errors import PacsError
+from pacskit.storage.index.changes import CHANGES_TOPIC, Change, Retention, last_change, read_changes
 from pacskit.storage.index.dialect import Connection, Dialect
 from pacskit.storage.index.find import Match, find_matches
+from pacskit.storage.index.frames import find_frames
 from pacskit.storage.index.locate import locate_pages
+from pacskit.storage.index.news import Listener, News, NoListener
 from pacskit.storage.index.paging import Page, Place
 from pacskit.storage.index.query import FindOptions, Plan, plan
 from pacskit.storage.index.rows import COUNTS, SELECT_INSTANCE
@@ -41,6 +46,9 @@ class SqlIndex(ABC):
         self._closed = False
         self._writer: GroupCommit[Transaction] = GroupCommit(self)
         self._tags = Tags()
+        self.retention = Retention()
+        self.news = News()
+        self.listener: Listener = NoListener()
         self._builder = TagBuilder(self, None)
         self._batch: Transaction | None = None
 
@@ -71,8 +79,16 @@ class SqlIndex(ABC):
         """Undo the transaction, if there is one."""
 
     @abstractmethod
+    def fresh_tags(self) -> Tags:
+        """Return the searchable attributes, as other processes have left them too."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close the connections; those lent out close when they come back."""
+
+    @abstractmethod
+    def release_memory(self) -> None:
+        """Give back what is cached of the database and not in use, in moments when memory is wanted elsewhere."""
 
     def disturbed(self, error: BaseException) -> bool:
         """Whether an error came from others' transactions, and is gone when the transaction begins again."""
@@ -95,6 +111,48 @@ class SqlIndex(ABC):
         batch, self._batch = self._batch, None
         if batch is not None and batch.noted:
             self._builder.wake()
+        if batch is not None and batch.topics:
+            self.news.tell(batch.topics)
+
+    # changes
+
+    def changes(
+        self, after: int | None = None, *, limit: int | None = None, kinds: Sequence[str] = ()
+    ) -> Iterator[Change]:
+        """Iterate over the changes that are there, those after a number; None: from the oldest one that is kept.
+
+        ``kinds`` are patterns (``instance.*``). Nothing is held while the caller is busy. Raises ChangesExpired where
+        the feed does not reach back so far.
+        """
+        wanted = [re.compile(translate(kind)).match for kind in kinds]
+        return read_changes(self.reader, after, limit, lambda kind: not wanted or any(match(kind) for match in wanted))
+
+    def follow_changes(
+        self, after: int | None = None, *, limit: int | None = None, kinds: Sequence[str] = ()
+    ) -> Iterator[Change]:
+        """Iterate over changes as `changes` does, and wait for more, until the index is closed."""
+        while limit is None or limit > 0:
+            last = self.last_change()
+            for change in self.changes(after, limit=limit, kinds=kinds):
+                yield change
+                last = max(last, change.number)
+                limit = None if limit is None else limit - 1
+            if (limit == 0) or not self.wait_for_changes(last):
+                return
+            after = last
+
+    def last_change(self) -> int:
+        """Return the number of the newest change; 0 before the first one."""
+        with self.reader() as connection:
+            return last_change(connection)
+
+    def wait_for_changes(self, after: int, timeout: float | None = None) -> bool:
+        """Wait until there are changes after a number, of whatever process; return whether there are.
+
+        It returns False too when the index is closed.
+        """
+        self.listener.start()
+        return self.news.wait_for(lambda: self.last_change() > after, CHANGES_TOPIC, timeout=timeout)
 
     # attributes made searchable
 
@@ -141,6 +199,10 @@ class SqlIndex(ABC):
         with self.reader() as connection:
             return connection.execute("SELECT 1 FROM instance WHERE blob_key = ?", (key,)).fetchone() is not None
 
+    def frames(self, sop_instance_uid: str, key: str) -> bytes | None:
+        """Return the packed table of the frames of an instance's object; None where none is kept."""
+        return find_frames(self.reader, sop_instance_uid, key)
+
     def locate(self, level: str, unique: dict[str, Sequence[str]]) -> Iterator[StoredInstance]:
         """Iterate over the instances below what unique keys name; nothing is held while the caller is busy with one."""
         for sql, parameters in locate_pages(self.reader, level, unique):
@@ -159,7 +221,7 @@ class SqlIndex(ABC):
     ) -> Iterator[Match]:
         """Iterate over what matches an identifier; a wrong one raises at once (PS3.4 C.4.1)."""
         options = options or FindOptions()
-        wanted = plan(level, model, identifier, options, self.dialect, None, self._tags)
+        wanted = plan(level, model, identifier, options, self.dialect, None, self.fresh_tags())
         return find_matches(self.pages(wanted), wanted, options)
 
     def page(
@@ -181,7 +243,7 @@ class SqlIndex(ABC):
         found: list[Match] = []
         while True:
             place = Place.after(after, level, limit, newest_first)
-            wanted = plan(level, model, keys, options, self.dialect, place, self._tags)
+            wanted = plan(level, model, keys, options, self.dialect, place, self.fresh_tags())
             rows = [row for rows in self.pages(wanted) for row in rows]
             width = len(place.columns("s" if level == "STUDY" else ""))
             for row in rows:

@@ -17,6 +17,7 @@ __all__ = [
     "INSERT_PATIENT",
     "INSERT_SERIES",
     "INSERT_STUDY",
+    "PRUNE",
     "RECOUNT",
     "RETIRE",
     "SELECT_INSTANCE",
@@ -83,6 +84,22 @@ COUNTS: Final = """
 SELECT (SELECT count(*) FROM patient), (SELECT count(*) FROM study), (SELECT count(*) FROM series),
     (SELECT count(*) FROM instance)
 """
+
+
+PRUNE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "series": """
+            DELETE FROM series WHERE pk = ? AND instance_count = 0 RETURNING series_instance_uid,
+                (SELECT study_instance_uid FROM study WHERE study.pk = series.study)
+        """,
+        "study": """
+            DELETE FROM study WHERE pk = ? AND instance_count = 0 RETURNING study_instance_uid,
+                (SELECT patient_id FROM patient WHERE patient.pk = study.patient),
+                (SELECT issuer_of_patient_id FROM patient WHERE patient.pk = study.patient)
+        """,
+        "patient": "DELETE FROM patient WHERE pk = ? AND instance_count = 0 RETURNING patient_id, issuer_of_patient_id",
+    }
+)
 
 
 class Fill(NamedTuple):

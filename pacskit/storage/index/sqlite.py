@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import Any, Final
@@ -12,6 +13,7 @@ from pacskit.core.errors import StorageError
 from pacskit.storage.errors import storage_error
 from pacskit.storage.fuzzy import matches_fuzzily
 from pacskit.storage.index.dialect import Dialect
+from pacskit.storage.index.pipes import CAN_LISTEN, PipeListener, directory_of, ringing
 from pacskit.storage.index.query import FUZZY, Plan
 from pacskit.storage.index.repository import SqlIndex, translating
 from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
@@ -25,6 +27,13 @@ __all__ = ["SQLiteIndex", "bring_up_to_date"]
 BUSY_SECONDS = 30.0  # another process may hold the write lock; a transaction is short
 IDLE_READERS = 8
 ROWS = 100
+_SHRINK: Final = "PRAGMA shrink_memory"
+
+
+class _Connection(sqlite3.Connection):
+    """A connection, and what the file was at when its searchable attributes were read last."""
+
+    version = -1
 
 
 class SQLiteIndex(SqlIndex):
@@ -37,7 +46,12 @@ class SQLiteIndex(SqlIndex):
         super().__init__()
         self._path = os.path.abspath(path)
         self._data_version = -1
-        self._idle: list[sqlite3.Connection] = []
+        self._bells = directory_of(self._path)
+        if CAN_LISTEN:
+            self.listener = PipeListener(self._bells, lambda: self.news.tell(None))
+        self._idle: list[_Connection] = []
+        self._refreshing = threading.Lock()
+        self._fresh_tags = Tags()
         with self.translated("opening the index"):
             self._connection = self._connect()
             try:
@@ -60,10 +74,11 @@ class SQLiteIndex(SqlIndex):
         if commit != "os":
             sync_directory(os.path.dirname(self._path))
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> _Connection:
         connection = sqlite3.connect(
-            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256,
+            factory=_Connection,
+        )  # fmt: skip
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -8000")
@@ -73,8 +88,17 @@ class SQLiteIndex(SqlIndex):
             raise
         return connection
 
+    def fresh_tags(self) -> Tags:
+        """Return the searchable attributes, as other processes have left them too."""
+        with self.reader() as connection, self._refreshing:
+            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            if version != connection.version:
+                connection.version = version
+                self._fresh_tags = Tags.load(connection)
+            return self._fresh_tags
+
     @contextmanager
-    def reader(self) -> Iterator[sqlite3.Connection]:
+    def reader(self) -> Iterator[_Connection]:
         """Lend a connection for reading; it belongs to the borrower until it comes back."""
         with self._pool:
             connection = self._idle.pop() if self._idle else None
@@ -109,7 +133,9 @@ class SQLiteIndex(SqlIndex):
             self._known.clear()
             self._data_version = version
             self._tags = Tags.load(self._connection)
-        return self._begun(Transaction(self._connection, self._known, tagged=bool(self._tags)))
+        return self._begun(
+            Transaction(self._connection, self._known, tagged=bool(self._tags), retention=self.retention)
+        )
 
     def _require_file(self) -> None:
         """Refuse to go on with a file that nobody will find again: it has been moved or removed meanwhile."""
@@ -118,7 +144,11 @@ class SQLiteIndex(SqlIndex):
 
     def commit(self) -> None:
         """End the transaction."""
-        self._connection.execute("COMMIT")
+        if CAN_LISTEN and self._batch is not None and self._batch.topics:
+            with ringing(self._bells, getattr(self.listener, "name", "")):
+                self._connection.execute("COMMIT")
+        else:
+            self._connection.execute("COMMIT")
         self._ended()
 
     def rollback(self) -> None:
@@ -130,9 +160,22 @@ class SQLiteIndex(SqlIndex):
         """Raise what SQLite raises as StorageError."""
         return translating(lambda error: storage_error(error, doing) if isinstance(error, sqlite3.Error) else None)
 
+    def release_memory(self) -> None:
+        """Give back the pages that are cached: up to 64 MB for writing, and 8 MB for each reader that rests."""
+        self.run(lambda batch: batch.execute(_SHRINK).fetchall())
+        with self._pool:
+            idle, self._idle = self._idle, []
+        with self.translated("giving back memory"):
+            for connection in idle:
+                connection.execute(_SHRINK).fetchall()
+        with self._pool:
+            self._idle += idle
+
     def close(self) -> None:
         """Close the connections; those lent out close when they come back."""
+        self.news.close()
         self._builder.close()
+        self.listener.close()
         with self._pool:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from pacskit.storage.index.repository import SqlIndex
     from pacskit.storage.index.writing import Transaction
 
-__all__ = ["Read", "SearchableTag", "TagBuilder", "Tags", "narrowed", "note_new"]
+__all__ = ["TAGS_TOPIC", "Read", "SearchableTag", "TagBuilder", "Tags", "narrowed", "note_new"]
+
+TAGS_TOPIC: Final = "tags"
 
 CHUNK = 200
 LONGEST = 400  # characters of a value; "" stands for a longer one, which every search has a look at
@@ -190,6 +192,7 @@ class TagBuilder:
 
         def work(batch: Transaction) -> None:
             batch.removed = True  # so that every process takes note
+            batch.announce(TAGS_TOPIC)
             total, last = batch.execute(f"SELECT count(*), coalesce(max(pk), 0) FROM {table}").fetchone()
             batch.execute(
                 "INSERT INTO tag (number, creator, vr, level, position, last, done, total, ready)"
@@ -271,6 +274,8 @@ class TagBuilder:
                 "UPDATE tag SET position = ?, done = done + ?, ready = ? WHERE pk = ? AND position <= ?",
                 (position, len(rows), int(len(rows) < CHUNK), one.pk, position),
             )
+            if len(rows) < CHUNK:
+                batch.announce(TAGS_TOPIC)
 
         self._index.run(work)
         return True
@@ -284,6 +289,7 @@ class TagBuilder:
             batch.execute(sql if self._index.dialect == Dialect.SQLITE else ddl_for_postgres(sql))
         batch.execute("UPDATE tag SET done = total, ready = 1 WHERE pk = ?", (one.pk,))
         batch.removed = True
+        batch.announce(TAGS_TOPIC)
 
     def _follow(self, tags: Tags) -> bool:
         """Look at instances that came since."""

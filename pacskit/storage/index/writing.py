@@ -17,7 +17,21 @@ from itertools import groupby
 from typing import Any
 
 from pacskit.storage.attributes import decode_attributes, encode_attributes
-from pacskit.storage.index.dialect import Connection
+from pacskit.storage.index.changes import (
+    CHANGES_TOPIC,
+    INSTANCE_DELETED,
+    INSTANCE_REPLACED,
+    PATIENT_CHANGED,
+    PATIENT_DELETED,
+    PATIENT_NEW,
+    SERIES_DELETED,
+    SERIES_NEW,
+    STUDY_NEW,
+    Changes,
+    Retention,
+)
+from pacskit.storage.index.dialect import Connection, Dialect
+from pacskit.storage.index.frames import keep_frames
 from pacskit.storage.index.rows import (
     ADD_TO_PATIENT,
     ADD_TO_SERIES,
@@ -28,6 +42,7 @@ from pacskit.storage.index.rows import (
     INSERT_PATIENT,
     INSERT_SERIES,
     INSERT_STUDY,
+    PRUNE,
     RECOUNT,
     RETIRE,
     Fill,
@@ -82,14 +97,27 @@ class Transaction:
 
     ``alone``: nobody else writes, so rows may go. ``doubtful``: a transaction that nobody knows the end of may have
     brought some of these instances. ``tagged``: some attributes have been made searchable, and new instances are noted.
+    What happens is noted in ``changes``; ``topics`` are what others are told of when it has been committed.
     """
 
     def __init__(
-        self, connection: Connection, known: Known, *, alone: bool = True, doubtful: bool = False, tagged: bool = False
+        self,
+        connection: Connection,
+        known: Known,
+        *,
+        alone: bool = True,
+        doubtful: bool = False,
+        tagged: bool = False,
+        dialect: Dialect = Dialect.SQLITE,
+        retention: Retention | None = None,
     ) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.removed = False
+        self.changes = Changes()
+        self.topics: set[str] = set()
+        self._dialect = dialect
+        self._retention = retention or Retention()
         self._known = known
         self._alone = alone
         self._doubtful = doubtful
@@ -114,6 +142,10 @@ class Transaction:
             found = iter(self.ingest([each for one in several for each in one.new], session))
             results += [[next(found) for _ in one.new] for one in several]
         return results
+
+    def announce(self, *topics: str) -> None:
+        """Tell all processes that something of these topics has changed, when it has been committed."""
+        self.topics.update(topics)
 
     # indexing
 
@@ -147,8 +179,10 @@ class Transaction:
             placed = [one for one in placed if one[0] not in apart]
             if made - {series.pk for _, series in placed}:
                 raise Conflict  # another writer brought the object for which a series has been made here
+        keep_frames(self.connection, [new[at][0] for at, _ in placed])
         for at, series in placed:
             self._count(series, new[at][0].sop_class_uid)
+        self.changes.stored([new[at][0] for at, _ in placed])
         if self._tagged:
             self.noted += [one.sop_instance_uid for one, _ in new]
         for at in sorted(late):
@@ -176,11 +210,15 @@ class Transaction:
         if policy != DuplicatePolicy.REPLACE:
             return (Outcome.IGNORED if policy == DuplicatePolicy.IGNORE else Outcome.REJECTED), None
         pk, old = row
-        _, parents = self.remove([pk], session)
+        _, parents = self.remove([pk], session, replaced=True)
         series = self._add_series(new)
         self.execute(INSERT_INSTANCE, _row(series, new))
+        keep_frames(self.connection, [new])
         self._count(series, new.sop_class_uid)
-        self.flush()
+        study, uid = new.study_instance_uid, new.sop_instance_uid
+        self.changes.note(INSTANCE_REPLACED, study=study, series=new.series_instance_uid, instances=[uid])
+        self.changes.study_changed(study)
+        self.write_counters()
         self.prune(parents)
         return Outcome.REPLACED, old
 
@@ -210,6 +248,8 @@ class Transaction:
             self._studies.setdefault(study_pk, [0, 0])[0] += 1
             self._patients.setdefault(patient_pk, [0, 0, 0])[1] += 1
             self._modalities.add(study_pk)
+            modality = {"modality": str(parents.series.get("modality") or "")}
+            self.changes.note(SERIES_NEW, study=new.study_instance_uid, series=new.series_instance_uid, detail=modality)
         rows = self.execute("SELECT sop_class_uid FROM study_sop_class WHERE study = ?", (study_pk,))
         series = _Series(found[0], study_pk, patient_pk, {uid for (uid,) in rows.fetchall()})
         self._added[new.study_instance_uid, new.series_instance_uid] = series
@@ -220,13 +260,15 @@ class Transaction:
             "SELECT pk, patient FROM study WHERE study_instance_uid = ?", (new.study_instance_uid,)
         ).fetchone()
         if found is not None:
-            self._fill(FILL_STUDY, found[0], parents.study)
+            if self._fill(FILL_STUDY, found[0], parents.study):
+                self.changes.study_changed(new.study_instance_uid)
             return int(found[0]), int(found[1])
         patient = self._patient(new, parents)
         made = self.execute(INSERT_STUDY, {**parents.study, "patient": patient, "updated": _now()}).fetchone()
         if made is None:
             raise Conflict
         self._patients.setdefault(patient, [0, 0, 0])[0] += 1
+        self.changes.note(STUDY_NEW, patient=_identity(parents), study=new.study_instance_uid)
         return int(made[0]), patient
 
     def _patient(self, new: NewInstance, parents: Parents) -> int:
@@ -237,15 +279,17 @@ class Transaction:
             (row["patient_id"], row["issuer_of_patient_id"], anchor),
         ).fetchone()
         if found is not None:
-            self._fill(FILL_PATIENT, found[0], row)
+            if self._fill(FILL_PATIENT, found[0], row):
+                self.changes.note(PATIENT_CHANGED, patient=_identity(parents))
             return int(found[0])
         made = self.execute(INSERT_PATIENT, {**row, "anchor": anchor}).fetchone()
         if made is None:
             raise Conflict
+        self.changes.note(PATIENT_NEW, patient=_identity(parents))
         return int(made[0])
 
-    def _fill(self, fill: Fill, pk: int, row: Any) -> None:
-        """Fill in what a row has empty."""
+    def _fill(self, fill: Fill, pk: int, row: Any) -> bool:
+        """Fill in what a row has empty; return whether there was something."""
         current = self.execute(fill.select, (pk,)).fetchone()
         changed = False
         values: dict[str, Any] = {"pk": pk}
@@ -259,6 +303,7 @@ class Transaction:
             changed = changed or values[column] != value
         if changed:
             self.execute(fill.update, values)
+        return changed
 
     # removing
 
@@ -267,22 +312,31 @@ class Transaction:
         if not self._alone:
             raise MustBeAlone
 
-    def remove(self, pks: list[int], session: str) -> tuple[list[str], set[tuple[int, int, int]]]:
-        """Remove instance rows; return the keys of their objects, and the series, study and patient of each."""
+    def remove(
+        self, pks: list[int], session: str, *, replaced: bool = False
+    ) -> tuple[list[str], set[tuple[int, int, int]]]:
+        """Remove instance rows; return the keys of their objects, and the series, study and patient of each.
+
+        ``replaced``: others take their places, and the caller notes that.
+        """
         self.must_be_alone()
-        self.flush()
+        self.write_counters()
         self.removed = True
         self._added.clear()
         self._known.clear()
         keys: list[str] = []
         parents: set[tuple[int, int, int]] = set()
         for pk in pks:
-            key, *above = self.execute(
-                "SELECT i.blob_key, e.pk, s.pk, s.patient FROM instance i JOIN series e ON e.pk = i.series "
+            key, *above, study, series, uid = self.execute(
+                "SELECT i.blob_key, e.pk, s.pk, s.patient, s.study_instance_uid, e.series_instance_uid,"
+                " i.sop_instance_uid FROM instance i JOIN series e ON e.pk = i.series "
                 "JOIN study s ON s.pk = e.study WHERE i.pk = ?",
                 (pk,),
             ).fetchone()
             keys.append(key)
+            self.changes.study_changed(study)
+            if not replaced:
+                self.changes.note(INSTANCE_DELETED, study=study, series=series, instances=[uid])
             parents.add((above[0], above[1], above[2]))
             self.execute("DELETE FROM instance WHERE pk = ?", (pk,))
             self.execute(RETIRE, (key, session))
@@ -293,18 +347,27 @@ class Transaction:
         execute = self.execute
         for series in {one[0] for one in parents}:
             execute(RECOUNT["series"], (series,))
-            execute("DELETE FROM series WHERE pk = ? AND instance_count = 0", (series,))
+            for uid, above in execute(PRUNE["series"], (series,)).fetchall():
+                self.changes.note(SERIES_DELETED, study=above, series=uid)
         for study in {one[1] for one in parents}:
             for what in ("study", "modalities", "lost sop classes", "sop classes"):
                 execute(RECOUNT[what], (study,))
-            execute("DELETE FROM study WHERE pk = ? AND instance_count = 0", (study,))
+            for uid, patient_id, issuer in execute(PRUNE["study"], (study,)).fetchall():
+                self.changes.study_deleted(uid, (patient_id, issuer))
         for patient in {one[2] for one in parents}:
             execute(RECOUNT["patient"], (patient,))
-            execute("DELETE FROM patient WHERE pk = ? AND instance_count = 0", (patient,))
+            for identity in execute(PRUNE["patient"], (patient,)).fetchall():
+                self.changes.note(PATIENT_DELETED, patient=tuple(identity))
 
     # the end
 
     def flush(self) -> None:
+        """Write what has been gathered, and last the changes: from there on others wait for the end of this."""
+        self.write_counters()
+        if self.changes.write(self.connection, self._dialect, self._retention):
+            self.topics.add(CHANGES_TOPIC)
+
+    def write_counters(self) -> None:
         """Write the counters; from here on the rows of studies belong to this transaction."""
         many, now = self.connection.executemany, _now()
         if self.noted:
@@ -334,6 +397,10 @@ class Transaction:
             known.update(self._added)
             for series, uid in self._new_classes:
                 series.classes.add(uid)
+
+
+def _identity(parents: Parents) -> tuple[str, str]:
+    return str(parents.patient["patient_id"]), str(parents.patient["issuer_of_patient_id"])
 
 
 def _row(series: _Series, new: NewInstance) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ def data_of(uid: str, number: int, size: int) -> bytes:
 
 def main(directory: str, first: int) -> None:
     store = Store(directory, duplicates="replace")
-    store.blobs.spill = 20_000
+    store.files.spill = 20_000
     sys.stdout.write("ready\n")
     sys.stdout.flush()
 

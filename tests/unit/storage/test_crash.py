@@ -39,8 +39,8 @@ def check(store: Store, alive: set[str], gone: set[str]) -> None:
         number = int(dcmread(content).InstanceNumber)
         size = len(content) - one.offset - len(data_of(one.sop_instance_uid, number, 0))
         assert content[one.offset :] == data_of(one.sop_instance_uid, number, size)
-    assert [path.name for path in store.blobs.staging.iterdir() if store.blobs.session not in path.name] == []
-    with contextlib.closing(sqlite3.connect(store.blobs.root.parent / "index.sqlite")) as connection:
+    assert [path.name for path in store.files.staging.iterdir() if store.blobs.session not in path.name] == []
+    with contextlib.closing(sqlite3.connect(store.files.root.parent / "index.sqlite")) as connection:
         for sql in (
             "SELECT count(*) FROM series e WHERE instance_count <> "
             "(SELECT count(*) FROM instance i WHERE i.series = e.pk)",
@@ -200,7 +200,7 @@ def test_what_is_secured_outlives_a_kill_before_it_is_indexed(tmp_path: Path, af
 def test_a_living_session_is_left_alone(tmp_path: Path) -> None:
     with Store(tmp_path) as one:
         ingest = one.begin(CT, "1.2.1.1.1", EXPLICIT)
-        one.blobs.spill = 10
+        one.files.spill = 10
         ingest.write(encode(instance(), EXPLICIT))
         with Store(tmp_path):
             pass
@@ -245,12 +245,12 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(
     big = instance()
     big.add_new(0x7FE00010, "OB", bytes(3_000_000))
     with Store(tmp_path) as store:
-        store.blobs.spill = spill
+        store.files.spill = spill
         request.getfixturevalue("small_disk")
         with pytest.raises(OutOfSpace):
             put(store, big)
         assert list(store.verify()) == []
-        assert not list(store.blobs.own.iterdir())
+        assert not list(store.files.own.iterdir())
         assert put(store, instance()).outcome is Outcome.STORED
 
 

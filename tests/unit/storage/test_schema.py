@@ -40,7 +40,7 @@ def test_the_tables_are_strict_and_refer_to_each_other(connection: sqlite3.Conne
     tables = {name: sql for kind, name, sql in schema(connection) if kind == "table" and "_search" not in name}
     assert tables.keys() == {
         "patient", "study", "series", "instance", "study_sop_class", "retired",
-        "state", "tag", "tag_value", "tag_todo", "record", "record_value",
+        "state", "tag", "tag_value", "tag_todo", "record", "record_value", "change", "frame_table",
     }  # fmt: skip
     assert all(sql.endswith("STRICT") for sql in tables.values())
     parents = [
