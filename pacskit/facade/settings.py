@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self, get_args
 
+from pacskit.client.webhooks.posting import WebhookSettings
 from pacskit.core.errors import ConfigurationError
 from pacskit.network.address import Address, check_ae_title
 from pacskit.network.admission import Admission
@@ -20,6 +22,8 @@ from pacskit.storage import Commit, DuplicatePolicy
 from pacskit.storage.blobs.options import StoreOptions
 from pacskit.storage.index import check_index
 from pacskit.storage.index.changes import Retention
+from pacskit.storage.lifecycle.opening import Tier, check_tiers
+from pacskit.storage.lifecycle.policies import Policies
 from pacskit.storage.objects import CacheOptions, check_blobs
 from pacskit.storage.pending import QUEUE
 
@@ -66,6 +70,10 @@ class ArchiveSettings:
         How that is reached, see `StoreOptions`; without credentials here they come from the environment.
     blob_cache
         A local disk before it, see `CacheOptions`.
+    tiers
+        Stores instead of ``blobs`` between which objects move, see `Tier`: they are put into the first one.
+    lifecycle
+        What becomes of objects as time goes by: moves between tiers, retention, a quota; see `Policies`.
     digest
         Whether to keep the SHA-256 of each data set, by which damage can be found later; half a millisecond a megabyte.
     accept_unknown
@@ -83,6 +91,8 @@ class ArchiveSettings:
     moves_per_node
         How many associations each process opens to a move destination at a time; other C-MOVEs wait then, those of
         high priority before those of low priority, for `Timeouts.dimse` at most. None: any number.
+    webhooks
+        Where webhooks may be, and how long they have; see `pacskit.client.webhooks.WebhookSettings`.
     keep_changes, keep_changes_days
         How many changes the feed keeps (`pacskit.Archive.changes`), and for how many days at most; None: any number.
     processes
@@ -101,6 +111,8 @@ class ArchiveSettings:
     blobs: str | None = None
     blob_store: StoreOptions = field(default_factory=StoreOptions)
     blob_cache: CacheOptions | None = None
+    tiers: tuple[Tier, ...] = ()
+    lifecycle: Policies = field(default_factory=Policies)
     digest: bool = False
     accept_unknown: bool = False
     transcode: Transcode = Transcode.LOSSLESS
@@ -111,6 +123,7 @@ class ArchiveSettings:
     admission: Admission = field(default_factory=Admission)
     move_window: int = WINDOW
     moves_per_node: int | None = None
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     keep_changes: int = 1_000_000
     keep_changes_days: float | None = None
     processes: int = 1
@@ -126,6 +139,7 @@ class ArchiveSettings:
             check_index(self.index)
         Retention(self.keep_changes, self.keep_changes_days)  # which says what is wrong
         self._check_blobs()
+        self._check_tiers()
         self._check_ingest()
         if not 1 <= self.move_window <= WINDOW:
             raise ConfigurationError(f"move_window is 1 to {WINDOW}, not {self.move_window!r}")
@@ -159,6 +173,14 @@ class ArchiveSettings:
             raise ConfigurationError(f"ingest_linger is 0 to 60 seconds, not {self.ingest_linger!r}")
         if not 1 <= self.ingest_queue <= MAX_QUEUE:
             raise ConfigurationError(f"ingest_queue is 1 to {MAX_QUEUE}, not {self.ingest_queue!r}")
+
+    def _check_tiers(self) -> None:
+        object.__setattr__(self, "tiers", check_tiers(self.tiers))
+        self.lifecycle.check([one.name for one in self.tiers])
+        if self.tiers and (self.blobs is not None or self.blob_cache is not None):
+            raise ConfigurationError("objects are in tiers or in blobs")
+        if self.processes > 1 and any(one.store.startswith("memory:") for one in self.tiers):
+            raise ConfigurationError("several processes have no memory in common: a tier is some other store")
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
@@ -214,6 +236,8 @@ _GROUPS: Final[dict[str, Any]] = {
     "admission": Admission,
     "blob_store": StoreOptions,
     "blob_cache": CacheOptions,
+    "webhooks": WebhookSettings,
+    "lifecycle": Policies,
 }
 _NUMBERS: Final = frozenset(
     {"tls_port", "move_window", "moves_per_node", "processes", "keep_changes", "keep_changes_days"}
@@ -222,11 +246,16 @@ _NUMBERS: Final = frozenset(
 _TEXTS: Final = frozenset(
     {"cert", "key", "ca", "password", "password_file", "profile", "server_name", "directory"}
     | {"endpoint", "region", "account", "storage_class", "sse", "sse_kms_key_id", "sync", "root_certificate"}
+    | {"recall", "every"}
 )
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
 _FLAGS: Final = frozenset(
     {"digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume", "virtual_hosted", "write_behind"}
+    | {"recall_study"}
 )
+
+
+_TABLES: Final = frozenset({"tiers", "moves", "retention", "quota", "limits"})  # JSON in the environment
 
 
 def _names(cls: type[Any]) -> list[str]:
@@ -236,6 +265,11 @@ def _names(cls: type[Any]) -> list[str]:
 def _parsed(name: str, text: str) -> Any:
     if name in _LISTS:
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    if name in _TABLES:
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ConfigurationError(f"{_PREFIX}{name.upper()} is JSON, not {text!r}") from None
     if name in _FLAGS:
         if text.lower() not in _TRUE | _FALSE:
             raise ConfigurationError(f"{_PREFIX}{name.upper()} is yes or no, not {text!r}")
@@ -245,7 +279,7 @@ def _parsed(name: str, text: str) -> Any:
 
 def _grouped(name: str, text: str) -> Any:
     """Read a field of a group: most are numbers."""
-    return _parsed(name, text) if name in _TEXTS | _LISTS | _FLAGS else _number(name, text)
+    return _parsed(name, text) if name in _TEXTS | _LISTS | _FLAGS | _TABLES else _number(name, text)
 
 
 def _number(name: str, text: str) -> float | int | None:

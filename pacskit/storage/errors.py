@@ -15,6 +15,7 @@ __all__ = [
     "OutOfSpace",
     "OutcomeUnknown",
     "RecordConflict",
+    "UnderHold",
     "storage_error",
 ]
 
@@ -23,6 +24,10 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 class OutOfSpace(StorageError):
     """The disk or its quota is full (a C-STORE SCP answers 0xA700, PS3.4 B.2.3)."""
+
+
+class UnderHold(StorageError):
+    """A legal hold is on what was to be deleted or replaced."""
 
 
 class FrameNotFound(StorageError, IndexError):

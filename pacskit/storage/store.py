@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +133,8 @@ class Store:
         queue: int = QUEUE,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
+        self.admit: Callable[[], None] | None = None
+        """What is asked before each object, and raises where none is taken."""
         self.digest = digest
         self.options = options or ReadOptions()
         self.layout = layout
@@ -193,8 +195,10 @@ class Store:
     ) -> Ingest:
         """Begin to store an instance whose data set will be written in ``transfer_syntax``.
 
-        Raises InvalidInstance, or StorageError while the index cannot be written.
+        Raises InvalidInstance, OutOfSpace above a quota, or StorageError while the index cannot be written.
         """
+        if self.admit is not None:
+            self.admit()
         self.backlog.make_room()
         try:
             head = file_meta_bytes(

@@ -86,6 +86,10 @@ class SqlIndex(ABC):
     def close(self) -> None:
         """Close the connections; those lent out close when they come back."""
 
+    def secure(self) -> None:
+        """Return when what has been committed survives a power cut, whatever the commit policy promises by itself."""
+        return
+
     @abstractmethod
     def release_memory(self) -> None:
         """Give back what is cached of the database and not in use, in moments when memory is wanted elsewhere."""

@@ -45,6 +45,7 @@ class SQLiteIndex(SqlIndex):
     def __init__(self, path: str | os.PathLike[str], *, commit: Commit = "group") -> None:
         super().__init__()
         self._path = os.path.abspath(path)
+        self._durable = commit != "os"
         self._data_version = -1
         self._bells = directory_of(self._path)
         if CAN_LISTEN:
@@ -150,6 +151,19 @@ class SQLiteIndex(SqlIndex):
         else:
             self._connection.execute("COMMIT")
         self._ended()
+
+    def secure(self) -> None:
+        """Sync the log: a checkpoint syncs it before the file."""
+        if self._durable:
+            return
+        try:
+            log = os.open(f"{self._path}-wal", os.O_RDWR)
+            try:
+                os.fsync(log)
+            finally:
+                os.close(log)
+        except OSError as error:
+            raise storage_error(error, "syncing the index") from error
 
     def rollback(self) -> None:
         """Undo the transaction, if there is one."""

@@ -32,6 +32,7 @@ from pacskit.storage.index.changes import (
 )
 from pacskit.storage.index.dialect import Connection, Dialect
 from pacskit.storage.index.frames import keep_frames
+from pacskit.storage.index.holds import check_holds
 from pacskit.storage.index.rows import (
     ADD_TO_PATIENT,
     ADD_TO_SERIES,
@@ -320,6 +321,7 @@ class Transaction:
         ``replaced``: others take their places, and the caller notes that.
         """
         self.must_be_alone()
+        check_holds(self, pks)
         self.write_counters()
         self.removed = True
         self._added.clear()
