@@ -13,13 +13,14 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
 from pacskit.storage.records import Commit
-from tests.crash.kills import POINTS, Archive
+from tests.crash.kills import ASSOCIATIONS, POINTS, Archive
 from tests.crash.powercut import Trial, record
 from tests.postgres import PostgresServer
 
@@ -58,13 +59,13 @@ def _kills(options: argparse.Namespace, folder: Path, schema: Callable[[], str])
         killed, starting = killed + done.killed, starting + as_it_starts
         problems += [f"round {number}, {archive.commit}: {one}" for one in done.problems]
         _progress(f"{number + 1}: {archive.commit}, {done.acknowledged} acknowledged, {len(done.problems)} problems")
+    lost = Counter(one.partition(", ")[2].partition(":")[0] for one in problems if one.endswith("lost"))
     lines = [
-        f"{killed} kills of an archive on {options.index} under {8} associations, {starting} of them as it started "
-        f"(seed {options.seed}, {time.monotonic() - began:.0f} s)",
+        f"{killed} kills of an archive on {options.index} under {ASSOCIATIONS} associations, {starting} of them as it "
+        f"started (seed {options.seed}, {time.monotonic() - began:.0f} s)",
         *(
-            f"  commit={one.commit}: {one.ledger.acknowledged} acknowledged, {len(one.ledger.present())} kept, 0 lost"
-            if not problems
-            else f"  commit={one.commit}: {one.ledger.acknowledged} acknowledged"
+            f"  commit={one.commit}: {one.ledger.acknowledged} acknowledged, {len(one.ledger.present())} to be kept, "
+            f"{lost[one.commit]} lost"
             for one in made
         ),
         f"  problems: {len(problems)}",

@@ -24,7 +24,7 @@ from tests.crash.ledger import CT, EXPLICIT, Ledger, disagreements, made, study_
 from tests.crash.server import AE
 from tests.crash.shim import Point, preloaded
 
-__all__ = ["POINTS", "Archive", "Round"]
+__all__ = ["ASSOCIATIONS", "POINTS", "Archive", "Round"]
 
 ASSOCIATIONS = 8
 PATIENCE = 60.0
