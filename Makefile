@@ -6,6 +6,7 @@
 #   make bench   run the benchmarks       make fuzz   search longer for inputs that break the native ring
 #   make docs    build the documentation  make clean  remove what was built (keeps ./pacs-data)
 #   make fuzz-codecs   decode 2,000 damaged frames with each codec
+#   make three-nodes   50,000 instances into three archives on one PostgreSQL and one S3, which are killed meanwhile
 #   make churn  24,000 associations come and go; make soak: every service at once for MINUTES; what is left is counted
 #   make crash  an archive killed under load, CRASH_ROUNDS times with each index, and at named calls; make powercut
 #
@@ -34,10 +35,11 @@ ASAN := build/asan
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more fuzz-codecs churn soak crash powercut codegen clean FORCE
+.PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more fuzz-codecs churn soak crash powercut \
+    three-nodes codegen clean FORCE
 
 help:
-	@sed -n '4,11s/^# *//p' Makefile
+	@sed -n '4,12s/^# *//p' Makefile
 
 # ---- set-up -------------------------------------------------------------------------------------
 
@@ -146,6 +148,9 @@ crash: $(VENV)/.built $(VENV)/.group-test
 
 powercut: $(VENV)/.built $(VENV)/.group-test
 	@$(PY) -m tests.crash powercuts --rounds $(CRASH_ROUNDS) $(ARGS)
+
+three-nodes: $(VENV)/.built $(VENV)/.group-test
+	@$(PY) -m tests.scale $(ARGS)
 
 clean:
 	@rm -rf build dist docs/_build $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
