@@ -71,7 +71,7 @@ class SQLiteIndex(SqlIndex):
         execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
         bring_up_to_date(self._connection)
         self._file = _identity(self._path)
-        self._tags = Tags.load(self._connection)
+        self._refresh(self._connection)
         if commit != "os":
             sync_directory(os.path.dirname(self._path))
 
@@ -133,7 +133,7 @@ class SQLiteIndex(SqlIndex):
         if version != self._data_version:  # another process has written
             self._known.clear()
             self._data_version = version
-            self._tags = Tags.load(self._connection)
+            self._refresh(self._connection)
         return self._begun(
             Transaction(self._connection, self._known, tagged=bool(self._tags), retention=self.retention)
         )
