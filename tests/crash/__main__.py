@@ -76,7 +76,7 @@ def _kills(options: argparse.Namespace, folder: Path, schema: Callable[[], str])
 def _archive(options: argparse.Namespace, folder: Path, commit: str, schema: Callable[[], str]) -> Archive:
     directory = folder / commit
     directory.mkdir()
-    return Archive(directory, commit, schema() or None, options.seed)
+    return Archive(directory, commit, schema() or None, options.seed, options.grace)
 
 
 def _points(options: argparse.Namespace, folder: Path, schema: Callable[[], str]) -> int:
@@ -132,6 +132,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--index", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--commit", choices=COMMITS, action="append", help="default: each of them")
+    parser.add_argument("--grace", type=float, default=0.0, help="seconds for which what was removed can come back")
     parser.add_argument("--instances", type=int, default=160, help="of a workload for power cuts (default %(default)s)")
     options = parser.parse_args()
     options.commit = options.commit or list(COMMITS)

@@ -50,12 +50,13 @@ class Archive:
     commit: str = "os"
     index: str | None = None
     seed: int = 0
+    grace: float = 0.0  # seconds for which what was removed can come back
     ledger: Ledger = field(default_factory=Ledger)
     surprises: list[str] = field(default_factory=list)
     _version: int = 0
 
     def _start(self, *, point: Point | None = None, checkpoint: int = 0) -> Child:
-        options = [f"--commit={self.commit}", f"--checkpoint={checkpoint}"]
+        options = [f"--commit={self.commit}", f"--checkpoint={checkpoint}", f"--grace={self.grace}"]
         options += ["--digest"] if self.commit == "object" else []  # the bytes take other ways in without it
         options += [] if self.index is None else [f"--index={self.index}"]
         environment = None if point is None else preloaded(self.directory, point=point)
@@ -176,6 +177,8 @@ class Archive:
                 if child.ask(f"delete {uid}") == f"deleted {uid}":
                     self.ledger.deleted(uid)
                     mine.remove(uid)
+                if self.grace:
+                    child.ask("sweep")
         association.release()
 
     # afterwards

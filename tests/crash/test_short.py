@@ -45,7 +45,7 @@ def test_killed_at_a_named_point(tmp_path: Path, name: str, index: str | None, c
 
 @pytest.mark.parametrize(("index", "commit"), [("sqlite", "group"), ("postgresql", "os")], indirect=["index"])
 def test_killed_at_any_moment(tmp_path: Path, index: str | None, commit: str) -> None:
-    archive, chance = Archive(tmp_path, commit, index), random.Random(11)
+    archive, chance = Archive(tmp_path, commit, index, grace=0.1), random.Random(11)
     rounds = [archive.kill_after(chance.uniform(0.05, 0.4)), archive.kill_as_it_starts(chance.uniform(0.2, 0.6))]
     rounds.append(archive.kill_after(chance.uniform(0.05, 0.4)))
     assert [problem for one in rounds for problem in one.problems] == []
