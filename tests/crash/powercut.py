@@ -22,7 +22,8 @@ __all__ = ["Outcome", "Trial", "record"]
 
 
 AGAIN = 4  # cuts of one start
-HARM = {"damaged", "missing", "orphan", "half-written, and visible", "in staging"}  # that ``commit="os"`` allows
+# that ``commit="os"`` allows
+HARM = {"damaged", "missing", "orphan", "half-written, and visible", "in staging", "tombstones"}
 
 
 @dataclass
