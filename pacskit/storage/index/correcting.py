@@ -34,7 +34,6 @@ __all__ = [
     "move_studies",
     "patient_row",
     "patients_of",
-    "reapply",
     "undo",
 ]
 
@@ -227,14 +226,6 @@ def _give(batch: Transaction, study_uid: str, target: Row, correction: int) -> N
     if batch.tagged:
         uids = "SELECT i.sop_instance_uid FROM instance i JOIN series e ON e.pk = i.series WHERE e.study = ? LIMIT 1"
         note_new(batch, [uid for (uid,) in batch.execute(uids, (study,)).fetchall()])
-
-
-def reapply(batch: Transaction) -> None:
-    """Make the index say again what corrections say, after its rows have been made anew from objects."""
-    batch.forget_known()
-    rows = batch.execute("SELECT study_instance_uid, correction, patient FROM moved_study").fetchall()
-    for uid, correction, patient in rows:
-        _give(batch, uid, json.loads(patient), correction)
 
 
 def undo(batch: Transaction, correction: int, who: str) -> Correction:

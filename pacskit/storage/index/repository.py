@@ -114,6 +114,11 @@ class SqlIndex(ABC):
             return alone or attempt > ATTEMPTS // 2
         return None
 
+    def refresh(self) -> None:
+        """Read anew what is kept in mind of the database, after others than this have written its tables."""
+        with self.reader() as connection:
+            self._refresh(connection)
+
     def _refresh(self, connection: Connection) -> None:
         """Read what is kept in mind of the database, when it is opened and when others have changed that."""
         self._tags = Tags.load(connection)
