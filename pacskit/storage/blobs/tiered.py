@@ -32,6 +32,7 @@ __all__ = ["Recall", "TieredStore"]
 Recall = Literal["never", "later", "now"]
 
 _NOTES: Final = 256  # reads that are noted together
+_TOGETHER: Final = 60.0  # seconds
 _GRAIN: Final = timedelta(hours=1)  # reads of a blob that are closer together count as one
 _BATCH: Final = 100
 _RENEW: Final = LEASE.total_seconds() / 4
@@ -55,8 +56,8 @@ class TieredStore:
         What becomes of a blob that is read from another tier: it stays (``never``), comes back with the next cycle of
         its `Lifecycle` (``later``), or before it is read (``now``). It is read from where it is if it cannot come.
     grain
-        Reads of a blob that are closer together count as one. Many are noted together, so a process that is killed
-        forgets the last ones.
+        Reads of a blob that are closer together count as one. Those of a minute are noted together, and a process that
+        is killed forgets the last ones.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class TieredStore:
         self._lock = threading.Lock()
         self._accessed: dict[str, str] = {}
         self._wanted: dict[str, str] = {}
+        self._due = monotonic()
 
     def __repr__(self) -> str:
         return f"TieredStore({', '.join(self.tiers)})"
@@ -183,8 +185,8 @@ class TieredStore:
             self._accessed[found.key] = moment(now)
             if away:
                 self._wanted[found.key] = moment(now)
-            full = len(self._accessed) >= _NOTES
-        if full:
+            due = len(self._accessed) >= _NOTES or monotonic() > self._due
+        if due:
             self.flush()
 
     def flush(self) -> None:
@@ -192,6 +194,7 @@ class TieredStore:
         with self._lock:
             accessed, self._accessed = self._accessed, {}
             wanted, self._wanted = self._wanted, {}
+            self._due = monotonic() + _TOGETHER
         self.state.note(accessed, wanted)
 
     def _arrive(self, key: str) -> None:

@@ -93,6 +93,21 @@ def test_an_archive_survives_moves_and_restarts(engine: Callable[[], str | None]
     assert _stored(tmp_path) == [5, 0]
 
 
+def test_an_archive_over_one_store_gets_tiers_afterwards(tmp_path: Path) -> None:
+    one = pacskit.ArchiveSettings(blobs=f"file://{tmp_path}/hot")
+    with pacskit.Archive(tmp_path / "archive", settings=one) as archive:
+        for path in files(tmp_path, range(2)):
+            archive.store(path)
+    tiers = (Tier(name="hot", store=f"file://{tmp_path}/hot"), Tier(name="cold", store=f"file://{tmp_path}/cold"))
+    more = pacskit.ArchiveSettings(tiers=tiers, lifecycle=Policies(moves=MONTH))
+    with pacskit.Archive(tmp_path / "archive", settings=more) as archive:
+        assert archive.lifecycle.run(now=datetime.now(UTC) + LATER).count("move")[0] == 2
+        assert list(archive._store.verify(digest=True)) == []
+    assert _stored(tmp_path) == [0, 2]
+    with pytest.raises(pacskit.ConfigurationError, match="no store is given"):
+        pacskit.Archive(tmp_path / "archive", settings=pacskit.ArchiveSettings(tiers=tiers[:1]))
+
+
 @pytest.mark.interop
 def test_the_cold_tier_may_be_a_bucket(tmp_path: Path) -> None:
     try:
