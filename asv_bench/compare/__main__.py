@@ -53,8 +53,8 @@ ROWS = [
     *display.ROWS,
     *transcoding.ROWS,
     *index.ROWS,
-    *finding.ROWS,
     *ingest.ROWS,
+    *finding.ROWS,
     *footprint.ROWS,
     *stores.ROWS,
 ]

@@ -26,7 +26,7 @@ from asv_bench.compare.processes import Server, archive, child, free_port, peer,
 from asv_bench.compare.rows import Missing, Row, Scale, Subject
 from asv_bench.compare.wire import Wire
 
-__all__ = ["ROWS", "orthanc"]
+__all__ = ["ROWS"]
 
 _PIXELS = 512 * 1024
 _SMALL = 34_398
@@ -131,8 +131,7 @@ def _archive(folder: str, *, busy: bool, processes: int = 1) -> None:
         while True:
             sum(range(1000))
 
-    settings = ArchiveSettings(ae="PACSKIT", commit="os", processes=processes)
-    with Archive(folder, settings=settings) as made:
+    with Archive(folder, settings=ArchiveSettings(ae="PACSKIT", commit="os", processes=processes)) as made:
         made.serve(port=0)
         if busy:
             threading.Thread(target=spin, daemon=True).start()
@@ -149,8 +148,8 @@ def _begin(role: str) -> Iterator[Server]:
 
 
 @contextmanager
-def orthanc(*, nodelay: bool = False, threads: int | None = None, **more: Any) -> Iterator[Server]:
-    """Orthanc as it is packaged, with Nagle's algorithm; or without, with so many threads for DICOM, and more told."""
+def _orthanc() -> Iterator[Server]:
+    """Orthanc as it is packaged: with Nagle's algorithm."""
     program = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
     if program is None:
         raise Missing("Orthanc is not installed")
@@ -158,13 +157,9 @@ def orthanc(*, nodelay: bool = False, threads: int | None = None, **more: Any) -
     with TemporaryDirectory(prefix="compare-") as folder:
         settings: dict[str, Any] = {"StorageDirectory": folder, "IndexDirectory": folder, "DicomAet": "ORTHANC"}
         settings |= {"DicomPort": port, "HttpServerEnabled": False, "Plugins": [], "DicomAlwaysAllowStore": True}
-        settings |= more | ({} if threads is None else {"DicomThreadsCount": threads})
         path = Path(folder) / "orthanc.json"
         path.write_text(json.dumps(settings), encoding="utf-8")
-        environment = os.environ | ({"TCP_NODELAY": "1"} if nodelay else {})
-        process = subprocess.Popen(
-            [program, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-        )
+        process = subprocess.Popen([program, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             wait(port)
             yield Server(port, "ORTHANC", process.pid)
@@ -239,14 +234,14 @@ def _sent(size: int, scale: Scale, stack: ExitStack) -> list[Subject]:
 def _to_orthanc(scale: Scale, stack: ExitStack) -> list[Subject]:
     many, few = scale(40, 300), scale(5, 20)
     return [
-        Subject("pacskit -> Orthanc", lambda: _stored(orthanc, "store:pacskit", 1, many, _PIXELS)),
-        Subject("pynetdicom -> Orthanc", lambda: _stored(orthanc, "store:pynetdicom:tuned", 1, few, _PIXELS)),
+        Subject("pacskit -> Orthanc", lambda: _stored(_orthanc, "store:pacskit", 1, many, _PIXELS)),
+        Subject("pynetdicom -> Orthanc", lambda: _stored(_orthanc, "store:pynetdicom:tuned", 1, few, _PIXELS)),
     ]
 
 
 def _echo_to_orthanc(scale: Scale, stack: ExitStack) -> list[Subject]:
     def echoes(client: str, count: int) -> float:
-        with orthanc() as found:
+        with _orthanc() as found:
             return count / run_clients(client, found, [(count,)])
 
     many, few = scale(500, 5000), scale(10, 50)
@@ -274,14 +269,7 @@ _NO_DICOM = "sockets and files, no DICOM"
 _STORESCU, _PYNETDICOM = "storescu -> bare sink", "pynetdicom -> bare sink"
 ROWS = [
     Row("open", "associate, C-ECHO, release", "/s", _openings, 60, "pynetdicom -> pynetdicom"),
-    Row(
-        "disk-1",
-        "C-STORE 512 KiB to disk and index, commit=os, 1 association",
-        "/s",
-        partial(_to_disk, 1),
-        0.6,
-        _NO_DICOM,
-    ),
+    Row("disk-1", "C-STORE 512 KiB to disk, commit=os, 1 association", "/s", partial(_to_disk, 1), 0.6, _NO_DICOM),
     Row("disk-4", "the same, 4 associations", "/s", partial(_to_disk, 4), 0.6, _NO_DICOM),
     Row("send-large", "C-STORE 512 KiB sent", "/s", partial(_sent, _PIXELS), 1.5, _STORESCU, also=((8, _PYNETDICOM),)),
     Row("send-small", "C-STORE 39 kB sent", "/s", partial(_sent, _SMALL), 1.5, _STORESCU, also=((8, _PYNETDICOM),)),

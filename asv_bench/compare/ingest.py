@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from asv_bench.compare.associations import orthanc
-from asv_bench.compare.processes import Server, archive, run_clients
+from asv_bench.compare.finding import orthanc
+from asv_bench.compare.processes import Server, archive, folder, run_clients
 from asv_bench.compare.rows import Row, Scale, Subject
 
 __all__ = ["ROWS"]
@@ -19,6 +19,12 @@ _MANY = 8
 Begin: TypeAlias = "Callable[[], AbstractContextManager[Server]]"
 
 
+@contextmanager
+def _orthanc(**more: Any) -> Iterator[Server]:
+    with folder() as made, orthanc(made, DicomThreadsCount=_MANY, **more) as found:
+        yield found
+
+
 def _stored(server: Begin, each: int, size: int) -> float:
     with server() as found:
         words = [(number * (each + 1), each, size) for number in range(_MANY)]
@@ -27,15 +33,14 @@ def _stored(server: Begin, each: int, size: int) -> float:
 
 def _by_policy(size: int, each: int) -> list[Subject]:
     return [
-        Subject(f"archive, commit={commit}", lambda begin=partial(archive, commit=commit): _stored(begin, each, size))
+        Subject(f"archive, commit={commit}", partial(_stored, partial(archive, commit=commit), each, size))
         for commit in ("group", "os", "object")
     ]
 
 
 def _small(scale: Scale, stack: ExitStack) -> list[Subject]:
     each, few = scale(100, 1000), scale(30, 250)
-    tuned = partial(orthanc, nodelay=True, threads=_MANY, StoreMD5ForAttachments=False, SyncStorageArea=False)
-    syncing = partial(orthanc, nodelay=True, threads=_MANY, StoreMD5ForAttachments=False)
+    tuned, syncing = partial(_orthanc, SyncStorageArea=False), partial(_orthanc, SyncStorageArea=True)
     return [
         *_by_policy(_SMALL, each),
         Subject(_ORTHANC, lambda: _stored(tuned, few, _SMALL)),

@@ -8,6 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from pacskit.client.webhooks import Webhooks
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError
@@ -65,6 +66,11 @@ class Archive:
         """Where the AE titles are that it may send to."""
         return self._archive.nodes
 
+    @property
+    def webhooks(self) -> Webhooks:
+        """Who is told of changes by HTTP, while the archive serves."""
+        return self._archive.webhooks
+
     # Serving
 
     async def serve(
@@ -84,6 +90,7 @@ class Archive:
         services, options = self._archive.serving(tls=tls, tls_port=tls_port, authenticator=authenticator)
         server = Server(services, host=host, port=port, workers=self._workers, **options)
         self._server = await server.start()
+        self._archive.webhooks.start()
         return self.address
 
     def _serving(self) -> Server:
@@ -114,6 +121,7 @@ class Archive:
         """Stop serving; what is under way has ``grace`` seconds. The archive itself stays open."""
         if self._server is not None:
             await self._server.stop(grace)
+        await self._calls.call(self._archive.webhooks.stop, grace)
 
     async def close(self) -> None:
         """Stop serving and close the archive."""

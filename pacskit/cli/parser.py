@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         _codecs,
         add_tier,
         _trace,
+        _webhook,
         _info,
     ):
         add(commands)
@@ -103,7 +104,7 @@ def _serve(commands: Commands) -> None:
     command.add_argument(
         "--commit",
         choices=_COMMIT,
-        help="what survives a power cut: nothing in particular (os), what was acknowledged (group, object) (default: group)",
+        help="what an acknowledged object survives: the process (os), a power cut too (group, object) (default: group)",
     )
     command.add_argument("--accept-unknown", action="store_true", help="take private storage SOP classes too")
     command.add_argument(
@@ -285,6 +286,34 @@ def _trace(commands: Commands) -> None:
     )
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     command.add_argument("--write", metavar="FILE", help="write a capture too; it holds the data sets")
+
+
+def _webhook(commands: Commands) -> None:
+    command = command_for(
+        commands,
+        "webhook",
+        "webhook:webhook",
+        "Tell others by HTTP what happens to an archive; a server on it delivers.",
+        "  pacskit webhook add --dir /srv/pacs ris https://ris.example/changes --kind 'study.*'\n"
+        "  pacskit webhook list --dir /srv/pacs\n"
+        "  pacskit webhook test --dir /srv/pacs ris",
+    )
+    command.add_argument("action", choices=("add", "list", "remove", "test", "pause", "resume"))
+    command.add_argument("name", nargs="?", metavar="NAME", help="of the hook")
+    command.add_argument("url", nargs="?", metavar="URL", help="where it is told (add)")
+    command.add_argument("--dir", required=True, help="where the archive is")
+    command.add_argument("--kind", action="append", default=[], metavar="PATTERN", help="of changes (default: all)")
+    command.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="NAME=PATTERN",
+        help="only changes that name this, as modality=CT",
+    )
+    command.add_argument("--secret-file", metavar="FILE", help="the secret (default: one is drawn, and printed once)")
+    command.add_argument("--after", type=int, metavar="N", help="begin after this change (default: now)")
+    command.add_argument("--config", metavar="FILE", help="settings in TOML")
+    add_json(command, "a line of JSON for each hook (list)")
 
 
 def _info(commands: Commands) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from pacskit.client.webhooks import Webhooks
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
 from pacskit.core.errors import ConfigurationError
@@ -93,6 +94,8 @@ class Archive:
         self._store.index.retention = Retention(self.settings.keep_changes, self.settings.keep_changes_days)
         self.nodes = Nodes(self.settings.nodes, Collection(self._store.index, RemoteNode))
         """Where the AE titles are that it may send to."""
+        self.webhooks = Webhooks(self._store.index, self.settings.webhooks)
+        """Who is told of changes by HTTP, while the archive serves."""
 
     def _open_store(self, directory: str | os.PathLike[str], tiers: TieredStore | None) -> Store:
         return Store(
@@ -171,6 +174,7 @@ class Archive:
         services, options = self.serving(tls=tls, tls_port=tls_port, authenticator=authenticator)
         server = Server(services, host=host, port=port, reuse_port=reuse_port, **options)
         self._server = server.start()
+        self.webhooks.start()
         return self.address
 
     def serving(
@@ -258,6 +262,7 @@ class Archive:
 
     def stop(self, grace: float = 1.5) -> None:
         """Stop serving; what is under way has ``grace`` seconds. The archive itself stays open."""
+        self.webhooks.stop(grace)
         if self._server is not None:
             self._server.stop(grace)
 

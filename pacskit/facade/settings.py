@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self, get_args
 
+from pacskit.client.webhooks.posting import WebhookSettings
 from pacskit.core.errors import ConfigurationError
 from pacskit.network.address import Address, check_ae_title
 from pacskit.network.admission import Admission
@@ -90,6 +91,8 @@ class ArchiveSettings:
     moves_per_node
         How many associations each process opens to a move destination at a time; other C-MOVEs wait then, those of
         high priority before those of low priority, for `Timeouts.dimse` at most. None: any number.
+    webhooks
+        Where webhooks may be, and how long they have; see `pacskit.client.webhooks.WebhookSettings`.
     keep_changes, keep_changes_days
         How many changes the feed keeps (`pacskit.Archive.changes`), and for how many days at most; None: any number.
     processes
@@ -120,6 +123,7 @@ class ArchiveSettings:
     admission: Admission = field(default_factory=Admission)
     move_window: int = WINDOW
     moves_per_node: int | None = None
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     keep_changes: int = 1_000_000
     keep_changes_days: float | None = None
     processes: int = 1
@@ -232,6 +236,7 @@ _GROUPS: Final[dict[str, Any]] = {
     "admission": Admission,
     "blob_store": StoreOptions,
     "blob_cache": CacheOptions,
+    "webhooks": WebhookSettings,
     "lifecycle": Policies,
 }
 _NUMBERS: Final = frozenset(

@@ -30,6 +30,8 @@ __all__ = [
     "UpsSubscription",
     "User",
     "ViewerState",
+    "Webhook",
+    "WebhookState",
     "WorkItem",
     "WorklistItem",
 ]
@@ -375,6 +377,47 @@ class UpsSubscription:
     deletion_lock: bool = False
     suspended: bool = False
     filter: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Who is told of changes (`pacskit.client.webhooks`); ``id`` is drawn when it is added."""
+
+    KIND: ClassVar[str] = "webhook"
+    KEY: ClassVar[str] = "name"
+    INDEXED: ClassVar[tuple[str, ...]] = ()
+
+    name: str
+    url: str
+    id: str = ""
+    kinds: tuple[str, ...] = ()
+    where: Mapping[str, Any] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookState:
+    """How far a webhook is: it has taken the changes up to ``cursor``, and is given those up to ``upto``.
+
+    ``owner`` is the process that delivers, until the moment ``until``; ``due`` is when it is tried again. Both are
+    seconds since 1970 by the clock of the index.
+    """
+
+    KIND: ClassVar[str] = "webhook-state"
+    KEY: ClassVar[str] = "name"
+    INDEXED: ClassVar[tuple[str, ...]] = ()
+
+    name: str
+    id: str = ""
+    cursor: int = 0
+    upto: int = 0
+    paused: bool = False
+    failures: int = 0
+    error: str = ""
+    due: float = 0.0
+    owner: str = ""
+    until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

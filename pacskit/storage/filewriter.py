@@ -98,7 +98,7 @@ class FileWriter:
         return _View(self._memory, self._file, self.size)
 
     def finish(self, key: str) -> None:
-        """Nothing more is to be written, and ``key`` is wanted as its name: from now on it survives what the policy says."""
+        """Nothing more is to be written, and ``key`` is wanted as its name: it survives what the policy says now."""
         if len(key) > MAX_KEY or MARK in key:
             raise StorageError(f"a key of {len(key)} characters does not fit")
         name = staging_name(f"{self._number}.{self._policy}", key)

@@ -102,8 +102,9 @@ class Indexing(Protocol):
 class Backlog:
     """The pending instances of a store, and the thread that indexes them; it is there while there are any.
 
-    ``most`` rows wait at most, and none longer than ``linger`` seconds. ``announce`` tells other processes that there are rows to come. ``stuck`` is set while the index cannot be written:
-    the next instance has to wait for those before it then.
+    ``most`` rows wait at most, and none longer than ``linger`` seconds. ``announce`` tells other processes that there
+    are rows to come. ``stuck`` is set while the index cannot be written: the next instance has to wait for those before
+    it then.
     """
 
     __slots__ = (

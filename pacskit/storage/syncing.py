@@ -67,17 +67,16 @@ class DirectorySync(Shared[_Wanted]):
 
     def do_all(self, members: list[_Wanted]) -> None:
         """Sync what several want."""
-        left = set[str]().union(*(one.directories for one in members))
+        directories = set[str]().union(*(one.directories for one in members))
         failed: dict[str, OSError] = {}
         try:
-            while left:
-                one = left.pop()
+            for one in directories:
                 try:
                     _sync_nearest(one)
                 except OSError as error:
                     failed[one] = error
         except BaseException:
-            failed |= dict.fromkeys(left | {one}, InterruptedError(errno.EINTR, "interrupted"))
+            failed = dict.fromkeys(directories, InterruptedError(errno.EINTR, "interrupted"))
             raise
         finally:
             for member in members:

@@ -11,13 +11,12 @@ import pytest
 from pacskit import Address, Archive, ArchiveSettings, ConfigurationError
 from pacskit.facade.nodes import Nodes
 from pacskit.storage.index.changes import Change
-from tests.unit.storage.conftest import engine  # noqa: F401
 from tests.unit.storage.objects import instance
 
 PATIENCE = 100
 
 
-def test_what_one_archive_adds_the_other_resolves(tmp_path: Path, engine: Callable[[], str | None]) -> None:  # noqa: F811
+def test_what_one_archive_adds_the_other_resolves(tmp_path: Path, engine: Callable[[], str | None]) -> None:
     settings = ArchiveSettings(index=engine(), nodes=("FIXED@10.0.0.1:104",))
     with Archive(tmp_path, settings=settings) as one, Archive(tmp_path, settings=settings) as other:
         assert one.nodes.add("tls:WS1@ws1.example:2762") == Address("WS1", "ws1.example", 2762, True)
@@ -56,7 +55,7 @@ def test_those_of_the_settings_stand_above(tmp_path: Path) -> None:
 
 def test_who_follows_an_archive_sees_what_another_one_stores(
     tmp_path: Path,
-    engine: Callable[[], str | None],  # noqa: F811
+    engine: Callable[[], str | None],
 ) -> None:
     settings = ArchiveSettings(index=engine(), keep_changes=5000, keep_changes_days=3)
     with Archive(tmp_path, settings=settings) as one, Archive(tmp_path, settings=settings) as other:

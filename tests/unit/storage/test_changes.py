@@ -396,11 +396,11 @@ def test_an_index_without_a_feed_gets_one(tmp_path: Path) -> None:
     """Of what was there before, nothing is told."""
     with closing(sqlite3.connect(tmp_path / "index.sqlite", isolation_level=None)) as connection:
         bring_up_to_date(connection, MIGRATIONS[:5])
-        connection.execute("INSERT INTO patient (pk, patient_id, study_count, series_count) VALUES (1, '7', 1, 1)")
+        connection.execute("INSERT INTO patient (pk, patient_id, attributes) VALUES (1, '7', '{}')")
         connection.execute(
-            "INSERT INTO study (pk, patient, study_instance_uid, series_count) VALUES (1, 1, '1.2.1', 1)"
+            "INSERT INTO study (pk, patient, study_instance_uid, attributes) VALUES (1, 1, '1.2.1', '{}')"
         )
-        connection.execute("INSERT INTO series (study, series_instance_uid) VALUES (1, '1.2.1.1')")
+        connection.execute("INSERT INTO series (study, series_instance_uid, attributes) VALUES (1, '1.2.1.1', '{}')")
     with Store(tmp_path) as store:
         assert list(store.index.changes()) == []
         put(store, instance(uid="1.2.1.1.2"))

@@ -54,6 +54,9 @@ def check(store: Store, alive: set[str], gone: set[str]) -> None:
             assert connection.execute(sql).fetchone() == (0,), sql
 
 
+COMMITS = ("group", "os", "object")
+
+
 @pytest.mark.slow
 def test_twenty_kills_while_eight_threads_store(tmp_path: Path) -> None:
     draw = random.Random(7)
@@ -62,7 +65,14 @@ def test_twenty_kills_while_eight_threads_store(tmp_path: Path) -> None:
     acknowledged = 0
     for kill in range(20):
         child = subprocess.Popen(
-            [sys.executable, "-m", "tests.unit.storage.crash_child", str(tmp_path), str(kill * 100_000)],
+            [
+                sys.executable,
+                "-m",
+                "tests.unit.storage.crash_child",
+                str(tmp_path),
+                str(kill * 100_000),
+                COMMITS[kill % 3],
+            ],
             cwd=ROOT,
             stdout=subprocess.PIPE,
         )
@@ -90,7 +100,9 @@ def test_twenty_kills_while_eight_threads_store(tmp_path: Path) -> None:
 STEPS: list[tuple[str, type, str]] = [
     ("before the staging file is whole", FileWriter, "_append"),
     ("before the staging name says so", FileWriter, "_mark"),
+    ("before the staging name is synced", FileStore, "sync_staged"),
     ("before the final name", FileStore, "_link"),
+    ("before the final name is synced", FileStore, "sync_names"),
     ("before the index transaction", SQLiteIndex, "ingest"),
     ("before the staging name goes", FileWriter, "settle"),
     ("before a replaced object goes", Store, "discard"),
@@ -140,7 +152,7 @@ def test_killed_at_each_step(tmp_path: Path, owner: type, method: str, after: bo
     with Store(tmp_path) as store:
         kept = put(store, instance(uid="1.2.1.1.1", PatientName="Old"))
     # a staging name that says that the file is whole is the point of no return: it may have been acknowledged
-    indexed = method in {"_link", "ingest", "settle", "discard"} or (method == "_mark" and after)
+    indexed = method not in {"_append", "_mark"} or (method == "_mark" and after)
     if method != "discard":
         _run(tmp_path, owner, method, _store_one, after)
         with Store(tmp_path) as store:
