@@ -7,6 +7,7 @@ import argparse
 from pacskit._version import __version__
 from pacskit.cli.arguments import EXIT_CODES, Commands, add_json, command_for
 from pacskit.cli.imaging import add_convert, add_extract, add_import_image
+from pacskit.cli.removing import add_removing
 from pacskit.cli.tiering import add_tier
 
 __all__ = ["build_parser"]
@@ -40,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_convert,
         add_extract,
         add_import_image,
+        add_removing,
         _codecs,
         add_tier,
         _trace,

@@ -22,6 +22,7 @@ RUN_HOW_TO = (
     *(
         "choose-a-store.md",
         "choose-an-index.md",
+        "delete-and-correct.md",
         "images.md",
         "normalized-services.md",
         "pixels.md",
