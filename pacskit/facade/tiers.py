@@ -39,17 +39,20 @@ def lifecycle_of(
 ) -> Lifecycle:
     """Return what does what the policies of an archive say; its quota is asked before each object from now on."""
     from pacskit.storage.blobs.local import LocalStore
-    from pacskit.storage.lifecycle import Lifecycle
+    from pacskit.storage.lifecycle import Lifecycle, Recompressed, recompress
 
     def delete(level: str, /, *, study_uid: str, series_uid: str) -> int:
         return store.delete(level, study_uid=study_uid, series_uid=series_uid)
+
+    def rewrite(uid: str, syntax: str, /, *, at_most: float) -> Recompressed:
+        return recompress(store, uid, syntax, at_most=at_most)
 
     home = None if tiers is None else tiers.tiers[tiers.home]
     disk = home.root if isinstance(home, LocalStore) else Path(directory)
     quota = settings.lifecycle.quota
     if quota is not None and quota.bytes is None and home is not None and not isinstance(home, LocalStore):
         raise ConfigurationError("a quota of a tier that is not on a disk has bytes")
-    made = Lifecycle(store.index, tiers, settings.lifecycle, delete=delete, disk=disk)
+    made = Lifecycle(store.index, tiers, settings.lifecycle, delete=delete, recompress=rewrite, disk=disk)
     if made.gate is not None:
         store.admit = made.gate.check
     return made

@@ -19,7 +19,16 @@ from pacskit.storage.blobs.tierstate import moment
 from pacskit.storage.errors import UnderHold
 from pacskit.storage.index import open_index
 from pacskit.storage.index.repository import SqlIndex
-from pacskit.storage.lifecycle import CycleLimits, Holds, Lifecycle, MovePolicy, Policies, Quota, RetentionPolicy
+from pacskit.storage.lifecycle import (
+    CycleLimits,
+    Holds,
+    Lifecycle,
+    MovePolicy,
+    Policies,
+    Quota,
+    RecompressPolicy,
+    RetentionPolicy,
+)
 from tests.unit.storage.objects import instance, put
 from tests.unit.storage.rows import check_counters, new_instance
 
@@ -282,6 +291,13 @@ def test_a_quota_of_the_disk_is_measured_there(tmp_path: Path, monkeypatch: pyte
         lambda: CycleLimits(instances=0),
         lambda: Quota(high=0.5, low=0.6),
         lambda: Quota(bytes=0),
+        lambda: RecompressPolicy(syntax="1.2.840.10008.1.2.4.50"),
+        lambda: RecompressPolicy(syntax="rle", sources=("1.2.840.10008.1.2.5",)),
+        lambda: RecompressPolicy(syntax="rle", sources=("1.2.840.10008.1.2.4.50",)),
+        lambda: RecompressPolicy(syntax="rle", at_most=1.5),
+        lambda: Policies(moves=("hot to cold",)),  # type: ignore[arg-type]
+        lambda: Policies(moves=({"source": "hot", "to": "cold"},)),  # type: ignore[arg-type]
+        lambda: Policies(recall="soon"),  # type: ignore[arg-type]
     ],
 )
 def test_what_cannot_be_meant_is_refused(make: Callable[[], Any]) -> None:
