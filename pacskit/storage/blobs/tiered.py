@@ -308,6 +308,9 @@ class TieredStore:
                 if not name:
                     raise
                 name = ""  # it is somebody else's there
+            except (BlobNotFound, BlobDamaged):
+                if self.state.find(key).is_at(copy.source):
+                    raise  # and not moved by somebody else meanwhile
 
     def _move(self, copy: Copy, offset: int, digest: bytes | None) -> int | None:
         target = self.tiers[copy.tier]

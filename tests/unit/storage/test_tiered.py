@@ -262,6 +262,24 @@ def test_who_comes_too_late_to_move_a_blob_leaves_it_alone(index: SqlIndex) -> N
         assert store.get(KEY).read() == DATA
 
 
+def test_a_source_that_somebody_else_has_moved_is_no_error(index: SqlIndex) -> None:
+    hot = _Counting()
+    with TieredStore(index, {"hot": hot, "cold": MemoryStore(), "warm": MemoryStore()}) as store:
+        store.put_stream(KEY, DATA)
+
+        def meanwhile(asked: str, key: str) -> None:
+            hot.before = lambda asked, key: None
+            assert store.move(KEY, "cold") == len(DATA)
+
+        hot.before = meanwhile
+        assert store.move(KEY, "cold") is None
+        assert store.move(KEY, "hot") == len(DATA)
+        hot.before = meanwhile
+        assert store.move(KEY, "warm") == len(DATA)
+        assert (store.tier(KEY), store.get(KEY).read()) == ("warm", DATA)
+        assert _trash(index) == 0
+
+
 def test_a_reader_goes_on_where_the_blob_went(index: SqlIndex) -> None:
     class Breaking(MemoryStore):
         """A store whose readers notice that a blob has gone, as those of a cloud do between two requests."""
