@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -16,11 +20,13 @@ if TYPE_CHECKING:
     from pacskit.storage.blobs.tiered import TieredStore
     from pacskit.storage.lifecycle import Lifecycle
 
-__all__ = ["lifecycle_of", "open_archive_tiers"]
+__all__ = ["all_tiers", "lifecycle_of", "open_archive_tiers"]
 
 
-def open_archive_tiers(directory: str | os.PathLike[str], settings: ArchiveSettings) -> TieredStore | None:
-    """Open the tiers of an archive, None where it has none."""
+def open_archive_tiers(
+    directory: str | os.PathLike[str], settings: ArchiveSettings, *, unnoticed: bool = False
+) -> TieredStore | None:
+    """Open the tiers of an archive, None where it has none; ``unnoticed``: for who only checks or copies."""
     if not settings.tiers:
         return None
     from pacskit.storage.lifecycle.opening import open_tiers
@@ -31,7 +37,30 @@ def open_archive_tiers(directory: str | os.PathLike[str], settings: ArchiveSetti
     except OSError as error:
         raise storage_error(error, "making the directory of the archive") from error
     index = settings.index or f"sqlite://{quote(str(path / 'index.sqlite'))}"
-    return open_tiers(settings.tiers, index, recall=settings.lifecycle.recall, commit=settings.commit)
+    recall = settings.lifecycle.recall
+    return open_tiers(settings.tiers, index, recall=recall, commit=settings.commit, unnoticed=unnoticed)
+
+
+@contextmanager
+def all_tiers(
+    directory: str | os.PathLike[str], settings: ArchiveSettings, index: str | None
+) -> Iterator[TieredStore | None]:
+    """Give all that the tiers hold, whatever an index says; the one that is there afterwards knows where it is."""
+    if not settings.tiers:
+        yield None
+        return
+    from pacskit.storage.lifecycle.opening import open_tiers
+
+    with (
+        tempfile.TemporaryDirectory(prefix="pacskit-") as folder,
+        open_tiers(settings.tiers, f"sqlite://{folder}/tiers.sqlite", commit="os", unnoticed=True) as found,
+    ):
+        found.adopt()
+        yield found
+    known = open_archive_tiers(directory, replace(settings, index=index))
+    if known is not None:
+        with known:
+            known.adopt()
 
 
 def lifecycle_of(

@@ -57,7 +57,7 @@ class TieredStore:
         its `Lifecycle` (``later``), or before it is read (``now``). It is read from where it is if it cannot come.
     grain
         Reads of a blob that are closer together count as one. Those of a minute are noted together, and a process that
-        is killed forgets the last ones.
+        is killed forgets the last ones. None: reads are not noted, as those of who only checks or copies.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class TieredStore:
         tiers: Mapping[str, BlobStore],
         *,
         recall: Recall = "later",
-        grain: timedelta = _GRAIN,
+        grain: timedelta | None = _GRAIN,
         owned: ExitStack | None = None,
     ) -> None:
         if not tiers:
@@ -171,12 +171,25 @@ class TieredStore:
                 return read(self.tiers[found.tier], found)
             except BlobNotFound:
                 again = self.state.find(key)
-                if again.is_at(found):
+                if again.is_at(found) and not self._look_around(found):
                     raise BlobNotFound("there is no blob of that key", key=key) from None
-                found = again
+                found = self.state.find(key)
+
+    def _look_around(self, lost: Location) -> bool:
+        """Look for a blob where it is not recorded to be, as after its index was lost or restored; record where."""
+        for name, store in self.tiers.items():
+            if name == lost.tier and lost.place == lost.key:
+                continue
+            with suppress(BlobNotFound):
+                store.head(lost.key)
+                if self.state.relocate(lost, name):
+                    return True
+        return False
 
     def _note(self, found: Location) -> None:
         """Take note of a read."""
+        if self.grain is None:
+            return
         now = datetime.now(UTC)
         away = found.tier != self.home and self.recall == "later" and not found.wanted
         if not away and found.accessed > moment(now - self.grain):

@@ -51,6 +51,13 @@ def test_a_study_moves_is_held_recalled_and_deleted(tmp_path: Path, capsys: pyte
         assert said("hold", "--patient", "1CT1", "--reason", "a claim")[0].startswith("patient 1CT1: held since 20")
         assert said("run", "--dry-run")[-1] == f"1 instances of {size} bytes would be moved"
         assert said("run") == [f"1 instances of {size} bytes moved"]
+    (tmp_path / "archive" / "index.sqlite").unlink()
+    assert main(["rebuild", str(tmp_path / "archive"), "--config", str(config)]) == 0
+    capsys.readouterr()
+    with pacskit.Archive(tmp_path / "archive", settings=pacskit.ArchiveSettings.from_toml(config)) as archive:
+        assert main(["verify", str(tmp_path / "archive"), "--config", str(config)]) == 0
+        capsys.readouterr()
+        assert said("hold", "--patient", "1CT1", "--reason", "a claim")
         assert said("status") == [
             "hot: 0 instances, 0 bytes", f"cold: 1 instances, {size} bytes", "0 of 1000000 bytes used",
         ]  # fmt: skip
