@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from pacskit.core.errors import ConfigurationError
 from pacskit.storage.errors import storage_error
 
 if TYPE_CHECKING:
+    from pacskit.client.jobs import JobContext, Jobs
     from pacskit.facade.settings import ArchiveSettings
     from pacskit.storage import Store
     from pacskit.storage.blobs.tiered import TieredStore
-    from pacskit.storage.lifecycle import Lifecycle
+    from pacskit.storage.lifecycle import Lifecycle, Report
 
-__all__ = ["all_tiers", "lifecycle_of", "open_archive_tiers"]
+__all__ = [
+    "add_lifecycle_jobs",
+    "all_tiers",
+    "has_lifecycle",
+    "lifecycle_of",
+    "open_archive_tiers",
+    "schedule_cycles",
+]
+
+_CYCLE: Final = "lifecycle"
+_UIDS: Final = ("patient_id", "study_uid", "series_uid", "instance_uid")
 
 
 def open_archive_tiers(
@@ -85,3 +96,51 @@ def lifecycle_of(
     if made.gate is not None:
         store.admit = made.gate.check
     return made
+
+
+def has_lifecycle(settings: ArchiveSettings) -> bool:
+    """Whether there is anything to do in a cycle."""
+    policies = settings.lifecycle
+    return bool(settings.tiers or policies.retention or policies.quota or policies.recompress)
+
+
+def add_lifecycle_jobs(jobs: Jobs, store: Store, lifecycle: Lifecycle, recall: Callable[..., Report]) -> None:
+    """Have jobs done of the kinds ``lifecycle`` (a cycle), ``recall`` (unique keys) and ``recompress`` (instances)."""
+    from pacskit.client.jobs import JobRejected
+    from pacskit.storage.lifecycle import recompress
+
+    @jobs.handler(_CYCLE)
+    def cycle(job: JobContext) -> dict[str, int]:
+        return _summary(lifecycle.run())
+
+    @jobs.handler("recall")
+    def bring(job: JobContext) -> dict[str, int]:
+        unknown = sorted(set(job.payload) - set(_UIDS))
+        if unknown:
+            raise JobRejected(f"a recall has no {unknown[0]!r}")
+        return _summary(recall(**job.payload))
+
+    @jobs.handler("recompress")
+    def rewrite(job: JobContext) -> dict[str, int]:
+        named, syntax = job.payload.get("instances"), job.payload.get("syntax")
+        if not isinstance(named, list) or not isinstance(syntax, str):
+            raise JobRejected("recompression is of instances, to a syntax")
+        done = 0
+        for number, uid in enumerate(named):
+            job.progress(number, len(named))
+            done += recompress(store, str(uid), syntax).done
+        return {"recompressed": done, "kept": len(named) - done}
+
+
+def _summary(report: Report) -> dict[str, int]:
+    """Return how many instances were recalled, moved …, and what failed."""
+    counts = {what: report.count(what)[0] for what in ("recall", "move", "recompress", "delete")}
+    return {**counts, "failed": len(report.failed), "swept": report.swept}
+
+
+def schedule_cycles(jobs: Jobs, every: str) -> None:
+    """Have a cycle at the times of a line of cron; none where there is no line."""
+    if every:
+        jobs.schedule(_CYCLE, every, _CYCLE)
+    else:
+        jobs.queue.unschedule(_CYCLE)
