@@ -21,7 +21,13 @@ from pacskit.facade.identifiers import query_identifier
 from pacskit.facade.nodes import Nodes
 from pacskit.facade.removing import Removing
 from pacskit.facade.settings import ArchiveSettings
-from pacskit.facade.tiers import lifecycle_of, open_archive_tiers
+from pacskit.facade.tiers import (
+    add_lifecycle_jobs,
+    has_lifecycle,
+    lifecycle_of,
+    open_archive_tiers,
+    schedule_cycles,
+)
 from pacskit.network.address import Address
 from pacskit.network.flow import ServiceRegistry
 from pacskit.network.identity import Authenticator
@@ -141,10 +147,14 @@ class Archive(Removing):
 
                 queue = open_queue(self._store.index, self.settings.jobs)
                 self._jobs = Jobs(queue, threads=self.settings.job_threads)
+                if has_lifecycle(self.settings):
+                    add_lifecycle_jobs(self._jobs, self._store, self.lifecycle, self.recall)
             return self._jobs
 
     def start_jobs(self) -> None:
         """Start threads that do jobs, where there are handlers of some; `serve` does that."""
+        if has_lifecycle(self.settings):
+            schedule_cycles(self.jobs, self.settings.lifecycle.every)
         if self._jobs is not None and self._jobs.handlers:
             self._jobs.start()
 

@@ -314,7 +314,7 @@ _FLAGS: Final = frozenset(
 )
 
 
-_TABLES: Final = frozenset({"tiers", "moves", "retention", "quota", "limits"})  # JSON in the environment
+_TABLES: Final = frozenset({"tiers", "moves", "retention", "quota", "limits", "recompress"})  # JSON in the environment
 
 
 def _names(cls: type[Any]) -> list[str]:

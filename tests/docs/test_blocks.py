@@ -33,7 +33,7 @@ RUN_HOW_TO = (
         "see-what-happens.md",
         "test-against-bad-peers.md",
     ),
-    *("tls.md", "transcoding.md"),
+    *("tiers-and-retention.md", "tls.md", "transcoding.md"),
 )
 RUN_EXPLANATION = ("associations.md",)
 PAGES = [
