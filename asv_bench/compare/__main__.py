@@ -22,6 +22,7 @@ from asv_bench.compare import (
     footprint,
     index,
     ingest,
+    jobs,
     jpeg_lossless,
     latency,
     network,
@@ -55,6 +56,7 @@ ROWS = [
     *index.ROWS,
     *ingest.ROWS,
     *finding.ROWS,
+    *jobs.ROWS,
     *footprint.ROWS,
     *stores.ROWS,
 ]
