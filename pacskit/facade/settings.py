@@ -182,16 +182,6 @@ class ArchiveSettings:
         except ValueError:
             raise ConfigurationError(f"transcode is never, lossless or any, not {self.transcode!r}") from None
 
-    def _check_jobs(self) -> None:
-        if self.jobs != "table":
-            from pacskit.client.jobs.engines import check_engine
-
-            check_engine(self.jobs)
-            if not (self.index or "").startswith("postgres"):
-                raise ConfigurationError(f"jobs in {self.jobs} need an index in PostgreSQL")
-        if not 0 <= self.job_threads <= MAX_JOB_THREADS:
-            raise ConfigurationError(f"job_threads is 0 to {MAX_JOB_THREADS}, not {self.job_threads!r}")
-
     def _check_removal(self) -> None:
         for name, days in (("grace_days", self.grace_days), ("hidden_days", self.hidden_days)):
             if days is not None and not 0 <= days <= _MOST_DAYS:
@@ -209,6 +199,16 @@ class ArchiveSettings:
             refuse=self.rejected_again == "refuse",
             hidden=None if self.hidden_days is None else self.hidden_days * _DAY,
         )
+
+    def _check_jobs(self) -> None:
+        if self.jobs != "table":
+            from pacskit.client.jobs.engines import check_engine
+
+            check_engine(self.jobs)
+            if not (self.index or "").startswith("postgres"):
+                raise ConfigurationError(f"jobs in {self.jobs} need an index in PostgreSQL")
+        if not 0 <= self.job_threads <= MAX_JOB_THREADS:
+            raise ConfigurationError(f"job_threads is 0 to {MAX_JOB_THREADS}, not {self.job_threads!r}")
 
     def _check_blobs(self) -> None:
         if self.blobs is not None:
