@@ -22,6 +22,7 @@ from asv_bench.compare import (
     footprint,
     index,
     ingest,
+    jobs,
     jpeg_lossless,
     latency,
     network,
@@ -57,6 +58,7 @@ ROWS = [
     *ingest.ROWS,
     *rebuild.ROWS,
     *finding.ROWS,
+    *jobs.ROWS,
     *footprint.ROWS,
     *stores.ROWS,
 ]
