@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN_HOW_TO = (
     *(
         "backup-and-restore.md",
+        "archive-in-s3.md",
         "choose-a-store.md",
         "choose-an-index.md",
         "delete-and-correct.md",
