@@ -23,6 +23,7 @@ from pacskit.network.identity import Authenticator
 from pacskit.storage import Counts, Stored
 
 if TYPE_CHECKING:
+    from pacskit.client.jobs import Jobs
     from pacskit.security.context import TlsContext
 
 __all__ = ["Archive"]
@@ -67,6 +68,11 @@ class Archive:
         return self._archive.nodes
 
     @property
+    def jobs(self) -> Jobs:
+        """Work that is done later. Handlers run in threads, and the calls wait for the index."""
+        return self._archive.jobs
+
+    @property
     def webhooks(self) -> Webhooks:
         """Who is told of changes by HTTP, while the archive serves."""
         return self._archive.webhooks
@@ -91,6 +97,7 @@ class Archive:
         server = Server(services, host=host, port=port, workers=self._workers, **options)
         self._server = await server.start()
         self._archive.webhooks.start()
+        await self._calls.call(self._archive.start_jobs)
         return self.address
 
     def _serving(self) -> Server:
@@ -122,6 +129,7 @@ class Archive:
         if self._server is not None:
             await self._server.stop(grace)
         await self._calls.call(self._archive.webhooks.stop, grace)
+        await self._calls.call(self._archive.stop_jobs, grace)
 
     async def close(self) -> None:
         """Stop serving and close the archive."""

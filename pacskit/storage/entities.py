@@ -14,7 +14,6 @@ __all__ = [
     "Annotation",
     "AuditRecord",
     "Commitment",
-    "JobRecord",
     "KeyImage",
     "LegalHold",
     "Measurement",
@@ -112,29 +111,6 @@ class RemoteNode:
     services: tuple[str, ...] = ()
     status: str = "unknown"
     checked: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class JobRecord:
-    """A piece of work that has been asked for, and how far it is."""
-
-    KIND: ClassVar[str] = "job"
-    KEY: ClassVar[str] = "id"
-    INDEXED: ClassVar[tuple[str, ...]] = ("type", "status", "node", "created", "priority")
-
-    id: str
-    type: str
-    status: str = "pending"
-    node: str = ""
-    priority: int = 0
-    created: str = ""
-    started: str = ""
-    ended: str = ""
-    done: int = 0
-    total: int = 0
-    attempts: int = 0
-    error: str = ""
-    payload: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN_HOW_TO = (
     *(
         "archive-in-s3.md",
+        "backup-and-restore.md",
         "choose-a-store.md",
         "choose-an-index.md",
         "delete-and-correct.md",
         "images.md",
+        "import.md",
+        "jobs.md",
         "normalized-services.md",
         "pixels.md",
         "see-what-happens.md",
