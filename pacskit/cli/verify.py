@@ -35,6 +35,7 @@ def open_store(options: argparse.Namespace) -> Iterator[Store]:
                 index=settings.index,
                 digest=settings.digest,
                 duplicates=settings.duplicates,
+                removal=settings.removal,
                 blobs=settings.blobs if tiers is None else tiers,
                 blob_options=settings.blob_store,
                 commit=settings.commit,

@@ -143,7 +143,7 @@ class Rebuild:
                 index = self._open()
                 with closing(index):
                     journal = Journal(index, "rebuild")
-                    self._begin(journal)
+                    self._begin(index, old, journal)
                     self._fill(_Work(index, blobs, old, journal))
                     old.copy_into(index)
                     journal.end()
@@ -174,8 +174,10 @@ class Rebuild:
         _unlink(new)
         return SQLiteIndex(new)
 
-    def _begin(self, journal: Journal) -> None:
+    def _begin(self, index: SqlIndex, old: OldIndex, journal: Journal) -> None:
         self.report.resumed = journal.resume()
+        if not self.report.resumed:
+            old.prepare(index)
         self.report.objects, self.report.bytes = journal.task.done, journal.task.size
         self.report.left_out = [Unindexed(**dict(one)) for one in journal.task.found]
         journal.note(now=True)
@@ -187,7 +189,7 @@ class Rebuild:
 
         def read(keys: list[str]) -> list[_Read]:
             remembered = old.remembered(keys)
-            return [self._read(blobs, key, remembered.get(key)) for key in keys if not old.is_retired(key)]
+            return [self._read(blobs, key, remembered.get(key)) for key in keys if not old.is_gone(key)]
 
         first = batched(blobs.iter_keys(journal.task.cursor), _PIECE)
         for pieces in batched(in_order(lambda keys: (keys[-1], read(keys)), first, self._workers), _TOGETHER):
@@ -217,7 +219,9 @@ class Rebuild:
             return _Read(key, size, None, f"{type(error).__name__}: {error}")
         except OSError as error:
             return _Read(key, size, None, str(storage_error(error, "reading")))
-        return _Read(key, size, new if known is None else replace(new, sha256=known))
+        if remembered is not None:
+            new = replace(new, sha256=new.sha256 if known is None else known, source=remembered.source)
+        return _Read(key, size, new)
 
     # writing
 

@@ -20,8 +20,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 RUN_HOW_TO = (
     *(
-        "archive-in-s3.md",
         "backup-and-restore.md",
+        "archive-in-s3.md",
         "choose-a-store.md",
         "choose-an-index.md",
         "delete-and-correct.md",

@@ -166,6 +166,19 @@ def test_what_is_replaced_cannot_come_back(tmp_path: Path, calls: Calls, how: st
         assert unlinked < calls.first("unlink", FINAL)
 
 
+def test_a_duplicate_that_was_ignored_cannot_come_back(
+    tmp_path: Path, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path) as store:
+        put(store, instance())
+        monkeypatch.setattr(store.blobs, "may_have", lambda key: False)  # as for two that come at the same time
+        calls.clear()
+        assert put(store, instance()).outcome is Outcome.IGNORED
+        own = f"staging/{store.blobs.session}"
+        whole = f"{own}/2.ign~{FINAL[8:].replace('/', '~')}"
+        calls.in_order(("rename", whole), ("fsync", own), ("unlink", whole), ("fsync", own))
+
+
 def test_the_end_of_a_session_syncs_its_directory_before_it_goes(tmp_path: Path, calls: Calls) -> None:
     with Store(tmp_path) as store:
         secure(store)
@@ -206,19 +219,22 @@ def test_eight_that_store_at_a_time_share_the_syncs_of_directories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Store(tmp_path, linger=60) as store:
-        own, held, synced = str(store.files.own), threading.Event(), list[str]()
+        own, entered, held, synced = str(store.files.own), threading.Event(), threading.Event(), list[str]()
         original = os.fsync
 
         def fsync(descriptor: int) -> None:
             path = os.readlink(f"/proc/self/fd/{descriptor}")
             if path == own and not synced:
+                entered.set()
                 held.wait(60)
             synced.append(path)
             original(descriptor)
 
         monkeypatch.setattr(os, "fsync", fsync)
         threads = [threading.Thread(target=secure, args=(store, f"1.2.1.1.{number}")) for number in range(8)]
-        for thread in threads:
+        threads[0].start()
+        assert entered.wait(60)
+        for thread in threads[1:]:
             thread.start()
         wait_for(lambda: len(store.files._staged._queue) == 7)
         held.set()
