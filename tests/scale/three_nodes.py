@@ -122,7 +122,9 @@ def demonstrate(plan: Plan, folder: Path, postgres: PostgresServer, server: Seaw
         clerk.check(report)
         _compare(store, objects, sorted(into.numbers), report)
         kinds = Counter(problem.kind for problem in store.verify())
-        report.orphans = kinds.pop("orphan", 0)
+        kinds.pop("orphan", 0)
+        known = {instance.key for instance in store.index.instances()}
+        report.orphans = sum(key not in known for key in store.blobs.iter_keys())
         report.losses += [f"verify: {count} {kind}" for kind, count in kinds.items()]
         for node in nodes:
             if code := node.stop():
