@@ -6,6 +6,7 @@ import hashlib
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class Acknowledged:
 
     numbers: set[int] = field(default_factory=set)
     failed: list[BaseException] = field(default_factory=list)
+    studies: Counter[int] = field(default_factory=Counter)  # how many of each
     again: int = 0  # sent once more, as nobody knows what became of them
     refused: int = 0  # answered, but not with success
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -77,6 +79,7 @@ class Acknowledged:
     def note(self, number: int) -> None:
         with self.changed:
             self.numbers.add(number)
+            self.studies[number // STUDY] += 1
             self.changed.notify_all()
 
     def wait_for(self, count: int) -> bool:
@@ -84,6 +87,12 @@ class Acknowledged:
         with self.changed:
             self.changed.wait_for(lambda: self.over or len(self.numbers) >= count)
             return len(self.numbers) >= count
+
+    def wait_for_study(self, number: int, count: int) -> bool:
+        """Wait until all of a study have been, or no more will come; return whether they have."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.over or self.studies[number] >= count)
+            return self.studies[number] >= count
 
     def end(self) -> None:
         with self.changed:
