@@ -20,6 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 RUN_HOW_TO = (
     *(
+        "changes-and-webhooks.md",
         "choose-a-store.md",
         "choose-an-index.md",
         "images.md",
