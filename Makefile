@@ -6,6 +6,7 @@
 #   make bench   run the benchmarks       make fuzz   search longer for inputs that break the native ring
 #   make docs    build the documentation  make clean  remove what was built (keeps ./pacs-data)
 #   make fuzz-codecs   decode 2,000 damaged frames with each codec
+#   make three-nodes   50,000 instances into three archives on one PostgreSQL and one S3, which are killed meanwhile
 #   make churn  24,000 associations come and go; make soak: every service at once for MINUTES; what is left is counted
 #
 # Needed beforehand: Python 3.11 or newer with its headers and venv, a C compiler, make.
@@ -32,10 +33,10 @@ ASAN := build/asan
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more fuzz-codecs churn soak codegen clean FORCE
+.PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more fuzz-codecs churn soak three-nodes codegen clean FORCE
 
 help:
-	@sed -n '4,10s/^# *//p' Makefile
+	@sed -n '4,11s/^# *//p' Makefile
 
 # ---- set-up -------------------------------------------------------------------------------------
 
@@ -134,6 +135,9 @@ churn: $(VENV)/.built $(VENV)/.group-test
 
 soak: $(VENV)/.built $(VENV)/.group-test
 	@$(PY) -m tests.soak mixed --minutes $(MINUTES) $(ARGS)
+
+three-nodes: $(VENV)/.built $(VENV)/.group-test
+	@$(PY) -m tests.scale $(ARGS)
 
 clean:
 	@rm -rf build dist docs/_build $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info

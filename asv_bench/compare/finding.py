@@ -105,15 +105,15 @@ def _key(what: str, study: int) -> dict[str, str]:
 
 
 @contextmanager
-def orthanc(folder: str) -> Iterator[Server]:
-    """Orthanc over a folder, without Nagle's algorithm and without what it need not do."""
+def orthanc(folder: str, **more: Any) -> Iterator[Server]:
+    """Orthanc over a folder, without Nagle's algorithm and without what it need not do; ``more`` are settings."""
     program = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
     if program is None:
         raise Missing("Orthanc is not installed")
     port = free_port()
     settings: dict[str, Any] = {"StorageDirectory": folder, "IndexDirectory": folder, "DicomAet": "ORTHANC"}
     settings |= {"DicomPort": port, "HttpServerEnabled": False, "Plugins": [], "DicomAlwaysAllowStore": True}
-    settings |= {"DicomAlwaysAllowFind": True, "LimitFindResults": 0, "StoreMD5ForAttachments": False}
+    settings |= {"DicomAlwaysAllowFind": True, "LimitFindResults": 0, "StoreMD5ForAttachments": False} | more
     path = Path(folder) / "orthanc.json"
     path.write_text(json.dumps(settings), encoding="utf-8")
     process = subprocess.Popen(

@@ -176,10 +176,17 @@ def _store_from_stock(scale: Scale, stack: ExitStack) -> list[Subject]:
 _PEERS = "pynetdicom -> pynetdicom"
 ROWS = [
     Row("echo", "C-ECHO on one association", "/s", _echoes, 60, _PEERS, also=((0.8, "echoscu -> storescp"),)),
-    Row("small", "C-STORE 39 kB, 4 associations", "/s", _small, 3, "bare client -> pynetdicom"),
-    Row("large", "C-STORE 512 KiB, 1 association", "/s", _large, 0.9, "storescu -> storescp"),
+    Row("small", "C-STORE 39 kB, 4 associations, commit=os", "/s", _small, 3, "bare client -> pynetdicom"),
+    Row("large", "C-STORE 512 KiB, 1 association, commit=os", "/s", _large, 0.9, "storescu -> storescp"),
     Row("stock-echo-to", "C-ECHO to stock DCMTK", "/s", _echo_to_stock, 30, "pynetdicom -> storescp"),
     Row("stock-echo-from", "C-ECHO from stock DCMTK", "/s", _echo_from_stock, 30, "echoscu -> pynetdicom"),
     Row("stock-store-to", "C-STORE 512 KiB to stock DCMTK", "/s", _store_to_stock, 30, "pynetdicom -> storescp"),
-    Row("stock-store-from", "C-STORE 512 KiB from stock DCMTK", "/s", _store_from_stock, 30, "pynetdicom -> storescp"),
+    Row(
+        "stock-store-from",
+        "C-STORE 512 KiB from stock DCMTK, commit=os",
+        "/s",
+        _store_from_stock,
+        30,
+        "pynetdicom -> storescp",
+    ),
 ]

@@ -26,6 +26,7 @@ __all__ = [
     "archive",
     "child",
     "environment",
+    "folder",
     "free_port",
     "need",
     "peer",
@@ -145,15 +146,15 @@ def workspace() -> Iterator[None]:
 
 
 @contextmanager
-def _folder() -> Iterator[str]:
+def folder() -> Iterator[str]:
     """A folder for a server, which stays until the run ends; large objects are removed."""
-    folder = tempfile.mkdtemp(prefix="compare-")
+    where = tempfile.mkdtemp(prefix="compare-")
     try:
-        yield folder
+        yield where
     finally:
-        if "compare-run-" not in folder:
-            shutil.rmtree(folder)
-        for path in Path(folder).rglob("*"):
+        if "compare-run-" not in where:
+            shutil.rmtree(where)
+        for path in Path(where).rglob("*"):
             if path.is_file() and path.stat().st_size > _LARGE:
                 path.unlink()
 
@@ -163,19 +164,22 @@ def peer(role: str) -> Iterator[Server]:
     """A server of `asv_bench.compare.peers`, with a folder for what it receives."""
     if "pynetdicom" in role:
         need("pynetdicom")
-    with _folder() as folder, child([*_PEERS, f"serve:{role}", folder]) as made:
+    with folder() as where, child([*_PEERS, f"serve:{role}", where]) as made:
         yield Server(int(made.line(role)), "PEER", made.process.pid)
 
 
 @contextmanager
-def archive(*options: str) -> Iterator[Server]:
-    """``pacskit serve`` with an archive that is empty, and removed afterwards."""
+def archive(*options: str, commit: str = "os") -> Iterator[Server]:
+    """``pacskit serve`` with an archive that is empty, and removed afterwards.
+
+    Peers that do not sync are compared with ``commit="os"``, which does not either.
+    """
     if importlib.util.find_spec("pacskit.__main__") is None:
         raise Missing("pacskit has no command line here")
-    with _folder() as folder:
+    with folder() as where:
         port = free_port()
-        command = [sys.executable, "-m", "pacskit", "serve", "--dir", folder, "--ae", "PACSKIT", "--port", str(port)]
-        with child([*command, *options]) as made:
+        command = [sys.executable, "-m", "pacskit", "serve", "--dir", where, "--ae", "PACSKIT", "--port", str(port)]
+        with child([*command, "--commit", commit, *options]) as made:
             made.line("pacskit serve")
             yield Server(port, "PACSKIT", made.process.pid)
 
@@ -187,10 +191,10 @@ def storescp(*, tuned: bool, fork: bool = False) -> Iterator[Server]:
     It serves one association at a time, unless it may ``fork``.
     """
     program = tool("storescp")
-    with _folder() as folder:
+    with folder() as where:
         port = free_port()
         options = [*(["--max-pdu", "131072"] if tuned else []), *(["--fork"] if fork else [])]
-        command = [program, "-aet", "DCMTK", "+B", "+xa", "-od", folder, *options, str(port)]
+        command = [program, "-aet", "DCMTK", "+B", "+xa", "-od", where, *options, str(port)]
         with child(command, tuned=tuned) as made:
             wait(port)
             yield Server(port, "DCMTK", made.process.pid)

@@ -181,7 +181,7 @@ def _kept(scale: Scale, stack: ExitStack) -> list[Subject]:
 
 ROWS = [
     Row("tls", "C-STORE over TLS, 512 KiB, 4 associations", "/s", _received, 0.7, "ssl sockets, no DICOM"),
-    Row("tls-kept", "the same, to disk and index", "/s", _kept),
+    Row("tls-kept", "the same, to disk and index, commit=os", "/s", _kept),
 ]
 
 

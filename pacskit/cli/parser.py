@@ -11,6 +11,7 @@ from pacskit.cli.imaging import add_convert, add_extract, add_import_image
 __all__ = ["build_parser"]
 
 _TRANSCODE = ("never", "lossless", "any")
+_COMMIT = ("os", "group", "object")
 PROFILES = ("bcp195-rfc9325", "bcp195", "bcp195-nd", "bcp195-extended")
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 
@@ -86,6 +87,7 @@ def _serve(commands: Commands) -> None:
         "  pacskit serve --dir ./pacs-data --ae PACSKIT --port 11112\n"
         "  pacskit serve --dir /srv/pacs --host 0.0.0.0 --node WS1@10.0.0.7:104 --node WS2@10.0.0.8:104\n"
         "  pacskit serve --dir /srv/pacs --config pacs.toml\n"
+        "  pacskit serve --dir /srv/node1 --index postgresql://pacs@db/pacs --blobs s3://pacs/objects\n"
         "  pacskit serve --dir /srv/pacs --tls-port 2762 --cert pacs.pem --key pacs.key --ca hospital.pem",
     )
     command.add_argument("--dir", required=True, help="where everything is kept; made if missing")
@@ -97,7 +99,11 @@ def _serve(commands: Commands) -> None:
         "--calling", action="append", default=[], metavar="PATTERN", help="who may call (default: any)"
     )
     command.add_argument("--duplicates", choices=("ignore", "reject", "replace"), help="(default: ignore)")
-    command.add_argument("--durable", action="store_true", help="an acknowledged object survives a power cut")
+    command.add_argument(
+        "--commit",
+        choices=_COMMIT,
+        help="what an acknowledged object survives: the process (os), a power cut too (group, object) (default: group)",
+    )
     command.add_argument("--accept-unknown", action="store_true", help="take private storage SOP classes too")
     command.add_argument(
         "--transcode", choices=_TRANSCODE, help="convert pixels for who retrieves and needs it (default: lossless)"
@@ -124,6 +130,9 @@ def _serve(commands: Commands) -> None:
     command.add_argument(
         "--processes", type=int, metavar="N", help="how many serve, on one port and one directory (Linux; default: 1)"
     )
+    command.add_argument("--index", metavar="ADDRESS", help="postgresql://… or sqlite:///PATH (default: in --dir)")
+    command.add_argument("--blobs", metavar="ADDRESS", help="s3://bucket/prefix, az://…, gs://… (default: in --dir)")
+    command.add_argument("--blob-cache", metavar="DIR", help="a local disk that keeps what is read from there")
     command.add_argument("--config", metavar="FILE", help="settings in TOML; options win over it")
     command.add_argument("-v", "--verbose", action="store_true", help="log to standard error")
 

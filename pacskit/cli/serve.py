@@ -15,6 +15,7 @@ from pacskit.facade.settings import ArchiveSettings
 from pacskit.network.address import Address
 from pacskit.network.admission import Admission
 from pacskit.security.settings import TlsSettings
+from pacskit.storage.objects import CacheOptions
 
 __all__ = ["serve"]
 
@@ -22,18 +23,26 @@ _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 def _settings(options: argparse.Namespace) -> ArchiveSettings:
-    """Return the settings of the file, and over them those of the command line."""
-    settings = ArchiveSettings.from_toml(options.config) if options.config else ArchiveSettings()
+    """Return the settings of the file, or else of the environment, and over them those of the command line."""
+    settings = ArchiveSettings.from_toml(options.config) if options.config else ArchiveSettings.from_env()
     given: dict[str, Any] = {
         "ae": options.ae,
         "nodes": (*settings.nodes, *options.node) if options.node else None,
         "calling": tuple(options.calling) or None,
         "duplicates": options.duplicates,
-        "durable": options.durable or None,
+        "commit": options.commit,
         "accept_unknown": options.accept_unknown or None,
         "transcode": options.transcode,
         "processes": options.processes,
+        "index": options.index,
+        "blobs": options.blobs,
     }
+    if options.blob_cache is not None:
+        cache = settings.blob_cache
+        directory = options.blob_cache
+        given["blob_cache"] = (
+            replace(cache, directory=directory) if cache is not None else CacheOptions(directory=directory)
+        )
     if options.max_associations is not None:
         given["limits"] = replace(settings.limits, max_associations=options.max_associations)
     given |= _tls(options, settings) | {"admission": _admission(options, settings)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +19,7 @@ from pacskit.encoding.head import read_head
 from pacskit.facade.identifiers import query_identifier
 from pacskit.facade.nodes import Nodes
 from pacskit.facade.settings import ArchiveSettings
+from pacskit.facade.tiers import lifecycle_of, open_archive_tiers
 from pacskit.network.address import Address
 from pacskit.network.flow import ServiceRegistry
 from pacskit.network.identity import Authenticator
@@ -27,16 +29,25 @@ from pacskit.storage import Counts, FindOptions, Model, Store, Stored
 from pacskit.storage.entities import RemoteNode
 from pacskit.storage.index.changes import Change, Retention
 from pacskit.storage.index.collection import Collection
+from pacskit.storage.lifecycle.holds import Holds
 from pacskit.storage.pending import LINGER, SHARED_LINGER
 
 if TYPE_CHECKING:
     from pacskit.facade.processes import Supervisor
     from pacskit.security.context import TlsContext
+    from pacskit.storage.blobs.tiered import TieredStore
     from pacskit.storage.index.repository import SqlIndex
+    from pacskit.storage.lifecycle import Report
 
 __all__ = ["Archive"]
 
 _PIECE = 1 << 20
+
+
+def _linger(settings: ArchiveSettings) -> float:
+    if settings.ingest_linger is not None:
+        return settings.ingest_linger
+    return LINGER if settings.processes == 1 else SHARED_LINGER
 
 
 class Archive:
@@ -72,19 +83,33 @@ class Archive:
         self._server: Server | Supervisor | None = None
         self._workers: Supervisor | None = None
         self._directory = os.fspath(directory)
-        self._store = Store(
-            directory,
-            commit="object" if self.settings.durable else "os",
-            duplicates=self.settings.duplicates,
-            digest=self.settings.digest,
-            index=self.settings.index,
-            linger=LINGER if self.settings.processes == 1 else SHARED_LINGER,
-        )
+        with ExitStack() as opened:
+            self._tiers = open_archive_tiers(directory, self.settings)
+            if self._tiers is not None:
+                opened.enter_context(self._tiers)
+            self._store = opened.enter_context(self._open_store(directory, self._tiers))
+            self.lifecycle = lifecycle_of(self._store, self._tiers, directory, self.settings)
+            """What becomes of objects as time goes by, a cycle at a time."""
+            self._opened = opened.pop_all()
         self._store.index.retention = Retention(self.settings.keep_changes, self.settings.keep_changes_days)
         self.nodes = Nodes(self.settings.nodes, Collection(self._store.index, RemoteNode))
         """Where the AE titles are that it may send to."""
         self.webhooks = Webhooks(self._store.index, self.settings.webhooks)
         """Who is told of changes by HTTP, while the archive serves."""
+
+    def _open_store(self, directory: str | os.PathLike[str], tiers: TieredStore | None) -> Store:
+        return Store(
+            directory,
+            commit=self.settings.commit,
+            duplicates=self.settings.duplicates,
+            digest=self.settings.digest,
+            index=self.settings.index,
+            blobs=self.settings.blobs if tiers is None else tiers,
+            blob_options=self.settings.blob_store,
+            blob_cache=self.settings.blob_cache,
+            linger=_linger(self.settings),
+            queue=self.settings.ingest_queue,
+        )
 
     @property
     def ae(self) -> str:
@@ -95,6 +120,30 @@ class Archive:
     def index(self) -> SqlIndex:
         """The index: pages of answers, attributes made searchable (`add_tag`), records beside the objects."""
         return self._store.index
+
+    @property
+    def holds(self) -> Holds:
+        """Legal holds: what one is on is neither deleted nor replaced."""
+        return Holds(self._store.index)
+
+    def recall(
+        self,
+        *,
+        patient_id: str | Sequence[str] = (),
+        study_uid: str | Sequence[str] = (),
+        series_uid: str | Sequence[str] = (),
+        instance_uid: str | Sequence[str] = (),
+        dry_run: bool = False,
+    ) -> Report:
+        """Bring what the unique keys name back to the first tier; return what came, and what did not."""
+        named = {"IMAGE": instance_uid, "SERIES": series_uid, "STUDY": study_uid, "PATIENT": patient_id}
+        level = next((level for level, given in named.items() if given), None)
+        if level is None:
+            raise ConfigurationError("what is to be recalled is named by its unique keys")
+        found = self._store.locate(
+            level, patient_id=patient_id, study_uid=study_uid, series_uid=series_uid, instance_uid=instance_uid
+        )
+        return self.lifecycle.recall((one.key for one in found), dry_run=dry_run)
 
     # Serving
 
@@ -220,7 +269,7 @@ class Archive:
     def close(self) -> None:
         """Stop serving and close the archive."""
         self.stop()
-        self._store.close()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -281,6 +330,13 @@ class Archive:
         index = self._store.index
         read = index.follow_changes if wait else index.changes
         yield from read(after, limit=limit, kinds=tuple(kinds))
+
+    def frames(self, sop_instance_uid: str, numbers: Iterable[int]) -> list[bytes]:
+        """Return frames of an instance, numbered from 0: their code streams, or native bytes; no others are read.
+
+        Raises FrameNotFound, InstanceNotFound, DecodeError or StorageError.
+        """
+        return self._store.frames(sop_instance_uid, list(numbers))
 
     def counts(self) -> Counts:
         """Return how many patients, studies, series and instances there are."""

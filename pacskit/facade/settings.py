@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, get_args
 
 from pacskit.client.webhooks.posting import WebhookSettings
 from pacskit.core.errors import ConfigurationError
@@ -17,13 +18,19 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.security.settings import TlsSettings
 from pacskit.services.outgoing import Transcode
 from pacskit.services.retrieve import WINDOW
-from pacskit.storage import DuplicatePolicy
+from pacskit.storage import Commit, DuplicatePolicy
+from pacskit.storage.blobs.options import StoreOptions
 from pacskit.storage.index import check_index
 from pacskit.storage.index.changes import Retention
+from pacskit.storage.lifecycle.opening import Tier, check_tiers
+from pacskit.storage.lifecycle.policies import Policies
+from pacskit.storage.objects import CacheOptions, check_blobs
+from pacskit.storage.pending import QUEUE
 
 __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
 
 MAX_PROCESSES: Final = 256
+MAX_QUEUE: Final = 1 << 20
 
 _PREFIX: Final = "PACSKIT_"
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -44,11 +51,29 @@ class ArchiveSettings:
         Move destinations, as ``AE@host:port``; with ``tls:`` before it by TLS, with the certificates of ``tls``.
     duplicates
         What happens to an instance that is stored already: ``ignore``, ``reject`` or ``replace``.
-    durable
-        Whether an acknowledged instance survives a power cut (slower), not only the end of the process.
+    commit
+        What an instance survives once it is acknowledged: the end of the process (``os``); a power cut too, by syncs
+        that are shared by all who store at the time (``group``), or with its row in the index before the answer
+        (``object``).
+    ingest_linger
+        For how many seconds the row of an acknowledged instance may wait for others to share its transaction, unless
+        somebody asks for it; None: 0.25 for one process, 0.005 for several.
+    ingest_queue
+        How many instances may be acknowledged before their rows are written; whoever brings another one waits then.
     index
         Where the index is: ``sqlite:///PATH`` or ``postgresql://…`` (with the extra ``postgres``), which archives on
         several machines may share; by default a file in the archive's directory.
+    blobs
+        Where the objects are: ``s3://bucket/prefix``, ``az://…``, ``gs://…`` (with the extra ``cloud``) or a directory,
+        which archives on several machines may share, with the index; by default files in the archive's directory.
+    blob_store
+        How that is reached, see `StoreOptions`; without credentials here they come from the environment.
+    blob_cache
+        A local disk before it, see `CacheOptions`.
+    tiers
+        Stores instead of ``blobs`` between which objects move, see `Tier`: they are put into the first one.
+    lifecycle
+        What becomes of objects as time goes by: moves between tiers, retention, a quota; see `Policies`.
     digest
         Whether to keep the SHA-256 of each data set, by which damage can be found later; half a millisecond a megabyte.
     accept_unknown
@@ -79,8 +104,15 @@ class ArchiveSettings:
     calling: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     duplicates: DuplicatePolicy = DuplicatePolicy.IGNORE
-    durable: bool = False
+    commit: Commit = "group"
+    ingest_linger: float | None = None
+    ingest_queue: int = QUEUE
     index: str | None = None
+    blobs: str | None = None
+    blob_store: StoreOptions = field(default_factory=StoreOptions)
+    blob_cache: CacheOptions | None = None
+    tiers: tuple[Tier, ...] = ()
+    lifecycle: Policies = field(default_factory=Policies)
     digest: bool = False
     accept_unknown: bool = False
     transcode: Transcode = Transcode.LOSSLESS
@@ -106,6 +138,9 @@ class ArchiveSettings:
         if self.index is not None:
             check_index(self.index)
         Retention(self.keep_changes, self.keep_changes_days)  # which says what is wrong
+        self._check_blobs()
+        self._check_tiers()
+        self._check_ingest()
         if not 1 <= self.move_window <= WINDOW:
             raise ConfigurationError(f"move_window is 1 to {WINDOW}, not {self.move_window!r}")
         if self.moves_per_node is not None and self.moves_per_node < 1:
@@ -123,14 +158,44 @@ class ArchiveSettings:
         except ValueError:
             raise ConfigurationError(f"transcode is never, lossless or any, not {self.transcode!r}") from None
 
+    def _check_blobs(self) -> None:
+        if self.blobs is not None:
+            check_blobs(self.blobs)
+            if self.processes > 1 and self.blobs.startswith("memory:"):
+                raise ConfigurationError("several processes have no memory in common: blobs is some other store")
+        elif self.blob_cache is not None:
+            raise ConfigurationError("blob_cache is a cache before a store (blobs)")
+
+    def _check_ingest(self) -> None:
+        if self.commit not in get_args(Commit):
+            raise ConfigurationError(f"commit is os, group or object, not {self.commit!r}")
+        if self.ingest_linger is not None and not 0 <= self.ingest_linger <= 60:
+            raise ConfigurationError(f"ingest_linger is 0 to 60 seconds, not {self.ingest_linger!r}")
+        if not 1 <= self.ingest_queue <= MAX_QUEUE:
+            raise ConfigurationError(f"ingest_queue is 1 to {MAX_QUEUE}, not {self.ingest_queue!r}")
+
+    def _check_tiers(self) -> None:
+        object.__setattr__(self, "tiers", check_tiers(self.tiers))
+        self.lifecycle.check([one.name for one in self.tiers])
+        if self.tiers and (self.blobs is not None or self.blob_cache is not None):
+            raise ConfigurationError("objects are in tiers or in blobs")
+        if self.processes > 1 and any(one.store.startswith("memory:") for one in self.tiers):
+            raise ConfigurationError("several processes have no memory in common: a tier is some other store")
+
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
-        """Read settings from a TOML file: the fields above at its top, tables ``timeouts``, ``limits``, ``tls`` …"""
+        """Read settings from a TOML file: the fields above at its top, tables ``timeouts``, ``limits``, ``tls`` …
+
+        The fields may as well be in a table ``archive``.
+        """
         try:
             values = tomllib.loads(Path(path).read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path}: {error}") from error
-        return cls._from(values)
+        within = values.pop("archive", {})
+        if not isinstance(within, dict) or within.keys() & values.keys():
+            raise ConfigurationError(f"{path}: [archive] is a table with what is not given before it")
+        return cls._from(values | within)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -169,14 +234,28 @@ _GROUPS: Final[dict[str, Any]] = {
     "limits": Limits,
     "tls": TlsSettings,
     "admission": Admission,
+    "blob_store": StoreOptions,
+    "blob_cache": CacheOptions,
     "webhooks": WebhookSettings,
+    "lifecycle": Policies,
 }
-_TEXTS: Final = frozenset({"cert", "key", "ca", "password", "password_file", "profile", "server_name"})
 _NUMBERS: Final = frozenset(
     {"tls_port", "move_window", "moves_per_node", "processes", "keep_changes", "keep_changes_days"}
+    | {"ingest_linger", "ingest_queue"}
+)
+_TEXTS: Final = frozenset(
+    {"cert", "key", "ca", "password", "password_file", "profile", "server_name", "directory"}
+    | {"endpoint", "region", "account", "storage_class", "sse", "sse_kms_key_id", "sync", "root_certificate"}
+    | {"recall", "every"}
 )
 _LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
-_FLAGS: Final = frozenset({"durable", "digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume"})
+_FLAGS: Final = frozenset(
+    {"digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume", "virtual_hosted", "write_behind"}
+    | {"recall_study"}
+)
+
+
+_TABLES: Final = frozenset({"tiers", "moves", "retention", "quota", "limits"})  # JSON in the environment
 
 
 def _names(cls: type[Any]) -> list[str]:
@@ -186,6 +265,11 @@ def _names(cls: type[Any]) -> list[str]:
 def _parsed(name: str, text: str) -> Any:
     if name in _LISTS:
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    if name in _TABLES:
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ConfigurationError(f"{_PREFIX}{name.upper()} is JSON, not {text!r}") from None
     if name in _FLAGS:
         if text.lower() not in _TRUE | _FALSE:
             raise ConfigurationError(f"{_PREFIX}{name.upper()} is yes or no, not {text!r}")
@@ -195,7 +279,7 @@ def _parsed(name: str, text: str) -> Any:
 
 def _grouped(name: str, text: str) -> Any:
     """Read a field of a group: most are numbers."""
-    return _parsed(name, text) if name in _TEXTS | _LISTS | _FLAGS else _number(name, text)
+    return _parsed(name, text) if name in _TEXTS | _LISTS | _FLAGS | _TABLES else _number(name, text)
 
 
 def _number(name: str, text: str) -> float | int | None:

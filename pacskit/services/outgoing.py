@@ -6,6 +6,7 @@ policy allows. ``decide`` says which, and why.
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterable
@@ -255,21 +256,61 @@ class SpooledSource(FileSource):
 def payload(file: IO[bytes], offset: int, length: int, source: str, context: PresentationContext) -> Any:
     """Return the data set bytes of an open file for ``context``: as they are (streamed, if not small), or converted.
 
-    What is not small is converted to a temporary file, in bounded memory: the `SpooledSource` is to be closed.
+    What is not small is converted to a temporary file, in bounded memory: the `SpooledSource` is to be closed. What is
+    in no file here goes to one first: a message that has been begun cannot fail any more without its association.
     """
     target = context.transfer_syntax
     as_it_is = source == target
-    if as_it_is and length > _IN_MEMORY:
-        return FileSource(file.fileno(), offset, length)
-    if not as_it_is and (source not in UNCOMPRESSED or target not in UNCOMPRESSED or length > _IN_MEMORY):
-        return _spooled(file, offset, length, source, target)
-    data = os.pread(file.fileno(), length, offset)
+    is_small = length <= _IN_MEMORY and (as_it_is or (source in UNCOMPRESSED and target in UNCOMPRESSED))
+    if is_small:
+        data = _read(file, offset, length)
+        return data if as_it_is else transcode(data, source, target)
+    if _descriptor(file) < 0:
+        copied = _copied(file, offset, length)
+        if as_it_is:
+            return SpooledSource(copied.fileno(), 0, length, copied)
+        with copied:
+            return _spooled(copied, 0, length, source, target)
+    return FileSource(file.fileno(), offset, length) if as_it_is else _spooled(file, offset, length, source, target)
+
+
+def _descriptor(file: IO[bytes]) -> int:
+    """The descriptor of a file; -1 for what is in no file here."""
+    try:
+        return file.fileno()
+    except io.UnsupportedOperation:
+        return -1
+
+
+def _read(file: IO[bytes], offset: int, length: int) -> bytes:
+    descriptor = _descriptor(file)
+    data = b""
+    if descriptor < 0:
+        file.seek(offset)
     while len(data) < length:  # a read may be short
-        more = os.pread(file.fileno(), length - len(data), offset + len(data))
+        missing = length - len(data)
+        more = file.read(missing) if descriptor < 0 else os.pread(descriptor, missing, offset + len(data))
         if not more:
             raise EOFError("the file ends before the data set does")
-        data += more
-    return data if as_it_is else transcode(data, source, target)
+        data = data + more if data else more
+    return data
+
+
+def _copied(file: IO[bytes], offset: int, length: int) -> IO[bytes]:
+    """Return a temporary file with the bytes of a data set."""
+    copy = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - whoever sends it closes it
+    try:
+        file.seek(offset)
+        missing = length
+        while missing:
+            part = file.read(min(missing, _IN_MEMORY))
+            if not part:
+                raise EOFError("the file ends before the data set does")
+            missing -= copy.write(part)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
 
 
 def _spooled(file: IO[bytes], offset: int, length: int, source: str, target: str) -> SpooledSource:

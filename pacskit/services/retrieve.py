@@ -96,7 +96,7 @@ class _RetrieveService(IdentifierService):
         """Make the request that sends an instance; what it needs is open until `Ready.close`."""
         decision: Decision | None = None
         try:
-            opened: Opened = self._store.open(instance)
+            opened: Opened = self._store.open(instance, whole=True)
             try:
                 instance = opened.instance  # a newer one, where it has been replaced since it was located
                 decision = decide(info, instance.sop_class_uid, instance.transfer_syntax_uid, self._policy)

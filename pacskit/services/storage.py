@@ -54,7 +54,7 @@ class _IngestSink:
 
 
 class StorageService:
-    """Keeps what it is sent in a `Store`, byte for byte, and answers once it would survive the end of the process."""
+    """Keeps what it is sent in a `Store`, byte for byte, and answers once it is as safe as the store promises."""
 
     transfer_syntaxes: tuple[str, ...] = STORAGE_SYNTAXES
     operations: ClassVar = (CStoreRequest,)

@@ -21,7 +21,7 @@ stored
 1.2
 """
 
-from pacskit.storage.errors import InvalidIdentifier, InvalidInstance, OutOfSpace
+from pacskit.storage.errors import FrameNotFound, InvalidIdentifier, InvalidInstance, OutOfSpace
 from pacskit.storage.index.find import Element, Match
 from pacskit.storage.index.query import FindOptions, Model
 from pacskit.storage.records import Commit, Counts, DuplicatePolicy, Outcome, Stored, StoredInstance
@@ -33,6 +33,7 @@ __all__ = [
     "DuplicatePolicy",
     "Element",
     "FindOptions",
+    "FrameNotFound",
     "Ingest",
     "InvalidIdentifier",
     "InvalidInstance",

@@ -16,6 +16,7 @@ __all__ = [
     "Commitment",
     "JobRecord",
     "KeyImage",
+    "LegalHold",
     "Measurement",
     "PerformedStep",
     "PrefetchHistory",
@@ -433,3 +434,19 @@ class User:
     credential: str = field(default="", repr=False)
     full_name: str = ""
     last_login: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LegalHold:
+    """A study, or all of a patient, that must not be deleted; `pacskit.storage.lifecycle.Holds` puts them on."""
+
+    KIND: ClassVar[str] = "hold"
+    KEY: ClassVar[str] = "id"
+    INDEXED: ClassVar[tuple[str, ...]] = ("study_uid", "patient_id")
+
+    id: str
+    study_uid: str = ""
+    patient_id: str = ""
+    reason: str = ""
+    by: str = ""
+    since: str = ""

@@ -9,11 +9,13 @@ from pacskit.core.errors import StorageError
 
 __all__ = [
     "ChangesExpired",
+    "FrameNotFound",
     "InvalidIdentifier",
     "InvalidInstance",
     "OutOfSpace",
     "OutcomeUnknown",
     "RecordConflict",
+    "UnderHold",
     "storage_error",
 ]
 
@@ -22,6 +24,14 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 class OutOfSpace(StorageError):
     """The disk or its quota is full (a C-STORE SCP answers 0xA700, PS3.4 B.2.3)."""
+
+
+class UnderHold(StorageError):
+    """A legal hold is on what was to be deleted or replaced."""
+
+
+class FrameNotFound(StorageError, IndexError):
+    """An instance has no frame of that number."""
 
 
 class InvalidInstance(StorageError):

@@ -8,26 +8,40 @@ name is never overwritten: the second object of a name gets another (``_`` and a
 
 A session holds a lock on ``staging/SESSION.lock`` for as long as its process lives, so several processes may share a
 directory.
+
+**Power cuts.** With ``commit="os"`` nothing is synced. With any other policy a power cut may drop everything that was
+not synced, or keep it, in any order, and takes nothing that was acknowledged, because
+
+1. the lock and the directory of a session are synced before its first object: who recovers finds them;
+2. bytes are synced before the staging name says that they are whole: such a name never lies;
+3. the staging directory is synced before an object is acknowledged, and before it gets its final name: whatever is
+   acknowledged has such a name, and so has every final name, until
+4. the directories of the final name, up to the root, have been synced, and after that the index transaction: a row has
+   its file. Only then the staging name goes. Should it come back, the row says that all is done;
+5. an object is removed after its tombstone has been committed; the staging directories of all sessions are synced, so
+   that no name of it can come back, then it goes, its directory is synced, and the tombstone goes last.
+
+A staging file may have got a final name that its staging name does not say (the one of another generation): that
+follows from its number, and is looked for. Syncs of directories are shared by all who wait for one at that time.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 import secrets
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
-from pacskit.core.errors import StorageError
 from pacskit.storage.base import Adopt, Index
 from pacskit.storage.errors import storage_error
-from pacskit.storage.layout import MAX_KEY, with_generation
+from pacskit.storage.filewriter import HEAD, MARK, FileWriter, staging_name
+from pacskit.storage.layout import with_generation
 from pacskit.storage.records import Commit, DuplicatePolicy
+from pacskit.storage.syncing import DirectorySync, sync_directory
 
 if sys.platform == "win32":
     import msvcrt
@@ -41,33 +55,34 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-__all__ = ["FileStore", "FileWriter"]
+__all__ = ["HEAD", "FileStore", "FileWriter"]
 
 SPILL = 1 << 16  # bytes of an object kept in memory before its file is begun
-HEAD = 1 << 15  # bytes; holds the attributes before the pixels of most objects
 _SPARES = 32  # staging files made ahead
 _POLICIES = {"ign": DuplicatePolicy.IGNORE, "rep": DuplicatePolicy.REPLACE}  # in a staging name, after the number
-_gather = getattr(os, "writev", lambda descriptor, parts: 0)
-_MARK = "~"  # stands in a staging name before the key, and for "/" in it
 
 
 class FileStore:
     """A blob store in a directory of a local file system."""
 
-    def __init__(self, directory: str | os.PathLike[str], *, commit: Commit = "os", spill: int = SPILL) -> None:
+    def __init__(self, directory: str | os.PathLike[str], *, commit: Commit = "group", spill: int = SPILL) -> None:
         self.root = Path(directory) / "objects"
         self.staging = Path(directory) / "staging"
-        self.durable = commit == "object"
+        self.commit: Commit = commit
+        self.syncs = commit != "os"
         self.spill = spill
         self._numbers = count(1)
         self._spares: list[str] = []
+        self._removed: set[str] = set()  # keys that may have tombstones
+        self._staged, self._named = DirectorySync(), DirectorySync()
+        new = [one for one in (self.staging, self.root, *self.root.parents) if not one.exists()]
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.staging.mkdir(exist_ok=True)
-            if self.durable:
-                for made in (self.root.parent.parent, self.root.parent):
-                    sync_directory(made)
             self.session, self._lock = self._begin_session()
+            if self.syncs:
+                for one in {self.staging, self.root.parent, self.root.parent.parent, *(one.parent for one in new)}:
+                    sync_directory(one)
         except OSError as error:
             raise storage_error(error, "opening the blob store") from error
         self.own = self.staging / self.session
@@ -122,17 +137,37 @@ class FileStore:
         No key, and no name, where ``key`` is taken and ``is_there`` says that this is the object. Raises OSError.
         """
         own, _, name = staged.rpartition("/")
-        number, _, _ = name.partition(_MARK)
+        number, _, _ = name.partition(MARK)
         wanted, generation = key, 0
-        while not self._link(staged, key):
+        while key in self._removed or not self._link(staged, key):
             if not generation and is_there():
                 return staged, None
             generation += 1
-            key = with_generation(wanted, f"{own.rpartition('/')[2]}{number.partition('.')[0]}{'x' * (generation - 1)}")
-            renamed = f"{own}/{_staging_name(number, key)}"  # first: the next start goes by what it says
+            key = self._generation(wanted, own.rpartition("/")[2], number, generation)
+            renamed = f"{own}/{staging_name(number, key)}"  # first: the next start goes by what it says
             os.rename(staged, renamed)
             staged = renamed
         return staged, key
+
+    def sync_staged(self) -> None:
+        """Make this session's staging names as safe as the policy wants. Raises OSError."""
+        if self.syncs:
+            self._staged.run([f"{self.own}"])
+
+    def sync_names(self, keys: Iterable[str]) -> None:
+        """Make final names as safe as the policy wants: before the index names them."""
+        if self.syncs:
+            try:
+                self._named.run({above for key in keys for above in self._above(key)})
+            except OSError as error:
+                raise storage_error(error, "naming objects") from error
+
+    def _above(self, key: str) -> Iterator[str]:
+        """The directories of a key; others may have made them, and not synced them yet."""
+        name = f"{self.root}/{key}"
+        for _ in range(key.count("/") + 1):
+            name = name[: name.rindex("/")]
+            yield name
 
     def _link(self, staged: str, key: str) -> bool:
         final = f"{self.root}/{key}"
@@ -147,8 +182,9 @@ class FileStore:
                 self._make_directory(Path(final).parent)
                 continue
             break
-        if self.durable:
-            sync_directory(Path(final).parent)
+        if key in self._removed:
+            os.unlink(final)
+            return False
         return True
 
     def _make_directory(self, directory: Path) -> None:
@@ -158,8 +194,6 @@ class FileStore:
         for one in reversed(missing):
             with suppress(FileExistsError, FileNotFoundError):  # others make and remove directories too: link says
                 one.mkdir()
-                if self.durable:
-                    sync_directory(one.parent)
 
     def _make(self, name: str) -> tuple[int, str]:
         path = f"{self.own}/{name}"
@@ -169,9 +203,22 @@ class FileStore:
         """Return the file of an object."""
         return self.root / key
 
-    def open(self, key: str) -> IO[bytes]:
+    def open(self, key: str, size: int, *, whole: bool = False) -> IO[bytes]:
         """Open an object for reading, unbuffered."""
         return open(self.root / key, "rb", buffering=0)
+
+    def source(self, key: str, size: int | None = None) -> Path:
+        """What `pacskit.dcmread` reads of an object."""
+        return self.root / key
+
+    def may_have(self, key: str) -> bool:
+        """Whether there is an object of that name, most likely the one that would have it."""
+        return self.size(key) is not None
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return several ranges, each ``(start, length)``; fewer bytes only where the object ends."""
+        with self.open(key, 0) as file:
+            return [os.pread(file.fileno(), length, start) for start, length in ranges]
 
     def size(self, key: str) -> int | None:
         """Return the size of an object, None where there is none."""
@@ -181,13 +228,35 @@ class FileStore:
             return None
 
     def remove(self, keys: Collection[str]) -> None:
-        """Remove objects that nothing refers to, and the directories they leave empty."""
-        for key in keys:
-            path = self.root / key
+        """Remove objects that have tombstones and no staging names, and the directories they leave empty.
+
+        Nothing gets their names here until `release`: it would be taken for what has been removed.
+        """
+        if not keys:
+            return
+        self._removed.update(keys)
+        if self.syncs:
             try:
-                path.unlink(missing_ok=True)
+                self._staged.run([one.path for one in os.scandir(self.staging) if one.is_dir()])
             except OSError as error:
                 raise storage_error(error, "removing an object") from error
+        self.drop(keys)
+
+    def release(self, keys: Iterable[str]) -> None:
+        """Let the names of removed objects be used again: their tombstones are gone."""
+        self._removed.difference_update(keys)
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Remove objects that the index does not know, and the directories they leave empty."""
+        paths = [self.root / key for key in keys]
+        try:
+            for path in paths:
+                path.unlink(missing_ok=True)
+            if self.syncs:
+                self._named.run({str(path.parent) for path in paths})
+        except OSError as error:
+            raise storage_error(error, "removing an object") from error
+        for path in paths:
             with suppress(OSError):  # not empty, or somebody else's work
                 for parent in path.relative_to(self.root).parents[:-1]:
                     (self.root / parent).rmdir()
@@ -239,7 +308,10 @@ class FileStore:
                     self._resolve(path, index, adopt)
                 gone = index.retired(session)
                 self.remove([key for key in gone if self._alone(key) and not index.has_key(key)])
+                if self.syncs:
+                    self._staged.run([f"{directory}"])
                 index.forget_retired(gone)
+                self.release(gone)
                 for turn in self.staging.glob(f"{session}.*.*"):  # see `pacskit.storage.turns`
                     turn.unlink()
                 with suppress(OSError):  # not empty: the next start has another look
@@ -258,29 +330,42 @@ class FileStore:
             return False
 
     def _resolve(self, path: Path, index: Index, adopt: Adopt) -> None:
-        number, mark, name = path.name.partition(_MARK)
+        number, mark, name = path.name.partition(MARK)
         policy = _POLICIES.get(number.partition(".")[2], DuplicatePolicy.REJECT)
+        key = self._final_of(path, number, name.replace(MARK, "/")) if mark else None
         if mark and policy is not DuplicatePolicy.REJECT:
-            key: str | None = name.replace(_MARK, "/")
-            if path.stat().st_nlink == 1:
-                staged, key = self.place(str(path), str(key))
+            is_retired = key is not None and index.is_retired(key)
+            if key is None:
+                staged, key = self.place(str(path), name.replace(MARK, "/"))
                 path = Path(staged)
-            if key is not None and not self._settled(path, key, index) and not index.is_retired(key):
+            if key is not None and not index.has_key(key) and not is_retired:
                 stays = adopt(key, policy)
                 if stays is None:
                     return
                 if not stays:
-                    self.remove([key])
-        elif mark and path.stat().st_nlink > 1:
-            key = name.replace(_MARK, "/")
-            if not self._settled(path, key, index):
-                self.remove([key])
+                    self.drop([key])
+        elif key is not None and not index.has_key(key):
+            self.drop([key])
         path.unlink()
 
-    def _settled(self, path: Path, key: str, index: Index) -> bool:
-        """Whether the object of a staging name is in the index, or its final name is none of its own."""
-        final = self.root / key
-        return not (final.exists() and final.samefile(path)) or index.has_key(key)
+    def _final_of(self, path: Path, number: str, key: str) -> str | None:
+        """The final name that a staging file has, ``key`` or that of a generation; None where it has none."""
+        if path.stat().st_nlink == 1:
+            return None
+        tries = 0
+        wanted = key
+        while True:
+            final = self.root / key
+            if final.exists() and final.samefile(path):
+                return key
+            if tries and not final.exists():
+                return None
+            tries += 1
+            key = self._generation(wanted, path.parent.name, number, tries)
+
+    @staticmethod
+    def _generation(key: str, session: str, number: str, generation: int) -> str:
+        return with_generation(key, f"{session}{number.partition('.')[0]}{'x' * (generation - 1)}")
 
     def close(self) -> None:
         """End the session."""
@@ -288,187 +373,18 @@ class FileStore:
             while self._spares:
                 os.unlink(self._spares.pop())
             with suppress(OSError):
+                if self.syncs:  # or names that are gone come back with the directory, and nobody looks at them
+                    sync_directory(self.own)
                 self.own.rmdir()
                 (self.staging / f"{self.session}.lock").unlink()
             os.close(self._lock)
             self._lock = -1
 
 
-def _staging_name(number: str, key: str) -> str:
-    """The staging name of a whole object; ``number`` has its policy."""
-    return f"{number}{_MARK}{key.replace('/', _MARK)}"
-
-
 def _age(path: Path) -> int:
     """The number in a staging name: of two versions of an object, the later one has to be indexed last."""
-    number = path.name.partition(_MARK)[0].partition(".")[0]
+    number = path.name.partition(MARK)[0].partition(".")[0]
     try:
         return int(number, 16)
     except ValueError:
         return 0
-
-
-class FileWriter:
-    """One object on its way into a :class:`FileStore`."""
-
-    def __init__(self, store: FileStore, number: str, policy: DuplicatePolicy) -> None:
-        self.size = 0
-        self._store = store
-        self._number = number
-        self._policy = policy[:3]
-        self._memory: bytearray | None = bytearray()  # None once there are bytes in the file
-        self._file = -1
-        self._staged: str | None = None  # paths as text: making Path objects costs as much as the calls themselves
-        with suppress(OSError):  # whoever needs a file takes one, and says what is wrong
-            if (prepared := store.spare()) is not None:  # opened now, while the first bytes are still on their way
-                self._file, self._staged = prepared
-        self._wanted = ""  # the key that is to be its name
-        self._final: str | None = None  # the key, once it is a name
-
-    def write(self, data: bytes | bytearray | memoryview, *, more: int = 0) -> None:
-        """Append bytes; ``more`` says how many will follow, as far as that is known."""
-        length = data.nbytes if isinstance(data, memoryview) else len(data)
-        if self._memory is not None:
-            if self.size + length + more <= self._store.spill:
-                self._memory += data
-                self.size += length
-                return
-            self._begin_file()
-            spilled, self._memory = self._memory, None
-            self._append(spilled, data)
-        else:
-            self._append(data)
-        self.size += length
-
-    def _begin_file(self) -> None:
-        if self._file < 0:
-            try:
-                self._file, self._staged = self._store.take(self._number)
-            except OSError as error:
-                raise storage_error(error, "beginning an object") from error
-
-    def _append(self, *parts: bytes | bytearray | memoryview) -> None:
-        try:
-            written = _gather(self._file, parts)
-            for part in parts:
-                with memoryview(part) as whole, whole.cast("B") as rest:
-                    at = min(written, len(rest))
-                    written -= at
-                    while at < len(rest):
-                        at += os.write(self._file, rest[at:])
-        except OSError as error:
-            raise storage_error(error, "writing an object") from error
-
-    @property
-    def descriptor(self) -> int:
-        """The file once there is one, to be written at its end; -1 while the object is in memory."""
-        return self._file if self._memory is None else -1
-
-    def head(self) -> bytes | None:
-        """The first bytes of an object that has gone to a file; None while it is in memory."""
-        return None if self._memory is not None else os.pread(self._file, HEAD, 0)
-
-    def view(self) -> _View:
-        """Look at what has been written."""
-        return _View(self._memory, self._file, self.size)
-
-    def finish(self, key: str) -> None:
-        """Nothing more is to be written, and ``key`` is wanted as its name: from now on it outlives the process."""
-        if len(key) > MAX_KEY or _MARK in key:
-            raise StorageError(f"a key of {len(key)} characters does not fit")
-        name = _staging_name(f"{self._number}.{self._policy}", key)
-        if self._memory is not None:
-            self._begin_file()
-            memory, self._memory = self._memory, None
-            self._append(memory)
-        try:
-            if self._store.durable:
-                os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
-            os.close(self._file)
-            self._file = -1
-            self._mark(f"{self._store.own}/{name}")
-        except OSError as error:
-            raise storage_error(error, "finishing an object") from error
-        self._wanted = key
-
-    def _mark(self, whole: str) -> None:
-        if self._staged is None:
-            raise StorageError("the object has been settled or aborted")
-        os.rename(self._staged, whole)
-        self._staged = whole
-
-    def place(self, is_there: Callable[[], bool] = lambda: False) -> str | None:
-        """Give the object that is finished its final name, if it has none; return it. As `FileStore.place`."""
-        if self._final is None:
-            if self._staged is None:
-                raise StorageError("the object has been settled or aborted")
-            try:
-                self._staged, self._final = self._store.place(self._staged, self._wanted, is_there)
-            except OSError as error:
-                raise storage_error(error, "naming an object") from error
-        return self._final
-
-    def settle(self) -> None:
-        """Keep the object: the index knows it now."""
-        if self._staged is not None:
-            with suppress(OSError):  # the next start does it
-                os.unlink(self._staged)
-            self._staged = self._final = None
-
-    def leave(self) -> None:
-        """Let the object lie as it is, with both its names, for the next start."""
-        self._staged = self._final = None
-
-    def abort(self) -> None:
-        """Leave nothing behind."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-        if self._final is not None:
-            self._store.remove([self._final])
-        if self._staged is not None and self._memory is not None:
-            self._store.give_back(self._staged)
-        elif self._staged is not None:
-            with suppress(FileNotFoundError):
-                os.unlink(self._staged)
-        self._memory, self._staged, self._final = None, None, None
-
-
-class _View:
-    """The bytes of an object in staging, mapped where they are in a file."""
-
-    def __init__(self, memory: bytearray | None, descriptor: int, size: int) -> None:
-        self._memory = memory
-        self._descriptor = descriptor
-        self._size = size
-        self._map: mmap.mmap | None = None
-        self._view: memoryview | None = None
-
-    def __enter__(self) -> memoryview:
-        if self._memory is not None:
-            self._view = memoryview(self._memory).toreadonly()
-        else:
-            self._map = mmap.mmap(self._descriptor, self._size, access=mmap.ACCESS_READ)
-            self._view = memoryview(self._map)
-        return self._view
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # a data set may still look at the bytes: its views keep them alive, and they go when it goes
-        with suppress(BufferError):
-            if self._view is not None:
-                self._view.release()
-            if self._map is not None:
-                self._map.close()
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory survive a power cut."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -12,11 +13,13 @@ from pacskit.encoding import decode
 from pacskit.encoding.head import end_of_pixels
 from pacskit.storage.errors import OutcomeUnknown, storage_error
 from pacskit.storage.facts import Facts, describe, facts_of
-from pacskit.storage.filesystem import HEAD, FileWriter
+from pacskit.storage.filesystem import HEAD
+from pacskit.storage.frameindex import has_frames, make_frames
 from pacskit.storage.pending import Pending, located
 from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, Stored
 
 if TYPE_CHECKING:
+    from pacskit.storage.base import BlobWriter
     from pacskit.storage.store import Store
 
 __all__ = ["Ingest"]
@@ -48,7 +51,7 @@ class Ingest:
         self._facts: Facts | None = None
         self._pending: Pending | None = None
         self._whole = -1  # the size at which the pixels, after all that the facts come from, are the end
-        self._writer: FileWriter | None = store.blobs.create(policy)
+        self._writer: BlobWriter | None = store.blobs.create(policy)
         self._writer.write(head)
 
     def __enter__(self) -> Self:
@@ -89,7 +92,7 @@ class Ingest:
             self.abort()
             raise storage_error(error, "writing an object") from error
 
-    def _look_ahead(self, writer: FileWriter, data: bytes | bytearray | memoryview) -> None:
+    def _look_ahead(self, writer: BlobWriter, data: bytes | bytearray | memoryview) -> None:
         """Take what the index needs from the first bytes of a big object, while the others are on their way."""
         try:
             head = bytes(memoryview(data)[:HEAD])
@@ -103,7 +106,7 @@ class Ingest:
         end = end_of_pixels(head, dataset.scan.stopped, self.transfer_syntax)
         self._whole = -1 if end is None else self._offset + end
 
-    def _open(self) -> FileWriter:
+    def _open(self) -> BlobWriter:
         if self._writer is None:
             raise StorageError("this instance has been committed or aborted")
         return self._writer
@@ -124,10 +127,11 @@ class Ingest:
             if filed.name() is None:
                 return self._taken(filed.writer)
             new = filed.record()
+            store.blobs.sync_names([new.key])
             outcome, replaced = store.index.ingest(new, self._policy, session=store.blobs.session)
             if outcome in {Outcome.IGNORED, Outcome.REJECTED}:
                 return self._taken(filed.writer)
-        except OutcomeUnknown:  # its row may be there: the object stays, and the next start looks at it
+        except (OutcomeUnknown, KeyboardInterrupt, SystemExit):  # its row may be there: so the object stays
             filed.writer.leave()
             raise
         except BaseException:
@@ -135,10 +139,10 @@ class Ingest:
             raise
         filed.writer.settle()
         if replaced is not None:
-            store.discard([replaced])
+            store.discard_replaced([replaced])
         return Stored(outcome, located(new))
 
-    def _taken(self, writer: FileWriter) -> Stored:
+    def _taken(self, writer: BlobWriter) -> Stored:
         """Drop what is there already."""
         writer.abort()
         outcome = Outcome.IGNORED if self._policy == DuplicatePolicy.IGNORE else Outcome.REJECTED
@@ -150,7 +154,7 @@ class Ingest:
         None where its name and its row in the index follow; what became of the instance where that is known: where a
         duplicate is rejected, and where the commit policy wants the row first. Raises as `commit` does.
         """
-        if self._policy is DuplicatePolicy.REJECT or self._store.blobs.durable:
+        if self._policy is DuplicatePolicy.REJECT or self._store.blobs.commit == "object":
             return self.commit()
         filed = self._file()
         if isinstance(filed, Stored):
@@ -185,7 +189,7 @@ class Ingest:
         finally:
             self.abort()
 
-    def _decode_head(self, writer: FileWriter) -> Dataset | None:
+    def _decode_head(self, writer: BlobWriter) -> Dataset | None:
         """Read a big object without its pixels, where they are its end; None where it has to be read whole."""
         head = writer.head()
         if head is None:
@@ -196,11 +200,11 @@ class Ingest:
             return None
         return dataset if dataset.scan is not None and dataset.scan.pending() is not None else None
 
-    def _finish(self, writer: FileWriter, facts: Facts) -> Stored | Pending:
+    def _finish(self, writer: BlobWriter, facts: Facts) -> Stored | Pending:
         store, uid, replaces = self._store, self.sop_instance_uid, self._policy == DuplicatePolicy.REPLACE
         # An object of that name is most likely this instance, for which nothing need be kept; the index has the last
         # word. Where nothing has been written yet, look first.
-        if not replaces and writer.descriptor < 0 and store.blobs.size(facts.key) is not None and store.known(uid):
+        if not replaces and writer.descriptor < 0 and store.blobs.may_have(facts.key) and store.known(uid):
             return self._taken(writer)
         length, digest = writer.size - self._offset, self._digest
         writer.finish(facts.key)
@@ -209,8 +213,10 @@ class Ingest:
 
         def described(key: str) -> NewInstance:
             # the parents of most are known already; the others' are read again, so that no data set is kept for that
-            final = facts._replace(key=key, parents=lambda: store.parents(key))
-            return describe(final, syntax, offset, length, None if digest is None else digest.digest())
+            parents = facts.parents if writer.keeps_facts else lambda: store.parents(key)
+            final = facts._replace(key=key, parents=parents)
+            new = describe(final, syntax, offset, length, None if digest is None else digest.digest())
+            return replace(new, frames=make_frames(writer.source(key), self._options)) if has_frames(new) else new
 
         def is_there() -> bool:
             return not replaces and store.index.get(uid) is not None

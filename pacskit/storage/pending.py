@@ -1,7 +1,9 @@
 """Instances that are safe in their files and on their way into the index.
 
-With ``commit="os"`` the staging name that says that a file is whole is the point of no return: an instance is
-acknowledged then, and its final name and its row follow within moments, together with those of its neighbours. Whoever
+The staging name that says that a file is whole is the point of no return: an instance is acknowledged once that
+survives what the commit policy says, and unless this is ``"object"`` its final name and its row follow within moments,
+together with those of its neighbours. So many instances at most wait for that: beyond it, whoever brings another one
+writes their rows first, and by that is slowed down to what the index takes. Whoever
 asks the index something in between has that done first, so that no query misses what was acknowledged; those of other
 processes wait for it (see `pacskit.storage.turns`). Should the process end in between, the staging names are still
 there, and who asks next, or the next start, does it.
@@ -20,14 +22,14 @@ from pacskit.storage.records import DuplicatePolicy, NewInstance, Outcome, Store
 from pacskit.storage.turns import Turn
 
 if TYPE_CHECKING:
-    from pacskit.storage.filesystem import FileWriter
+    from pacskit.storage.base import BlobWriter
 
-__all__ = ["LINGER", "SHARED_LINGER", "Backlog", "Indexing", "Pending", "located"]
+__all__ = ["LINGER", "QUEUE", "SHARED_LINGER", "Backlog", "Indexing", "Pending", "located"]
 
 LINGER = 0.25  # seconds for which a row waits for others to share its transaction
 SHARED_LINGER = 0.005  # the same where other processes' queries wait for it
 ENOUGH = 512  # rows that need not wait for others: more of them in one transaction cost no less each
-MOST = 2048  # rows that wait at most: beyond that, whoever brings another one writes them
+QUEUE = 2048  # rows that wait at most: beyond that, whoever brings another one writes them
 
 _log = logging.getLogger("pacskit.storage")
 
@@ -43,7 +45,7 @@ class Pending:
 
     def __init__(
         self,
-        writer: FileWriter,
+        writer: BlobWriter,
         place: Callable[[], str | None],
         describe: Callable[[str], NewInstance],
         policy: DuplicatePolicy,
@@ -85,23 +87,33 @@ class Pending:
 class Indexing(Protocol):
     """What a backlog needs of a store."""
 
-    def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[Outcome]:
-        """Index instances in one transaction; what they replace is discarded. Raises StorageError."""
+    def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[tuple[Outcome, str | None]]:
+        """Index instances in one transaction; return what became of each, and the key of what it replaced.
+
+        Raises StorageError.
+        """
+        ...
+
+    def discard_replaced(self, keys: list[str]) -> None:
+        """Remove objects that have tombstones, or leave it to the next start."""
         ...
 
 
 class Backlog:
     """The pending instances of a store, and the thread that indexes them; it is there while there are any.
 
-    ``announce`` tells other processes that there are rows to come. ``stuck`` is set while the index cannot be written:
-    the next instance has to wait for those before it then.
+    ``most`` rows wait at most, and none longer than ``linger`` seconds. ``announce`` tells other processes that there
+    are rows to come. ``stuck`` is set while the index cannot be written: the next instance has to wait for those before
+    it then.
     """
 
     __slots__ = (
         "_announce",
         "_changed",
         "_closing",
+        "_enough",
         "_linger",
+        "_most",
         "_pending",
         "_running",
         "_store",
@@ -113,10 +125,17 @@ class Backlog:
     )
 
     def __init__(
-        self, store: Indexing, linger: float = LINGER, announce: Callable[[], Turn | None] = lambda: None
+        self,
+        store: Indexing,
+        linger: float = LINGER,
+        announce: Callable[[], Turn | None] = lambda: None,
+        *,
+        most: int = QUEUE,
     ) -> None:
         self.stuck = False
         self._linger = linger
+        self._most = most
+        self._enough = min(ENOUGH, max(1, most // 2))
         self._store = store
         self._announce = announce
         self._pending: list[Pending] = []
@@ -143,12 +162,12 @@ class Backlog:
                 self._thread = threading.Thread(target=self._run, name="pacskit-index", daemon=True)
                 self._thread.start()
                 self._running = True
-            if count in {1, ENOUGH}:
+            if count in {1, self._enough}:
                 self._changed.notify_all()
 
     def make_room(self) -> None:
         """Index what waits, where that is much or has failed before. Raises StorageError."""
-        if self.stuck or len(self._pending) >= MOST:
+        if self.stuck or len(self._pending) >= self._most:
             self.complete()
 
     def complete(self) -> None:
@@ -166,7 +185,7 @@ class Backlog:
 
     def _write(self, batch: list[Pending], turns: list[Turn]) -> None:
         try:
-            outcomes = self._index(batch)
+            outcomes, replaced = self._index(batch)
         except StorageError:
             self.stuck = True
             for turn in turns:
@@ -177,6 +196,8 @@ class Backlog:
                 one.writer.abort()
             else:  # before anybody may delete it: a staging name that is left would bring it back
                 one.writer.settle()
+        if replaced:  # now that no staging name says any more that it is to be there
+            self._store.discard_replaced(replaced)
         with self._changed:
             del self._pending[: len(batch)]
             del self._turns[: len(turns)]
@@ -185,18 +206,22 @@ class Backlog:
         for turn in turns:
             turn.done()
 
-    def _index(self, batch: list[Pending]) -> list[Outcome | None]:
+    def _index(self, batch: list[Pending]) -> tuple[list[Outcome | None], list[str]]:
+        """Index a batch; return what became of each, and the keys of what they replaced."""
         named = [one for one in batch if one.name() is not None]
         try:
-            outcomes: list[Outcome | None] = list(self._store.index_all([(one.record(), one.policy) for one in named]))
+            done: list[tuple[Outcome | None, str | None]] = [
+                *self._store.index_all([(one.record(), one.policy) for one in named])
+            ]
         except StorageError:
             raise
         except Exception:  # one of them spoiled it: the others shall not suffer
-            outcomes = [self._index_one(one) for one in named]
-        known = iter(outcomes)
-        return [Outcome.IGNORED if one.key is None else next(known) for one in batch]
+            done = [self._index_one(one) for one in named]
+        known = iter([outcome for outcome, _ in done])
+        outcomes = [Outcome.IGNORED if one.key is None else next(known) for one in batch]
+        return outcomes, [key for _, key in done if key is not None]
 
-    def _index_one(self, one: Pending) -> Outcome | None:
+    def _index_one(self, one: Pending) -> tuple[Outcome | None, str | None]:
         try:
             return self._store.index_all([(one.record(), one.policy)])[0]
         except StorageError:
@@ -205,7 +230,7 @@ class Backlog:
             # its file stays, and so does its staging name: the next start tries again
             _log.error("an instance that was acknowledged cannot be indexed: %s", type(error).__name__)
             one.writer.leave()
-            return None
+            return None, None
 
     def _run(self) -> None:
         changed = self._changed
@@ -214,7 +239,7 @@ class Backlog:
                 changed.wait_for(lambda: self._closing or (self._pending and not self.stuck))
                 if self._closing:
                     return
-                changed.wait_for(lambda: self._closing or len(self._pending) >= ENOUGH, self._linger)
+                changed.wait_for(lambda: self._closing or len(self._pending) >= self._enough, self._linger)
             try:
                 self.complete()
             except StorageError as error:

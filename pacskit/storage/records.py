@@ -19,7 +19,10 @@ __all__ = [
     "StoredInstance",
 ]
 
-Commit = Literal["os", "object"]
+Commit = Literal["os", "group", "object"]
+"""What an acknowledged object survives, and how: the end of the process (``os``); a power cut too, by syncs that are
+shared by all who store at the time, with the row to follow (``group``), or with the row before the answer (``object``).
+"""
 Value = str | int | bytes | None
 
 
@@ -75,7 +78,10 @@ class Parents:
 
 @dataclass(frozen=True, slots=True)
 class NewInstance:
-    """An instance to index. ``parents`` is called only when its series is not known yet."""
+    """An instance to index.
+
+    ``parents`` is called only when its series is not known yet; ``frames`` is the packed table of its frames.
+    """
 
     patient_id: str
     study_instance_uid: str
@@ -91,6 +97,7 @@ class NewInstance:
     sha256: bytes | None
     received: str
     parents: Callable[[], Parents] = field(repr=False)
+    frames: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
@@ -23,9 +24,12 @@ from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
 from pacskit.encoding import dcmread, file_meta_bytes
 from pacskit.encoding.head import read_head
 from pacskit.storage.attributes import parents_of
+from pacskit.storage.base import ObjectFiles
+from pacskit.storage.blobs.errors import BlobNotFound
 from pacskit.storage.errors import InvalidInstance, storage_error
 from pacskit.storage.facts import describe, facts_of
 from pacskit.storage.filesystem import FileStore
+from pacskit.storage.frameindex import read_frames, value_range
 from pacskit.storage.index import open_index
 from pacskit.storage.index.find import Match
 from pacskit.storage.index.query import FindOptions
@@ -33,7 +37,7 @@ from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
 from pacskit.storage.layout import Layout, uid_hierarchy
-from pacskit.storage.pending import LINGER, Backlog
+from pacskit.storage.pending import LINGER, QUEUE, Backlog
 from pacskit.storage.records import (
     Commit,
     Counts,
@@ -44,6 +48,11 @@ from pacskit.storage.records import (
     StoredInstance,
 )
 from pacskit.storage.turns import Turns
+
+if TYPE_CHECKING:
+    from pacskit.storage.blobs.base import BlobStore
+    from pacskit.storage.blobs.options import StoreOptions
+    from pacskit.storage.objects import CacheOptions
 
 __all__ = ["Ingest", "Opened", "Problem", "Store"]
 
@@ -86,7 +95,8 @@ class Store:
     Parameters
     ----------
     commit
-        What an acknowledged object survives: the end of the process (``"os"``), or a power cut too (``"object"``).
+        What an acknowledged object survives: the end of the process (``"os"``), or a power cut too, by syncs that all
+        who store at the time share (``"group"``); with ``"object"`` its row is there as well before the answer.
     duplicates
         What happens to an instance that is stored already.
     digest
@@ -96,27 +106,49 @@ class Store:
     linger
         For how many seconds the row of an instance that is acknowledged may wait for others to share its transaction,
         unless somebody asks the index before.
+    blobs
+        Where objects are instead of the directory, as for `pacskit.storage.blobs.open_store`, or a store that stays the
+        caller's to close. Any number of processes on any machines may share it, and the index; what is on its way there
+        is in the directory meanwhile.
+    blob_options, blob_cache
+        How the store is reached, and a local disk before it.
+    queue
+        How many rows may wait at most: whoever stores more writes them first.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options
         self,
         directory: str | os.PathLike[str],
         *,
-        commit: Commit = "os",
+        commit: Commit = "group",
         duplicates: DuplicatePolicy | str = DuplicatePolicy.IGNORE,
         layout: Layout = uid_hierarchy,
         digest: bool = True,
         options: ReadOptions | None = None,
         index: str | None = None,
         linger: float = LINGER,
+        blobs: str | BlobStore | None = None,
+        blob_options: StoreOptions | None = None,
+        blob_cache: CacheOptions | None = None,
+        queue: int = QUEUE,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
+        self.admit: Callable[[], None] | None = None
+        """What is asked before each object, and raises where none is taken."""
         self.digest = digest
         self.options = options or ReadOptions()
         self.layout = layout
-        self.blobs: FileStore = FileStore(directory, commit=commit)
-        self.turns = Turns(self.blobs.staging, self.blobs.session, self._recover)
-        self.backlog = Backlog(self, linger, self.turns.begin)
+        self.blobs: ObjectFiles
+        self.turns: Turns | None = None
+        if blobs is None:
+            self.blobs = files = FileStore(directory, commit=commit)
+            self.turns = Turns(files.staging, files.session, lambda session, wait: self._recover(files, session, wait))
+        else:
+            from pacskit.storage.objects import open_objects
+
+            self.blobs = open_objects(blobs, Path(directory), blob_options, blob_cache)
+        announce = (lambda: None) if self.turns is None else self.turns.begin
+        self.backlog = Backlog(self, linger, announce, most=queue)
         try:
             self.index: SqlIndex = (
                 SQLiteIndex(Path(directory) / "index.sqlite", commit=commit)
@@ -163,8 +195,10 @@ class Store:
     ) -> Ingest:
         """Begin to store an instance whose data set will be written in ``transfer_syntax``.
 
-        Raises InvalidInstance, or StorageError while the index cannot be written.
+        Raises InvalidInstance, OutOfSpace above a quota, or StorageError while the index cannot be written.
         """
+        if self.admit is not None:
+            self.admit()
         self.backlog.make_room()
         try:
             head = file_meta_bytes(
@@ -177,49 +211,56 @@ class Store:
 
     def _adopt(self, key: str, policy: DuplicatePolicy) -> bool | None:
         """Index an object that may have been acknowledged before its row was written; return whether it stays."""
-        path = self.blobs.path(key)
+        path = self.files.path(key)
         try:
             head = read_head(path)
             dataset = dcmread(path, stop_before_pixels=True, options=self.options)
             facts = facts_of(dataset, head.sop_class_uid, head.sop_instance_uid, self.layout)._replace(key=key)
-            digest = _digest_of(path, head.offset) if self.digest else None
+            digest = self._digest_of(key, head.offset, head.length) if self.digest else None
             new = describe(facts, head.transfer_syntax, head.offset, head.length, digest)
-            return self.index_all([(new, policy)])[0] in {Outcome.STORED, Outcome.REPLACED}
-        except OSError as error:
-            raise storage_error(error, "indexing what an earlier process left") from error
+            outcome, replaced = self.index_all([(new, policy)])[0]
+            if replaced is not None:
+                self.discard_replaced([replaced])
+            return outcome in {Outcome.STORED, Outcome.REPLACED}
         except StorageError:
             raise
+        except OSError as error:
+            raise storage_error(error, "indexing what an earlier process left") from error
         except Exception as error:
             _log.error("an object that an earlier process left cannot be indexed: %s", type(error).__name__)
             return None
 
     def _attributes_of(self, instance: StoredInstance) -> Dataset:
-        return dcmread(self.blobs.path(instance.key), stop_before_pixels=True, options=self.options)
+        source = self.blobs.source(instance.key, instance.offset + instance.length)
+        return dcmread(source, stop_before_pixels=True, options=self.options)
 
     def parents(self, key: str) -> Parents:
         """Read what is above an instance from its file."""
         try:
-            return parents_of(dcmread(self.blobs.path(key), stop_before_pixels=True, options=self.options))
+            return parents_of(dcmread(self.blobs.source(key), stop_before_pixels=True, options=self.options))
+        except StorageError:
+            raise
         except OSError as error:
             raise storage_error(error, "reading an object") from error
 
-    def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[Outcome]:
-        """Index instances whose files have their names, in one transaction. Raises StorageError."""
-        done = self.index.ingest_all(new, session=self.blobs.session)
-        replaced = [key for _, key in done if key is not None]
-        if replaced:
-            self.discard(replaced)
-        return [outcome for outcome, _ in done]
+    def index_all(self, new: list[tuple[NewInstance, DuplicatePolicy]]) -> list[tuple[Outcome, str | None]]:
+        """Index instances whose files have their names, in one transaction. Raises StorageError.
+
+        Return what became of each, and the key of the object that it replaced, which has a tombstone then.
+        """
+        self.blobs.sync_names([one.key for one, _ in new])
+        return self.index.ingest_all(new, session=self.blobs.session)
 
     # finding
 
     def catch_up(self) -> None:
         """Return when the index has all that this process and others on the directory have acknowledged up to now."""
         self.backlog.complete()
-        self.turns.await_others()
+        if self.turns is not None:
+            self.turns.await_others()
 
-    def _recover(self, session: str, wait: bool) -> None:
-        self.blobs.recover_session(session, self.index, self._adopt, wait=wait)
+    def _recover(self, files: FileStore, session: str, wait: bool) -> None:
+        files.recover_session(session, self.index, self._adopt, wait=wait)
 
     def find(
         self, level: str, model: str, identifier: Iterable[Any], options: FindOptions | None = None
@@ -251,19 +292,30 @@ class Store:
         self.catch_up()
         return self.index.locate(level, _unique(patient_id, study_uid, series_uid, instance_uid))
 
-    def path(self, instance: StoredInstance) -> Path:
-        """Return the Part 10 file of an instance; its data set begins at ``instance.offset``."""
-        return self.blobs.path(instance.key)
+    @property
+    def files(self) -> FileStore:
+        """The objects where they are files of this machine; StorageError where they are in a blob store."""
+        if not isinstance(self.blobs, FileStore):
+            raise StorageError("the objects of this archive are no files of this machine")
+        return self.blobs
 
-    def open(self, instance: StoredInstance | str) -> Opened:
+    def path(self, instance: StoredInstance) -> Path:
+        """Return the Part 10 file of an instance; its data set begins at ``instance.offset``.
+
+        StorageError where objects are in a blob store: `open` reads them wherever they are.
+        """
+        return self.files.path(instance.key)
+
+    def open(self, instance: StoredInstance | str, *, whole: bool = False) -> Opened:
         """Open the file of an instance, or of the one that has replaced it.
 
-        It stays readable if the instance is deleted meanwhile.
+        It stays readable if the instance is deleted meanwhile; in a blob store only what is read ``whole``, from its
+        beginning, which is asked for at once.
         """
         uid = instance if isinstance(instance, str) else instance.sop_instance_uid
         found = self.get(uid) if isinstance(instance, str) else instance
         while found is not None:
-            file = self._open_blob(found.key)
+            file = self._open_blob(found, whole)
             now = self.known(uid)  # asked afterwards: a name that came free may be another object's by now
             if now == found:
                 if file is None:
@@ -274,13 +326,35 @@ class Store:
             found = now
         raise InstanceNotFound(uid)
 
-    def _open_blob(self, key: str) -> IO[bytes] | None:
+    def _open_blob(self, instance: StoredInstance, whole: bool) -> IO[bytes] | None:
         try:
-            return self.blobs.open(key)
-        except FileNotFoundError:
+            return self.blobs.open(instance.key, instance.offset + instance.length, whole=whole)
+        except (FileNotFoundError, BlobNotFound):
             return None
+        except StorageError:  # of which a timeout is an OSError too
+            raise
         except OSError as error:
             raise storage_error(error, "opening an object") from error
+
+    def frames(self, instance: StoredInstance | str, numbers: Sequence[int]) -> list[bytes]:
+        """Return frames of an instance, numbered from 0: their code streams, or native bytes.
+
+        Only their bytes are read, neighbours together. Raises FrameNotFound, InstanceNotFound, DecodeError.
+        """
+        return read_frames(self.index, self.blobs, self._found(instance), numbers, self.options)
+
+    def value_range(self, instance: StoredInstance | str, tag: int) -> tuple[int, int] | None:
+        """Return where a big value is in the object of an instance: ``(start, length)`` of its file.
+
+        None for an attribute that the instance has not, or that comes with its header.
+        """
+        return value_range(self.blobs, self._found(instance), tag, self.options)
+
+    def _found(self, instance: StoredInstance | str) -> StoredInstance:
+        found = self.get(instance) if isinstance(instance, str) else instance
+        if found is None:
+            raise InstanceNotFound(str(instance))
+        return found
 
     def counts(self) -> Counts:
         """Return how much there is."""
@@ -302,13 +376,24 @@ class Store:
         unique = _unique(patient_id, study_uid, series_uid, instance_uid)
         self.catch_up()
         deletion = self.index.delete(level, unique, session=self.blobs.session)
-        self.discard(deletion.keys)
+        if deletion.keys:
+            with suppress(StorageError):  # of what has gone with its row, the staging name has to be gone too
+                self.catch_up()
+            self.discard(deletion.keys)
         return deletion.instances
 
     def discard(self, keys: Sequence[str]) -> None:
         """Remove objects that have tombstones. If the process ends before, the next start does it."""
         self.blobs.remove(keys)
         self.index.forget_retired(keys)
+        self.blobs.release(keys)
+
+    def discard_replaced(self, keys: Sequence[str]) -> None:
+        """Discard what has been replaced; who stored the new object is not told where that fails."""
+        try:
+            self.discard(keys)
+        except StorageError as error:
+            _log.error("objects that have been replaced are left to the next start: %s", error)
 
     def verify(self, *, digest: bool = False) -> Iterator[Problem]:
         """Compare index and files, both ways; with ``digest`` every data set is read. Meant for a store at rest."""
@@ -326,15 +411,18 @@ class Store:
     def _is_intact(self, instance: StoredInstance) -> bool:
         if instance.sha256 is None:
             return True
-        return _digest_of(self.blobs.path(instance.key), instance.offset) == instance.sha256
+        return self._digest_of(instance.key, instance.offset, instance.length) == instance.sha256
+
+    def _digest_of(self, key: str, offset: int, length: int) -> bytes:
+        with self.blobs.open(key, offset + length, whole=True) as file:
+            return _digest_of(file, offset)
 
 
-def _digest_of(path: Path, offset: int) -> bytes:
+def _digest_of(file: IO[bytes], offset: int) -> bytes:
     state = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
-        file.seek(offset)
-        while part := file.read(1 << 20):
-            state.update(part)
+    file.seek(offset)
+    while part := file.read(1 << 20):
+        state.update(part)
     return state.digest()
 
 

@@ -84,7 +84,7 @@ def test_nothing_acknowledged_is_lost(serve: Serve, tmp_path: Path) -> None:
     directory = tmp_path / "archive"
     acknowledged: dict[str, str] = {}
     for number in range(ROUNDS):
-        archive = serve(directory=directory)
+        archive = serve("--commit", ("group", "os")[number % 2], directory=directory)
         if number:
             check_served(archive, f"1.2.3.{number - 1}", acknowledged)
         sender = Sender(archive, number, chance.randint(1, 50))

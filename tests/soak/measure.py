@@ -86,7 +86,7 @@ def held(*, trim: bool = True) -> Held:
 
 
 def settled(idle: Callable[[], bool], rest: Callable[[], object] = bool, seconds: float = 60.0) -> Held:
-    """What is held once ``idle`` says that nothing is under way any more, the counts stand still, and ``rest`` is done."""
+    """What is held once ``idle`` says that nothing is under way, the counts stand still, and ``rest`` is done."""
     end = time.monotonic() + seconds
     last, since = held(trim=False), time.monotonic()
     while time.monotonic() < end:

@@ -31,6 +31,7 @@ from pacskit.storage.blobs.sources import BlobSource
 
 if TYPE_CHECKING:
     from pacskit.storage.blobs.cloud import CloudStore
+    from pacskit.storage.blobs.tiered import TieredStore
 
 __all__ = [
     "BlobDamaged",
@@ -53,13 +54,16 @@ __all__ = [
     "LocalStore",
     "MemoryStore",
     "StoreOptions",
+    "TieredStore",
     "check_key",
     "open_store",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs obstore when it is asked for."""
+    """Import what needs obstore, or an index, when it is asked for."""
     if name == "CloudStore":
         return import_module("pacskit.storage.blobs.cloud").CloudStore
+    if name == "TieredStore":
+        return import_module("pacskit.storage.blobs.tiered").TieredStore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,10 +8,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from pacskit.core.errors import DecodeError, TruncatedError
-from pacskit.storage.blobs.base import BlobStore
 
 if TYPE_CHECKING:
     from pacskit.core.dataset import Dataset
@@ -22,6 +21,13 @@ _MAGIC: Final = b"pkf1"
 _DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 _MOST: Final = 1 << 29  # bytes of a table that is unpacked
 _LAST: Final = 1 << 63
+
+
+class Ranged(Protocol):
+    """What has blobs by range."""
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]: ...
+
 
 Spans = tuple[tuple[int, int], ...]
 
@@ -43,13 +49,16 @@ class FrameTable(Sequence[Spans]):
     def of(cls, dataset: Dataset) -> Self:
         """Make the table of a data set that was read from the object's file, with or without its pixel data.
 
-        ValueError where the frames are no ranges of the file: a deflated one, or frames of bits that share bytes.
+        ValueError where the frames are no ranges of the file: a deflated one, frames of bits that share bytes, or bytes
+        that stand in big endian words.
         """
         from pacskit.encoding.frames import FrameIndex
 
         if str(dataset.transfer_syntax) == _DEFLATED:
             raise ValueError("the frames of a deflated object are no ranges of its file")
         index = FrameIndex(dataset)
+        if index.has_swapped_bytes:
+            raise ValueError("the bytes of the frames stand in big endian words")
         return cls(tuple((span.offset, span.length) for span in index.spans(frame)) for frame in range(len(index)))
 
     def __len__(self) -> int:
@@ -58,7 +67,7 @@ class FrameTable(Sequence[Spans]):
     def __getitem__(self, frame: int) -> Spans:  # type: ignore[override]
         return self._spans[frame]
 
-    def read(self, store: BlobStore, key: str, frames: Sequence[int]) -> list[bytes]:
+    def read(self, store: Ranged, key: str, frames: Sequence[int]) -> list[bytes]:
         """Read frames: their code streams, or native bytes. Neighbouring fragments are one request."""
         wanted = [self._spans[frame] for frame in frames]
         parts = iter(store.get_ranges(key, [span for spans in wanted for span in spans]))

@@ -33,7 +33,7 @@ from pacskit.storage.blobs.base import (
 from pacskit.storage.blobs.errors import BlobDamaged, BlobError, BlobExists, BlobNotFound, BlobRefused, BlobUnavailable
 from pacskit.storage.blobs.sessions import Session
 from pacskit.storage.errors import OutOfSpace, storage_error
-from pacskit.storage.filesystem import sync_directory
+from pacskit.storage.syncing import sync_directory
 
 __all__ = ["Closing", "LocalStore", "Sync", "file_parts"]
 

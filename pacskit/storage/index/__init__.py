@@ -27,7 +27,7 @@ def check_index(url: str) -> str:
     return url
 
 
-def open_index(url: str, *, commit: Commit = "os") -> SqlIndex:
+def open_index(url: str, *, commit: Commit = "group") -> SqlIndex:
     """Open an index, and make or migrate it where it has to be.
 
     Raises ConfigurationError for an address that is none, or a driver that is not installed, and StorageError.

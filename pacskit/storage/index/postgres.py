@@ -69,7 +69,7 @@ class PostgresIndex(SqlIndex):
 
     dialect = Dialect.POSTGRESQL
 
-    def __init__(self, url: str, *, commit: Commit = "os") -> None:
+    def __init__(self, url: str, *, commit: Commit = "group") -> None:
         super().__init__()
         try:
             import psycopg

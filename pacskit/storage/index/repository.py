@@ -15,6 +15,7 @@ from pacskit.core.errors import PacsError
 from pacskit.storage.index.changes import CHANGES_TOPIC, Change, Retention, last_change, read_changes
 from pacskit.storage.index.dialect import Connection, Dialect
 from pacskit.storage.index.find import Match, find_matches
+from pacskit.storage.index.frames import find_frames
 from pacskit.storage.index.locate import locate_pages
 from pacskit.storage.index.news import Listener, News, NoListener
 from pacskit.storage.index.paging import Page, Place
@@ -84,6 +85,10 @@ class SqlIndex(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the connections; those lent out close when they come back."""
+
+    def secure(self) -> None:
+        """Return when what has been committed survives a power cut, whatever the commit policy promises by itself."""
+        return
 
     @abstractmethod
     def release_memory(self) -> None:
@@ -197,6 +202,10 @@ class SqlIndex(ABC):
         """Whether an instance is stored under a key."""
         with self.reader() as connection:
             return connection.execute("SELECT 1 FROM instance WHERE blob_key = ?", (key,)).fetchone() is not None
+
+    def frames(self, sop_instance_uid: str, key: str) -> bytes | None:
+        """Return the packed table of the frames of an instance's object; None where none is kept."""
+        return find_frames(self.reader, sop_instance_uid, key)
 
     def locate(self, level: str, unique: dict[str, Sequence[str]]) -> Iterator[StoredInstance]:
         """Iterate over the instances below what unique keys name; nothing is held while the caller is busy with one."""

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple, TypeAlias
 from pacskit.core.errors import StorageError
 from pacskit.storage.index.dialect import Dialect, ddl_for_postgres
 from pacskit.storage.index.schema_changes import CHANGES
+from pacskit.storage.index.schema_frames import FRAMES
+from pacskit.storage.index.schema_lifecycle import LIFECYCLE
 
 __all__ = ["MIGRATIONS", "Each", "Migration", "migrate"]
 
@@ -157,7 +159,7 @@ _V5: Final[Migration] = (
     "CREATE INDEX record_value_key ON record_value (kind, key)",
 )
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_V1, _V2, _V3, _V4, _V5, CHANGES)
+MIGRATIONS: Final[tuple[Migration, ...]] = (_V1, _V2, _V3, _V4, _V5, CHANGES, LIFECYCLE, FRAMES)
 
 
 def migrate(

@@ -20,6 +20,7 @@ from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
 from pacskit.storage.index.tags import Tags
 from pacskit.storage.index.writing import Transaction
 from pacskit.storage.records import Commit
+from pacskit.storage.syncing import sync_directory
 
 __all__ = ["SQLiteIndex", "bring_up_to_date"]
 
@@ -41,9 +42,10 @@ class SQLiteIndex(SqlIndex):
     dialect = Dialect.SQLITE
     matches_fuzzily = True
 
-    def __init__(self, path: str | os.PathLike[str], *, commit: Commit = "os") -> None:
+    def __init__(self, path: str | os.PathLike[str], *, commit: Commit = "group") -> None:
         super().__init__()
         self._path = os.fspath(path)
+        self._durable = commit != "os"
         self._data_version = -1
         self._bells = directory_of(self._path)
         if CAN_LISTEN:
@@ -56,10 +58,13 @@ class SQLiteIndex(SqlIndex):
             self._connection.execute("PRAGMA journal_mode = WAL")
             # both survive the end of the process; NORMAL syncs at checkpoints only
             self._connection.execute("PRAGMA synchronous = " + ("NORMAL" if commit == "os" else "FULL"))
+            self._connection.execute(f"PRAGMA fullfsync = {int(commit != 'os')}")  # macOS: past the drive's cache
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
             self._connection.execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
             bring_up_to_date(self._connection)
             self._tags = Tags.load(self._connection)
+            if commit != "os":
+                sync_directory(os.path.dirname(os.path.abspath(self._path)))
 
     def _connect(self) -> _Connection:
         connection = sqlite3.connect(
@@ -126,6 +131,19 @@ class SQLiteIndex(SqlIndex):
         else:
             self._connection.execute("COMMIT")
         self._ended()
+
+    def secure(self) -> None:
+        """Sync the log: a checkpoint syncs it before the file."""
+        if self._durable:
+            return
+        try:
+            log = os.open(f"{self._path}-wal", os.O_RDWR)
+            try:
+                os.fsync(log)
+            finally:
+                os.close(log)
+        except OSError as error:
+            raise storage_error(error, "syncing the index") from error
 
     def rollback(self) -> None:
         """Undo the transaction, if there is one."""

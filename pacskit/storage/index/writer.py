@@ -1,15 +1,14 @@
 """One writer at a time, and whatever waits goes into one transaction (group commit).
 
-There is no writer thread: the first caller to arrive leads, does the work of all who wait meanwhile, wakes them, and
-hands the lead to the next one in line. A lone caller pays no hand-over. Each caller returns only after its
-transaction has been committed.
+Each caller returns only after its transaction has been committed.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
+
+from pacskit.storage.sharing import Member, Shared
 
 __all__ = ["Batch", "Engine", "GroupCommit"]
 
@@ -48,71 +47,35 @@ class Engine(Protocol[B_co]):
         """Whether to try again after an error, and then whether alone; None: no."""
 
 
-class _Job(Generic[B]):
-    __slots__ = ("done", "error", "leads", "result", "wake", "work")
+class _Job(Member, Generic[B]):
+    __slots__ = ("error", "result", "work")
 
     def __init__(self, work: Callable[[B], Any]) -> None:
+        super().__init__()
         self.work = work
-        self.wake = threading.Lock()
-        self.wake.acquire()
-        self.done = False
-        self.leads = False
         self.result: Any = None
         self.error: BaseException | None = None
 
 
-class GroupCommit(Generic[B]):
+class GroupCommit(Shared[_Job[B]]):
     """Runs jobs on one connection, many to a transaction."""
 
     def __init__(self, engine: Engine[B]) -> None:
+        super().__init__(MAX_BATCH)
         self._engine = engine
-        self._mutex = threading.Lock()
-        self._queue: list[_Job[B]] = []
-        self._led = False
 
     def run(self, work: Callable[[B], T]) -> T:
         """Run ``work`` in a transaction; return when it has been committed. It may be called more than once."""
         job: _Job[B] = _Job(work)
-        with self._mutex:
-            self._queue.append(job)
-            lead, self._led = not self._led, True
-        if not lead:
-            self._wait(job)
-        if not job.done:
-            self._lead()
+        self.share(job)
         if job.error is not None:
             raise job.error
         result: T = job.result
         return result
 
-    def _wait(self, job: _Job[B]) -> None:
-        try:
-            job.wake.acquire()
-        except BaseException:  # an interrupt: nobody may wait for one who has gone
-            with self._mutex:
-                if job in self._queue:
-                    self._queue.remove(job)
-            if job.leads:
-                self._lead()
-            raise
-
-    def _lead(self) -> None:
-        with self._mutex:
-            jobs, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
-        try:
-            if jobs:
-                self._commit(jobs)
-        finally:
-            with self._mutex:
-                successor = self._queue[0] if self._queue else None
-                self._led = successor is not None
-                if successor is not None:
-                    successor.leads = True
-            for job in jobs:
-                job.done = True
-                job.wake.release()
-            if successor is not None:
-                successor.wake.release()
+    def do_all(self, members: list[_Job[B]]) -> None:
+        """Commit jobs, in one transaction where none spoils it."""
+        self._commit(members)
 
     def _commit(self, jobs: list[_Job[B]]) -> None:
         try:

@@ -31,6 +31,8 @@ from pacskit.storage.index.changes import (
     Retention,
 )
 from pacskit.storage.index.dialect import Connection, Dialect
+from pacskit.storage.index.frames import keep_frames
+from pacskit.storage.index.holds import check_holds
 from pacskit.storage.index.rows import (
     ADD_TO_PATIENT,
     ADD_TO_SERIES,
@@ -178,6 +180,7 @@ class Transaction:
             placed = [one for one in placed if one[0] not in apart]
             if made - {series.pk for _, series in placed}:
                 raise Conflict  # another writer brought the object for which a series has been made here
+        keep_frames(self.connection, [new[at][0] for at, _ in placed])
         for at, series in placed:
             self._count(series, new[at][0].sop_class_uid)
         self.changes.stored([new[at][0] for at, _ in placed])
@@ -211,6 +214,7 @@ class Transaction:
         _, parents = self.remove([pk], session, replaced=True)
         series = self._add_series(new)
         self.execute(INSERT_INSTANCE, _row(series, new))
+        keep_frames(self.connection, [new])
         self._count(series, new.sop_class_uid)
         study, uid = new.study_instance_uid, new.sop_instance_uid
         self.changes.note(INSTANCE_REPLACED, study=study, series=new.series_instance_uid, instances=[uid])
@@ -317,6 +321,7 @@ class Transaction:
         ``replaced``: others take their places, and the caller notes that.
         """
         self.must_be_alone()
+        check_holds(self, pks)
         self.write_counters()
         self.removed = True
         self._added.clear()

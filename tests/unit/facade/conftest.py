@@ -1,4 +1,6 @@
-"""Indexes of both engines, as the tests of the storage have them."""
+"""What tests of the facade share with those of the storage."""
+
+from __future__ import annotations
 
 from tests.unit.storage.conftest import engine
 

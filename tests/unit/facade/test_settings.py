@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,11 +31,11 @@ def test_what_is_transcoded() -> None:
 def test_settings_from_toml(tmp_path: Path) -> None:
     file = tmp_path / "pacs.toml"
     file.write_text(
-        'ae = "PACS"\nnodes = ["WS@10.0.0.1:104"]\nduplicates = "replace"\ndurable = true\n'
+        'ae = "PACS"\nnodes = ["WS@10.0.0.1:104"]\nduplicates = "replace"\ncommit = "object"\n'
         "[limits]\nmax_associations = 7\n[timeouts]\ndimse = 5\n"
     )
     settings = pacskit.ArchiveSettings.from_toml(file)
-    assert (settings.ae, settings.nodes, settings.durable) == ("PACS", ("WS@10.0.0.1:104",), True)
+    assert (settings.ae, settings.nodes, settings.commit) == ("PACS", ("WS@10.0.0.1:104",), "object")
     assert settings.duplicates is pacskit.DuplicatePolicy.REPLACE
     assert (settings.limits.max_associations, settings.timeouts.dimse) == (7, 5)
 
@@ -44,16 +45,24 @@ def test_settings_from_the_environment() -> None:
         {
             "PACSKIT_AE": "PACS",
             "PACSKIT_NODES": "A@h:1, B@h:2",
-            "PACSKIT_DURABLE": "yes",
+            "PACSKIT_COMMIT": "os",
+            "PACSKIT_INGEST_LINGER": "0.5",
+            "PACSKIT_INGEST_QUEUE": "64",
             "PACSKIT_TIMEOUTS_IDLE": "none",
             "PACSKIT_LIMITS_MAX_PDU": "16384",
             "PACSKIT_CORPUS": "something else",
         }
     )
     assert settings.nodes == ("A@h:1", "B@h:2")
-    assert settings.durable
+    assert (settings.commit, settings.ingest_linger, settings.ingest_queue) == ("os", 0.5, 64)
     assert settings.timeouts.idle is None
     assert settings.limits.max_pdu == 16384
+
+
+@pytest.mark.parametrize("wrong", [{"commit": "sometimes"}, {"ingest_linger": -1}, {"ingest_queue": 0}])
+def test_settings_of_ingest_that_are_none(wrong: dict[str, Any]) -> None:
+    with pytest.raises(pacskit.ConfigurationError, match=next(iter(wrong))):
+        pacskit.ArchiveSettings(**wrong)
 
 
 def test_settings_of_tls_and_admission(tmp_path: Path) -> None:

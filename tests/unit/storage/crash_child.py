@@ -9,7 +9,7 @@ import threading
 
 from pacskit.core.dataset import Dataset
 from pacskit.encoding import encode
-from pacskit.storage import Outcome, Store
+from pacskit.storage import Commit, Outcome, Store
 from tests.unit.storage.objects import CT, EXPLICIT, instance
 
 
@@ -21,9 +21,9 @@ def data_of(uid: str, number: int, size: int) -> bytes:
     return encode(made, EXPLICIT)
 
 
-def main(directory: str, first: int) -> None:
-    store = Store(directory, duplicates="replace")
-    store.blobs.spill = 20_000
+def main(directory: str, first: int, commit: Commit) -> None:
+    store = Store(directory, commit=commit, duplicates="replace")
+    store.files.spill = 20_000
     sys.stdout.write("ready\n")
     sys.stdout.flush()
 
@@ -54,4 +54,4 @@ def main(directory: str, first: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])  # type: ignore[arg-type]

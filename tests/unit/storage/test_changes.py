@@ -394,14 +394,13 @@ def test_old_changes_go_by_their_age(index: SqlIndex) -> None:
 
 def test_an_index_without_a_feed_gets_one(tmp_path: Path) -> None:
     """Of what was there before, nothing is told."""
-    path = tmp_path / "index.sqlite"
-    with Store(tmp_path) as store:
-        put(store, instance(PatientID="7"))
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("DROP TABLE change")
-        connection.execute("DELETE FROM state WHERE name LIKE 'change%'")
-        connection.execute("PRAGMA user_version = 5")
-        assert bring_up_to_date(connection) == len(MIGRATIONS) - 5
+    with closing(sqlite3.connect(tmp_path / "index.sqlite", isolation_level=None)) as connection:
+        bring_up_to_date(connection, MIGRATIONS[:5])
+        connection.execute("INSERT INTO patient (pk, patient_id, attributes) VALUES (1, '7', '{}')")
+        connection.execute(
+            "INSERT INTO study (pk, patient, study_instance_uid, attributes) VALUES (1, 1, '1.2.1', '{}')"
+        )
+        connection.execute("INSERT INTO series (study, series_instance_uid, attributes) VALUES (1, '1.2.1.1', '{}')")
     with Store(tmp_path) as store:
         assert list(store.index.changes()) == []
         put(store, instance(uid="1.2.1.1.2"))

@@ -22,7 +22,7 @@ from pacskit.encoding import dcmread, encode
 from pacskit.storage import Outcome, OutOfSpace, Store
 from pacskit.storage.filesystem import FileStore, FileWriter
 from pacskit.storage.index.sqlite import SQLiteIndex
-from pacskit.storage.pending import MOST
+from pacskit.storage.pending import QUEUE
 from tests.unit.storage.crash_child import data_of
 from tests.unit.storage.objects import CT, EXPLICIT, instance, put
 
@@ -39,8 +39,8 @@ def check(store: Store, alive: set[str], gone: set[str]) -> None:
         number = int(dcmread(content).InstanceNumber)
         size = len(content) - one.offset - len(data_of(one.sop_instance_uid, number, 0))
         assert content[one.offset :] == data_of(one.sop_instance_uid, number, size)
-    assert [path.name for path in store.blobs.staging.iterdir() if store.blobs.session not in path.name] == []
-    with contextlib.closing(sqlite3.connect(store.blobs.root.parent / "index.sqlite")) as connection:
+    assert [path.name for path in store.files.staging.iterdir() if store.blobs.session not in path.name] == []
+    with contextlib.closing(sqlite3.connect(store.files.root.parent / "index.sqlite")) as connection:
         for sql in (
             "SELECT count(*) FROM series e WHERE instance_count <> "
             "(SELECT count(*) FROM instance i WHERE i.series = e.pk)",
@@ -54,6 +54,9 @@ def check(store: Store, alive: set[str], gone: set[str]) -> None:
             assert connection.execute(sql).fetchone() == (0,), sql
 
 
+COMMITS = ("group", "os", "object")
+
+
 @pytest.mark.slow
 def test_twenty_kills_while_eight_threads_store(tmp_path: Path) -> None:
     draw = random.Random(7)
@@ -62,7 +65,14 @@ def test_twenty_kills_while_eight_threads_store(tmp_path: Path) -> None:
     acknowledged = 0
     for kill in range(20):
         child = subprocess.Popen(
-            [sys.executable, "-m", "tests.unit.storage.crash_child", str(tmp_path), str(kill * 100_000)],
+            [
+                sys.executable,
+                "-m",
+                "tests.unit.storage.crash_child",
+                str(tmp_path),
+                str(kill * 100_000),
+                COMMITS[kill % 3],
+            ],
             cwd=ROOT,
             stdout=subprocess.PIPE,
         )
@@ -90,7 +100,9 @@ def test_twenty_kills_while_eight_threads_store(tmp_path: Path) -> None:
 STEPS: list[tuple[str, type, str]] = [
     ("before the staging file is whole", FileWriter, "_append"),
     ("before the staging name says so", FileWriter, "_mark"),
+    ("before the staging name is synced", FileStore, "sync_staged"),
     ("before the final name", FileStore, "_link"),
+    ("before the final name is synced", FileStore, "sync_names"),
     ("before the index transaction", SQLiteIndex, "ingest"),
     ("before the staging name goes", FileWriter, "settle"),
     ("before a replaced object goes", Store, "discard"),
@@ -140,7 +152,7 @@ def test_killed_at_each_step(tmp_path: Path, owner: type, method: str, after: bo
     with Store(tmp_path) as store:
         kept = put(store, instance(uid="1.2.1.1.1", PatientName="Old"))
     # a staging name that says that the file is whole is the point of no return: it may have been acknowledged
-    indexed = method in {"_link", "ingest", "settle", "discard"} or (method == "_mark" and after)
+    indexed = method not in {"_append", "_mark"} or (method == "_mark" and after)
     if method != "discard":
         _run(tmp_path, owner, method, _store_one, after)
         with Store(tmp_path) as store:
@@ -200,7 +212,7 @@ def test_what_is_secured_outlives_a_kill_before_it_is_indexed(tmp_path: Path, af
 def test_a_living_session_is_left_alone(tmp_path: Path) -> None:
     with Store(tmp_path) as one:
         ingest = one.begin(CT, "1.2.1.1.1", EXPLICIT)
-        one.blobs.spill = 10
+        one.files.spill = 10
         ingest.write(encode(instance(), EXPLICIT))
         with Store(tmp_path):
             pass
@@ -245,12 +257,12 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(
     big = instance()
     big.add_new(0x7FE00010, "OB", bytes(3_000_000))
     with Store(tmp_path) as store:
-        store.blobs.spill = spill
+        store.files.spill = spill
         request.getfixturevalue("small_disk")
         with pytest.raises(OutOfSpace):
             put(store, big)
         assert list(store.verify()) == []
-        assert not list(store.blobs.own.iterdir())
+        assert not list(store.files.own.iterdir())
         assert put(store, instance()).outcome is Outcome.STORED
 
 
@@ -341,12 +353,12 @@ def test_one_that_cannot_be_indexed_does_not_hold_up_the_others(
 def test_many_that_wait_are_indexed_by_whoever_brings_another_one(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.backlog._closing = True  # its thread ends at once
-        for number in range(2 * MOST):
+        for number in range(2 * QUEUE):
             ingest = store.begin(CT, f"1.2.1.1.{number}", EXPLICIT)
             ingest.write(encode(instance(uid=f"1.2.1.1.{number}"), EXPLICIT))
             assert ingest.secure() is None
-            assert len(store.backlog) <= MOST
-        assert store.counts().instances == 2 * MOST
+            assert len(store.backlog) <= QUEUE
+        assert store.counts().instances == 2 * QUEUE
 
 
 def test_one_bad_job_does_not_spoil_the_transaction_of_the_others(tmp_path: Path) -> None:

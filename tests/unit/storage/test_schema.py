@@ -40,7 +40,8 @@ def test_the_tables_are_strict_and_refer_to_each_other(connection: sqlite3.Conne
     tables = {name: sql for kind, name, sql in schema(connection) if kind == "table" and "_search" not in name}
     assert tables.keys() == {
         "patient", "study", "series", "instance", "study_sop_class", "retired",
-        "state", "tag", "tag_value", "tag_todo", "record", "record_value", "change",
+        "state", "tag", "tag_value", "tag_todo", "record", "record_value", "change", "frame_table",
+        "tier_blob", "tier_trash", "tier_home",
     }  # fmt: skip
     assert all(sql.endswith("STRICT") for sql in tables.values())
     parents = [

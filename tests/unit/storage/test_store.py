@@ -32,11 +32,11 @@ def store(tmp_path: Path, engine: Callable[[], str | None]) -> Iterator[Store]:
 
 def staged(store: Store) -> list[str]:
     """The objects in staging; files made ahead are empty."""
-    return [path.name for path in store.blobs.own.iterdir() if path.stat().st_size]
+    return [path.name for path in store.files.own.iterdir() if path.stat().st_size]
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
-@pytest.mark.parametrize("commit", ["os", "object"])
+@pytest.mark.parametrize("commit", ["os", "group", "object"])
 def test_a_data_set_is_kept_as_it_came(tmp_path: Path, syntax: str, commit: str) -> None:
     dataset = instance(PatientID="7", PatientName="Doe^Jane", InstanceNumber=3)
     data = encode(dataset, syntax)
@@ -67,7 +67,7 @@ def test_a_large_object_goes_through_a_file(tmp_path: Path) -> None:
     dataset.add_new(0x7FE00010, "OW", bytes(3 << 20))
     data = encode(dataset, EXPLICIT)
     with Store(tmp_path) as store:
-        store.blobs.spill = 1 << 16
+        store.files.spill = 1 << 16
         ingest = store.begin(CT, dataset.SOPInstanceUID, EXPLICIT)
         for at in range(0, len(data), 100_000):
             ingest.write(data[at : at + 100_000])
@@ -231,7 +231,7 @@ def test_counters_follow_what_is_stored_and_deleted(store: Store) -> None:
     assert store.delete("PATIENT", patient_id="p") == 6
     counts = store.counts()
     assert (counts.patients, counts.studies, counts.series, counts.instances) == (0, 0, 0, 0)
-    assert not list(store.blobs.root.iterdir())
+    assert not list(store.files.root.iterdir())
     assert store.index.retired(store.blobs.session) == []
 
 

@@ -71,7 +71,7 @@ def test_another_process_waits_for_what_is_acknowledged(tmp_path: Path, name: st
             with pytest.raises(TimeoutError):
                 answer.result(0.1)  # it cannot come, however long this is
         assert answer.result(60) == 1
-    assert list(one.blobs.staging.rglob("*")) == []
+    assert list(one.files.staging.rglob("*")) == []
 
 
 def test_a_question_is_not_put_off_by_what_comes_after_it(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_what_a_process_acknowledged_that_died_is_indexed_by_who_asks(tmp_path: 
             child.stdin.close()
             assert [answer.result(60) for answer in answers] == [1] * 4
         assert list(other.verify(digest=True)) == []
-        assert [path.name for path in other.blobs.staging.iterdir() if other.blobs.session not in path.name] == []
+        assert [path.name for path in other.files.staging.iterdir() if other.blobs.session not in path.name] == []
 
 
 def test_the_next_start_sees_to_it_too(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_the_next_start_sees_to_it_too(tmp_path: Path) -> None:
     assert done.returncode == 9
     with Store(tmp_path) as store:
         assert store.counts().instances == 1
-        assert [path.name for path in store.blobs.staging.iterdir() if store.blobs.session not in path.name] == []
+        assert [path.name for path in store.files.staging.iterdir() if store.blobs.session not in path.name] == []
 
 
 def test_who_cannot_index_makes_the_answer_of_others_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
