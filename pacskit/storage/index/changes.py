@@ -41,6 +41,7 @@ __all__ = [
     "Change",
     "Changes",
     "Retention",
+    "break_feed",
     "last_change",
     "read_changes",
 ]
@@ -64,6 +65,7 @@ _MOST: Final = 256  # changes in a row
 _PAGE: Final = 16  # rows at a time
 _EVERY: Final = 1024  # changes after which the oldest are looked at
 _AT_ONCE: Final = 4096  # rows that go at a time
+_GAP: Final = 1 << 40  # numbers that no archive uses up
 
 _APPEND: Final = MappingProxyType(
     {
@@ -225,6 +227,15 @@ def _prune(connection: Connection, retention: Retention, last: int) -> None:
     if gone:
         connection.execute("DELETE FROM change WHERE last <= ?", (gone,))
         connection.execute("UPDATE state SET value = ? WHERE name = 'change_gone'", (gone,))
+
+
+def break_feed(connection: Connection, dialect: Dialect) -> int:
+    """Leave a gap that nobody gets over without being told; return the number after which it goes on."""
+    row = {"size": _GAP, "moment": _text(datetime.now(UTC)), "body": "[]"}
+    last = int(connection.execute(_APPEND[dialect], row).fetchone()[0])
+    connection.execute("DELETE FROM change WHERE last < ?", (last,))
+    connection.execute("UPDATE state SET value = ? WHERE name = 'change_gone'", (last,))
+    return last
 
 
 def read_changes(

@@ -392,6 +392,22 @@ def test_old_changes_go_by_their_age(index: SqlIndex) -> None:
     assert index.last_change() > old
 
 
+def test_a_copy_that_is_put_back_does_not_pass_for_what_was_lost(index: SqlIndex) -> None:
+    keep(index, "1.1.1.1")
+    seen = index.last_change() + 7  # what had been seen of the index that was lost
+    last = index.break_changes()
+    for number in (0, 3, seen):
+        with pytest.raises(ChangesExpired, match="no longer kept"):
+            next(index.changes(number))
+    keep(index, "1.1.1.2")
+    assert (
+        told(list(index.changes(last)))
+        == told(list(index.changes()))
+        == ["instance.stored 1.1.1.2", "study.changed 1.1"]
+    )
+    assert index.last_change() == last + 2
+
+
 def test_an_index_without_a_feed_gets_one(tmp_path: Path) -> None:
     """Of what was there before, nothing is told."""
     with closing(sqlite3.connect(tmp_path / "index.sqlite", isolation_level=None)) as connection:
