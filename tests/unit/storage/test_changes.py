@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +284,8 @@ def test_who_waits_is_woken_by_another_process(index: SqlIndex, url: str, end: s
     with subprocess.Popen([sys.executable, "-c", CHILD, url, end], stdin=subprocess.PIPE, cwd=ROOT, text=True) as child:
         assert child.stdin is not None
         for turn in range(1 if end == "dies" else 5):
-            waiting = in_thread(lambda: index.wait_for_changes(index.last_change()))
+            last = index.last_change()
+            waiting = in_thread(partial(index.wait_for_changes, last))
             child.stdin.write(f"1.1.1.{turn}\n")
             child.stdin.flush()
             assert waiting.result(PATIENCE)
