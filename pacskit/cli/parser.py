@@ -7,6 +7,7 @@ import argparse
 from pacskit._version import __version__
 from pacskit.cli.arguments import EXIT_CODES, Commands, add_json, command_for
 from pacskit.cli.imaging import add_convert, add_extract, add_import_image
+from pacskit.cli.removing import add_removing
 
 __all__ = ["build_parser"]
 
@@ -39,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_convert,
         add_extract,
         add_import_image,
+        add_removing,
         _codecs,
         _trace,
         _webhook,

@@ -18,6 +18,7 @@ from pacskit.encoding import TransferSyntax, encode
 from pacskit.encoding.head import read_head
 from pacskit.facade.identifiers import query_identifier
 from pacskit.facade.nodes import Nodes
+from pacskit.facade.removing import Removing
 from pacskit.facade.settings import ArchiveSettings
 from pacskit.facade.tiers import lifecycle_of, open_archive_tiers
 from pacskit.network.address import Address
@@ -50,7 +51,7 @@ def _linger(settings: ArchiveSettings) -> float:
     return LINGER if settings.processes == 1 else SHARED_LINGER
 
 
-class Archive:
+class Archive(Removing):
     """Files, an index, and the DIMSE services over them. Any number of threads use it at once.
 
     Parameters
@@ -104,6 +105,7 @@ class Archive:
             duplicates=self.settings.duplicates,
             digest=self.settings.digest,
             index=self.settings.index,
+            removal=self.settings.removal,
             blobs=self.settings.blobs if tiers is None else tiers,
             blob_options=self.settings.blob_store,
             blob_cache=self.settings.blob_cache,

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from pacskit.client.webhooks.posting import WebhookSettings
 from pacskit.core.errors import ConfigurationError
@@ -18,7 +18,7 @@ from pacskit.network.config import Limits, Timeouts
 from pacskit.security.settings import TlsSettings
 from pacskit.services.outgoing import Transcode
 from pacskit.services.retrieve import WINDOW
-from pacskit.storage import Commit, DuplicatePolicy
+from pacskit.storage import Commit, DuplicatePolicy, Removal
 from pacskit.storage.blobs.options import StoreOptions
 from pacskit.storage.index import check_index
 from pacskit.storage.index.changes import Retention
@@ -32,6 +32,8 @@ __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
 MAX_PROCESSES: Final = 256
 MAX_QUEUE: Final = 1 << 20
 
+_DAY: Final = 86400.0
+_MOST_DAYS: Final = 36525
 _PREFIX: Final = "PACSKIT_"
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
@@ -95,6 +97,15 @@ class ArchiveSettings:
         Where webhooks may be, and how long they have; see `pacskit.client.webhooks.WebhookSettings`.
     keep_changes, keep_changes_days
         How many changes the feed keeps (`pacskit.Archive.changes`), and for how many days at most; None: any number.
+    grace_days
+        For how many days what is deleted or replaced can be restored; 0: it goes at once.
+    hidden_days
+        For how many days an object is kept that a rejection note hides; None: for good.
+    rejection_notes
+        Whether rejection notes (IHE IOCM) hide what they name (``hide``) or not (``ignore``).
+    rejected_again
+        Whether what a note has rejected for patient safety, or for a wrong worklist entry, is refused when it is sent
+        again (``refuse``, as the profile says) or stored anew (``store``).
     processes
         How many processes serve, with one port and one directory (Linux). Limits and admission count in each of them.
     """
@@ -126,6 +137,10 @@ class ArchiveSettings:
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
     keep_changes: int = 1_000_000
     keep_changes_days: float | None = None
+    grace_days: float = 7.0
+    hidden_days: float | None = None
+    rejection_notes: Literal["hide", "ignore"] = "hide"
+    rejected_again: Literal["refuse", "store"] = "refuse"
     processes: int = 1
 
     def __post_init__(self) -> None:
@@ -149,6 +164,7 @@ class ArchiveSettings:
             raise ConfigurationError(f"processes is 1 to {MAX_PROCESSES}, not {self.processes!r}")
         if self.tls_port is not None and self.tls is None:
             raise ConfigurationError("tls_port needs certificates (tls)")
+        self._check_removal()
         try:
             object.__setattr__(self, "duplicates", DuplicatePolicy(self.duplicates))
         except ValueError:
@@ -157,6 +173,24 @@ class ArchiveSettings:
             object.__setattr__(self, "transcode", Transcode(self.transcode))
         except ValueError:
             raise ConfigurationError(f"transcode is never, lossless or any, not {self.transcode!r}") from None
+
+    def _check_removal(self) -> None:
+        for name, days in (("grace_days", self.grace_days), ("hidden_days", self.hidden_days)):
+            if days is not None and not 0 <= days <= _MOST_DAYS:
+                raise ConfigurationError(f"{name} is 0 to {_MOST_DAYS}, not {days!r}")
+        for name, words in (("rejection_notes", ("hide", "ignore")), ("rejected_again", ("refuse", "store"))):
+            if getattr(self, name) not in words:
+                raise ConfigurationError(f"{name} is {' or '.join(words)}, not {getattr(self, name)!r}")
+
+    @property
+    def removal(self) -> Removal:
+        """How long what has been removed can come back, and what rejection notes do."""
+        return Removal(
+            grace=self.grace_days * _DAY,
+            notes=self.rejection_notes == "hide",
+            refuse=self.rejected_again == "refuse",
+            hidden=None if self.hidden_days is None else self.hidden_days * _DAY,
+        )
 
     def _check_blobs(self) -> None:
         if self.blobs is not None:
@@ -241,7 +275,7 @@ _GROUPS: Final[dict[str, Any]] = {
 }
 _NUMBERS: Final = frozenset(
     {"tls_port", "move_window", "moves_per_node", "processes", "keep_changes", "keep_changes_days"}
-    | {"ingest_linger", "ingest_queue"}
+    | {"ingest_linger", "ingest_queue", "grace_days", "hidden_days"}
 )
 _TEXTS: Final = frozenset(
     {"cert", "key", "ca", "password", "password_file", "profile", "server_name", "directory"}

@@ -12,7 +12,7 @@ from pacskit.core.errors import DecodeError, DimseError, StorageError
 from pacskit.core.status import Status
 from pacskit.encoding import decode
 from pacskit.network.sink import MemorySink, Sink
-from pacskit.storage import InvalidIdentifier, InvalidInstance, OutOfSpace
+from pacskit.storage import InstanceRejected, InvalidIdentifier, InvalidInstance, OutOfSpace
 
 if TYPE_CHECKING:
     from pacskit.network.flow import Request
@@ -33,6 +33,8 @@ def failure(error: Exception) -> DimseError:
     comment = str(error)[:_MAX_COMMENT]
     if isinstance(error, OutOfSpace):
         return DimseError(Status.OUT_OF_RESOURCES, comment)
+    if isinstance(error, InstanceRejected):
+        return DimseError(Status.NOT_AUTHORIZED, comment)
     if isinstance(error, (InvalidInstance, InvalidIdentifier)):
         return DimseError(Status.DOES_NOT_MATCH_CLASS, comment)
     if isinstance(error, DecodeError):

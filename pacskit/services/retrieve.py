@@ -22,6 +22,7 @@ from pacskit.services.slots import Slots
 from pacskit.services.sop_classes import MODEL_OF, MODELS, STORAGE
 from pacskit.services.suboperations import ITS_OWN, WINDOW, Gone, Ready, Result, Retrieval, SubOperations, unable
 from pacskit.storage import Model, Opened, Store, StoredInstance
+from pacskit.storage.coercion import coerced
 
 if TYPE_CHECKING:
     from pacskit.network.negotiation import AssociationInfo, PresentationContext
@@ -98,6 +99,7 @@ class _RetrieveService(IdentifierService):
         try:
             opened: Opened = self._store.open(instance, whole=True)
             try:
+                opened = coerced(self._store, opened)
                 instance = opened.instance  # a newer one, where it has been replaced since it was located
                 decision = decide(info, instance.sop_class_uid, instance.transfer_syntax_uid, self._policy)
                 if decision.context is None:

@@ -21,10 +21,12 @@ stored
 1.2
 """
 
-from pacskit.storage.errors import FrameNotFound, InvalidIdentifier, InvalidInstance, OutOfSpace
+from pacskit.storage.errors import FrameNotFound, InstanceRejected, InvalidIdentifier, InvalidInstance, OutOfSpace
 from pacskit.storage.index.find import Element, Match
 from pacskit.storage.index.query import FindOptions, Model
+from pacskit.storage.index.removing import Removal, Removed
 from pacskit.storage.records import Commit, Counts, DuplicatePolicy, Outcome, Stored, StoredInstance
+from pacskit.storage.removal import Swept
 from pacskit.storage.store import Ingest, Opened, Problem, Store
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "FindOptions",
     "FrameNotFound",
     "Ingest",
+    "InstanceRejected",
     "InvalidIdentifier",
     "InvalidInstance",
     "Match",
@@ -43,7 +46,10 @@ __all__ = [
     "OutOfSpace",
     "Outcome",
     "Problem",
+    "Removal",
+    "Removed",
     "Store",
     "Stored",
     "StoredInstance",
+    "Swept",
 ]

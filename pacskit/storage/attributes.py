@@ -30,6 +30,7 @@ __all__ = [
     "parents_of",
     "text_of",
     "texts",
+    "value_of",
     "vr_of",
 ]
 
@@ -72,7 +73,7 @@ def texts(value: Any) -> list[str]:
     return [str(value)]
 
 
-def _value_of(element: Any) -> Any:
+def value_of(element: Any) -> Any:
     """Return an element's value; one that its VR does not allow stands as its bytes: the object is kept."""
     try:
         return element.value
@@ -85,7 +86,7 @@ def text_of(ds: DatasetLike, keyword: str) -> str:
     """Return an attribute's value as the index holds it."""
     if keyword not in ds:
         return ""
-    return clean("\\".join(texts(_value_of(ds[keyword]))))
+    return clean("\\".join(texts(value_of(ds[keyword]))))
 
 
 def check_uid(keyword: str, uid: str) -> None:
@@ -100,7 +101,7 @@ def _encode_element(element: Any, depth: int) -> list[Any] | None:
     vr = vr_of(element)
     if vr in _BINARY or depth > MAX_DEPTH:
         return None
-    value = _value_of(element)
+    value = value_of(element)
     if isinstance(value, str):
         found = clean(value)[:MAX_TEXT]
         return [vr, found] if found else [vr]
@@ -150,7 +151,7 @@ def level_row(ds: DatasetLike, level: str) -> dict[str, Value]:
     for attribute, text in zip(columns, plain, strict=False):
         if text is None:
             element = ds[attribute.keyword] if attribute.keyword in ds else None  # noqa: SIM401 - get() gives the value
-            text = "" if element is None else clean("\\".join(texts(_value_of(element))))
+            text = "" if element is None else clean("\\".join(texts(value_of(element))))
         if not _fill(row, attribute, text) and attribute.keyword in ds:
             slow.append(attribute.tag)
     encoded: Encoded = {}
@@ -204,7 +205,7 @@ def instance_row(ds: DatasetLike) -> tuple[int | None, str]:
         number = integer(plain)
     if number is None and _INSTANCE_NUMBER in ds:
         element = ds[_INSTANCE_NUMBER]
-        number = integer("\\".join(texts(_value_of(element))))
+        number = integer("\\".join(texts(value_of(element))))
         if number is None and (found := _encode_element(element, 0)) is not None and len(found) > 1:
             encoded[f"{_INSTANCE_NUMBER:08X}"] = found
     return number, _joined(written, encoded)

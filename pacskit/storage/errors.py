@@ -10,6 +10,7 @@ from pacskit.core.errors import StorageError
 __all__ = [
     "ChangesExpired",
     "FrameNotFound",
+    "InstanceRejected",
     "InvalidIdentifier",
     "InvalidInstance",
     "OutOfSpace",
@@ -40,6 +41,10 @@ class InvalidInstance(StorageError):
     def __init__(self, message: str, *, keyword: str | None = None) -> None:
         super().__init__(message)
         self.keyword = keyword
+
+
+class InstanceRejected(StorageError):
+    """A rejection note says that this instance is not to be taken again (IHE RAD TF-3 4.66.4.2.3.1, 4.66.4.3.3)."""
 
 
 class InvalidIdentifier(StorageError):

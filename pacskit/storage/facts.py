@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pacskit.core.dataset import Dataset
+from pacskit.core.errors import DecodeError
+from pacskit.encoding.keyobjects import KEY_OBJECT_SELECTION, REJECTIONS, references_of, title_of
 from pacskit.storage.attributes import check_uid, instance_row, parents_of, text_of
 from pacskit.storage.errors import InvalidInstance
 from pacskit.storage.layout import Layout
-from pacskit.storage.records import NewInstance, Parents
+from pacskit.storage.records import NewInstance, Note, Parents
 
 __all__ = ["Facts", "describe", "facts_of"]
 
@@ -33,6 +35,8 @@ class Facts(NamedTuple):
     key: str
     row: Callable[[], tuple[int | None, str]]
     parents: Callable[[], Parents]
+    note: Note | None = None
+    source: str = ""
 
 
 def facts_of(dataset: Dataset, sop_class_uid: str, sop_instance_uid: str, layout: Layout) -> Facts:
@@ -56,7 +60,19 @@ def facts_of(dataset: Dataset, sop_class_uid: str, sop_instance_uid: str, layout
         layout(study, series, sop_instance_uid),
         lambda: instance_row(dataset),
         lambda: parents_of(dataset),
+        _note_of(dataset) if sop_class_uid == KEY_OBJECT_SELECTION else None,
     )
+
+
+def _note_of(dataset: Dataset) -> Note | None:
+    """Return what a document rejects; None where its title says nothing of the kind (IHE RAD TF-3 4.66)."""
+    try:
+        code, scheme = title_of(dataset)
+        if scheme != "DCM" or code not in REJECTIONS:
+            return None
+        return Note(code, tuple(one.sop_instance_uid for one in references_of(dataset) if one.sop_instance_uid))
+    except (DecodeError, AttributeError):  # it is kept as what it is, and rejects nothing
+        return None
 
 
 def describe(facts: Facts, transfer_syntax: str, offset: int, length: int, digest: bytes | None) -> NewInstance:
@@ -77,4 +93,6 @@ def describe(facts: Facts, transfer_syntax: str, offset: int, length: int, diges
         sha256=digest,
         received=f"{datetime.now(UTC):%Y%m%d%H%M%S.%f}",
         parents=facts.parents,
+        source=facts.source,
+        note=facts.note,
     )

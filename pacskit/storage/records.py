@@ -13,6 +13,7 @@ __all__ = [
     "Deletion",
     "DuplicatePolicy",
     "NewInstance",
+    "Note",
     "Outcome",
     "Parents",
     "Stored",
@@ -57,6 +58,7 @@ class StoredInstance:
     offset: int
     length: int
     sha256: bytes | None
+    correction: int = 0  # of the study, where what it says of the patient is no more what the object says
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,14 @@ class Parents:
     patient: Mapping[str, Value]
     study: Mapping[str, Value]
     series: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a rejection note says: the code of its title, and the instances that it names (IHE RAD TF-3 4.66)."""
+
+    code: str
+    instances: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,8 @@ class NewInstance:
     received: str
     parents: Callable[[], Parents] = field(repr=False)
     frames: bytes | None = field(default=None, repr=False)
+    source: str = ""  # calling AE title, called AE title and host, with backslashes between
+    note: Note | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,13 +25,15 @@ from pacskit.encoding.head import read_head
 from pacskit.storage.attributes import parents_of
 from pacskit.storage.base import ObjectFiles
 from pacskit.storage.blobs.errors import BlobNotFound
-from pacskit.storage.errors import InvalidInstance, storage_error
+from pacskit.storage.corrections import Corrections
+from pacskit.storage.errors import InstanceRejected, InvalidInstance, storage_error
 from pacskit.storage.facts import describe, facts_of
 from pacskit.storage.filesystem import FileStore
 from pacskit.storage.frameindex import read_frames, value_range
 from pacskit.storage.index import open_index
 from pacskit.storage.index.find import Match
 from pacskit.storage.index.query import FindOptions
+from pacskit.storage.index.removing import Removal
 from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
@@ -47,6 +48,7 @@ from pacskit.storage.records import (
     Parents,
     StoredInstance,
 )
+from pacskit.storage.removal import Removals
 from pacskit.storage.turns import Turns
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from pacskit.storage.blobs.options import StoreOptions
     from pacskit.storage.objects import CacheOptions
 
-__all__ = ["Ingest", "Opened", "Problem", "Store"]
+__all__ = ["Ingest", "Opened", "Problem", "Store", "unique_keys"]
 
 _log = logging.getLogger("pacskit.storage")
 
@@ -114,6 +116,9 @@ class Store:
         How the store is reached, and a local disk before it.
     queue
         How many rows may wait at most: whoever stores more writes them first.
+    removal
+        How long what is deleted or replaced can be restored, and whether rejection notes are obeyed: by default it goes
+        at once, and they are not.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only options
@@ -131,6 +136,7 @@ class Store:
         blob_options: StoreOptions | None = None,
         blob_cache: CacheOptions | None = None,
         queue: int = QUEUE,
+        removal: Removal | None = None,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
         self.admit: Callable[[], None] | None = None
@@ -158,7 +164,10 @@ class Store:
         except BaseException:
             self.blobs.close()
             raise
+        self.removals = Removals(self)
+        self.corrections = Corrections(self)
         try:
+            self.index.removal = removal or Removal()
             self.index.read_with(self._attributes_of)
             found = self.blobs.recover(self.index, self._adopt)
         except BaseException:
@@ -200,6 +209,8 @@ class Store:
         if self.admit is not None:
             self.admit()
         self.backlog.make_room()
+        if self.index.refuses(sop_instance_uid):
+            raise InstanceRejected("a rejection note says that this instance is not to be taken again")
         try:
             head = file_meta_bytes(
                 sop_class_uid, sop_instance_uid, transfer_syntax, source_ae=source_ae, receiving_ae=receiving_ae
@@ -290,7 +301,7 @@ class Store:
     ) -> Iterator[StoredInstance]:
         """Iterate over the instances below what a level's unique keys name; those above narrow it (PS3.4 C.4.2)."""
         self.catch_up()
-        return self.index.locate(level, _unique(patient_id, study_uid, series_uid, instance_uid))
+        return self.index.locate(level, unique_keys(patient_id, study_uid, series_uid, instance_uid))
 
     @property
     def files(self) -> FileStore:
@@ -372,15 +383,8 @@ class Store:
         series_uid: str | Sequence[str] = (),
         instance_uid: str | Sequence[str] = (),
     ) -> int:
-        """Delete what the unique keys name; return how many instances that were."""
-        unique = _unique(patient_id, study_uid, series_uid, instance_uid)
-        self.catch_up()
-        deletion = self.index.delete(level, unique, session=self.blobs.session)
-        if deletion.keys:
-            with suppress(StorageError):  # of what has gone with its row, the staging name has to be gone too
-                self.catch_up()
-            self.discard(deletion.keys)
-        return deletion.instances
+        """Delete what the unique keys name; return how many instances that were. ``removals`` has them for a while."""
+        return self.removals.delete(level, unique_keys(patient_id, study_uid, series_uid, instance_uid))
 
     def discard(self, keys: Sequence[str]) -> None:
         """Remove objects that have tombstones. If the process ends before, the next start does it."""
@@ -426,12 +430,13 @@ def _digest_of(file: IO[bytes], offset: int) -> bytes:
     return state.digest()
 
 
-def _unique(
+def unique_keys(
     patient_id: str | Sequence[str],
     study_uid: str | Sequence[str],
     series_uid: str | Sequence[str],
     instance_uid: str | Sequence[str],
 ) -> dict[str, Sequence[str]]:
+    """Return unique keys by their keywords."""
     named = zip(
         ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
         (patient_id, study_uid, series_uid, instance_uid),

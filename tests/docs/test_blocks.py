@@ -23,6 +23,7 @@ RUN_HOW_TO = (
         "changes-and-webhooks.md",
         "choose-a-store.md",
         "choose-an-index.md",
+        "delete-and-correct.md",
         "images.md",
         "normalized-services.md",
         "pixels.md",

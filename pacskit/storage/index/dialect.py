@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 __all__ = [
     "Borrow",
     "Connection",
     "Cursor",
     "Dialect",
+    "Each",
     "Glob",
     "Parameters",
     "ddl_for_postgres",
@@ -39,6 +40,13 @@ class Cursor(Protocol):
     def fetchone(self) -> Any: ...
     def fetchall(self) -> list[Any]: ...
     def __iter__(self) -> Iterator[Any]: ...
+
+
+class Each(NamedTuple):
+    """What is done in one engine and in the other."""
+
+    sqlite: tuple[str, ...]
+    postgresql: tuple[str, ...]
 
 
 class Connection(Protocol):

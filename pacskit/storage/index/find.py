@@ -12,7 +12,7 @@ from pacskit.storage.index.query import FindOptions, Plan
 from pacskit.storage.matching import Key, matches, matching_items
 from pacskit.storage.text import number
 
-__all__ = ["Element", "Match", "find_matches"]
+__all__ = ["Element", "Match", "decode_element", "find_matches"]
 
 
 class Element(NamedTuple):
@@ -147,6 +147,11 @@ def _decoded(tag: int, encoded: list[Any], keys: tuple[Key, ...] | None) -> Elem
     if not keys:
         return Element(tag, vr, [_item(item, None) for item in values])
     return Element(tag, vr, [_item(item, keys) for item in matching_items(keys, values)])
+
+
+def decode_element(tag: int, encoded: list[Any]) -> Element:
+    """Return an element as an answer has it of what the index keeps."""
+    return _decoded(tag, encoded, None)
 
 
 def _item(item: Encoded, keys: tuple[Key, ...] | None) -> list[Element]:

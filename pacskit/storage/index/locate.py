@@ -14,7 +14,7 @@ __all__ = ["locate_pages"]
 
 _COLUMNS = """
 SELECT i.pk, p.patient_id, s.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.sop_class_uid,
-    i.transfer_syntax_uid, i.blob_key, i.data_offset, i.data_length, i.sha256
+    i.transfer_syntax_uid, i.blob_key, i.data_offset, i.data_length, i.sha256, s.correction
 FROM instance i CROSS JOIN series e ON e.pk = i.series CROSS JOIN study s ON s.pk = e.study
     CROSS JOIN patient p ON p.pk = s.patient
 """

@@ -90,7 +90,7 @@ class PostgresIndex(SqlIndex):
             self._connection = self._connect()
             try:
                 self.bring_up_to_date()
-                self._tags = Tags.load(self._connection)
+                self._refresh(self._connection)
             except BaseException:
                 self._connection.raw.close()
                 raise
@@ -217,7 +217,7 @@ class PostgresIndex(SqlIndex):
         if found[0] != self._generation:  # another process has removed something
             self._known.clear()
             self._generation = found[0]
-            self._tags = Tags.load(connection)
+            self._refresh(connection)
         self._transaction = found[1]
         made = Transaction(
             connection, self._known, alone=alone, doubtful=self._doubtful, tagged=bool(self._tags),

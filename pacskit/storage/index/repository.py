@@ -27,6 +27,7 @@ from pacskit.storage.index.locate import locate_pages
 from pacskit.storage.index.news import Listener, News, NoListener
 from pacskit.storage.index.paging import Page, Place
 from pacskit.storage.index.query import FindOptions, Plan, plan
+from pacskit.storage.index.removing import DELETED, Removal, Why, rejected
 from pacskit.storage.index.rows import COUNTS, SELECT_INSTANCE
 from pacskit.storage.index.tags import Read, SearchableTag, TagBuilder, Tags
 from pacskit.storage.index.writer import GroupCommit
@@ -52,10 +53,12 @@ class SqlIndex(ABC):
         self._pool = threading.Lock()
         self._closed = False
         self._writer: GroupCommit[Transaction] = GroupCommit(self)
+        self.removal = Removal()
         self._tags = Tags()
         self.retention = Retention()
         self.news = News()
         self.listener: Listener = NoListener()
+        self._rejecting = False  # whether there are rejection notes
         self._builder = TagBuilder(self, None)
         self._batch: Transaction | None = None
 
@@ -113,13 +116,21 @@ class SqlIndex(ABC):
             return alone or attempt > ATTEMPTS // 2
         return None
 
+    def _refresh(self, connection: Connection) -> None:
+        """Read what is kept in mind of the database, when it is opened and when others have changed that."""
+        self._tags = Tags.load(connection)
+        self._rejecting = connection.execute("SELECT 1 FROM rejection LIMIT 1").fetchone() is not None
+
     def _begun(self, batch: Transaction) -> Transaction:
+        batch.removal, batch.rejecting = self.removal, self._rejecting
         self._batch = batch
         return batch
 
     def _ended(self) -> None:
         """What follows a transaction that has been committed."""
         batch, self._batch = self._batch, None
+        if batch is not None:
+            self._rejecting = batch.rejecting
         if batch is not None and batch.noted:
             self._builder.wake()
         if batch is not None and batch.topics:
@@ -219,9 +230,10 @@ class SqlIndex(ABC):
         return StoredInstance(*row) if row else None
 
     def has_key(self, key: str) -> bool:
-        """Whether an instance is stored under a key."""
+        """Whether an instance is stored under a key, or one that was removed and may come back."""
         with self.reader() as connection:
-            return connection.execute("SELECT 1 FROM instance WHERE blob_key = ?", (key,)).fetchone() is not None
+            sql = "SELECT 1 FROM instance WHERE blob_key = ? UNION ALL SELECT 1 FROM removed WHERE blob_key = ?"
+            return connection.execute(sql, (key, key)).fetchone() is not None
 
     def frames(self, sop_instance_uid: str, key: str) -> bytes | None:
         """Return the packed table of the frames of an instance's object; None where none is kept."""
@@ -298,6 +310,13 @@ class SqlIndex(ABC):
         with self.reader() as connection:
             return connection.execute("SELECT 1 FROM retired WHERE blob_key = ?", (key,)).fetchone() is not None
 
+    def refuses(self, sop_instance_uid: str) -> bool:
+        """Whether a rejection note says that an instance is not to be taken again."""
+        if not (self._rejecting and self.removal.notes and self.removal.refuse):
+            return False
+        with self.reader() as connection:
+            return bool(rejected(connection, [sop_instance_uid], True))
+
     # writing
 
     def run(self, work: Callable[[Transaction], Any]) -> Any:
@@ -324,8 +343,11 @@ class SqlIndex(ABC):
         result: list[Result] = self.run(Ingestion(new, session))
         return result
 
-    def delete(self, level: str, unique: dict[str, Sequence[str]], *, session: str) -> Deletion:
-        """Delete what unique keys name; the keys of its objects have tombstones until ``forget_retired``."""
+    def delete(self, level: str, unique: dict[str, Sequence[str]], *, session: str, why: Why = DELETED) -> Deletion:
+        """Take away what unique keys name.
+
+        The keys are those of objects that are to go at once; they have tombstones until ``forget_retired``.
+        """
 
         def work(batch: Transaction) -> Deletion:
             @contextmanager
@@ -337,9 +359,7 @@ class SqlIndex(ABC):
                 pks += [row[0] for row in batch.execute(sql, (*parameters, 0, ALL)).fetchall()]
             if not pks:
                 return Deletion(0, ())
-            keys, parents = batch.remove(pks, session)
-            batch.prune(parents)
-            return Deletion(len(pks), tuple(keys))
+            return Deletion(len(pks), batch.take_away(pks, session, why))
 
         result: Deletion = self.run(work)
         return result

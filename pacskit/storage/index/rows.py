@@ -56,14 +56,14 @@ ON CONFLICT DO NOTHING RETURNING pk
 
 INSERT_INSTANCE: Final = """
 INSERT INTO instance (series, sop_instance_uid, sop_class_uid, transfer_syntax_uid, instance_number, blob_key,
-    data_offset, data_length, sha256, received, attributes)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    data_offset, data_length, sha256, received, attributes, source)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (sop_instance_uid) DO NOTHING
 """
 
 SELECT_INSTANCE: Final = """
 SELECT p.patient_id, s.study_instance_uid, e.series_instance_uid, i.sop_instance_uid, i.sop_class_uid,
-    i.transfer_syntax_uid, i.blob_key, i.data_offset, i.data_length, i.sha256
+    i.transfer_syntax_uid, i.blob_key, i.data_offset, i.data_length, i.sha256, s.correction
 FROM instance i JOIN series e ON e.pk = i.series JOIN study s ON s.pk = e.study JOIN patient p ON p.pk = s.patient
 """
 
@@ -76,8 +76,8 @@ ADD_TO_PATIENT: Final = (
     " instance_count = instance_count + ? WHERE pk = ?"
 )
 RETIRE: Final = (
-    "INSERT INTO retired (blob_key, session) VALUES (?, ?) ON CONFLICT (blob_key) DO UPDATE SET session ="
-    " excluded.session"
+    "INSERT INTO retired (blob_key, session, moment) VALUES (?, ?, ?) ON CONFLICT (blob_key) DO UPDATE SET session ="
+    " excluded.session, moment = excluded.moment"
 )
 
 COUNTS: Final = """

@@ -7,22 +7,16 @@ written once (see `pacskit.storage.index.dialect`), or as a pair where the engin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from pacskit.core.errors import StorageError
-from pacskit.storage.index.dialect import Dialect, ddl_for_postgres
+from pacskit.storage.index.dialect import Dialect, Each, ddl_for_postgres
 from pacskit.storage.index.schema_changes import CHANGES
 from pacskit.storage.index.schema_frames import FRAMES
 from pacskit.storage.index.schema_lifecycle import LIFECYCLE
+from pacskit.storage.index.schema_removal import REMOVAL
 
 __all__ = ["MIGRATIONS", "Each", "Migration", "migrate"]
-
-
-class Each(NamedTuple):
-    """What is done in one engine and in the other."""
-
-    sqlite: tuple[str, ...]
-    postgresql: tuple[str, ...]
 
 
 Migration: TypeAlias = "tuple[str | Each, ...]"
@@ -159,7 +153,7 @@ _V5: Final[Migration] = (
     "CREATE INDEX record_value_key ON record_value (kind, key)",
 )
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_V1, _V2, _V3, _V4, _V5, CHANGES, LIFECYCLE, FRAMES)
+MIGRATIONS: Final[tuple[Migration, ...]] = (_V1, _V2, _V3, _V4, _V5, CHANGES, REMOVAL, LIFECYCLE, FRAMES)
 
 
 def migrate(

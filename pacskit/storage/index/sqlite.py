@@ -62,7 +62,7 @@ class SQLiteIndex(SqlIndex):
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
             self._connection.execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
             bring_up_to_date(self._connection)
-            self._tags = Tags.load(self._connection)
+            self._refresh(self._connection)
             if commit != "os":
                 sync_directory(os.path.dirname(os.path.abspath(self._path)))
 
@@ -118,7 +118,7 @@ class SQLiteIndex(SqlIndex):
         if version != self._data_version:  # another process has written
             self._known.clear()
             self._data_version = version
-            self._tags = Tags.load(self._connection)
+            self._refresh(self._connection)
         return self._begun(
             Transaction(self._connection, self._known, tagged=bool(self._tags), retention=self.retention)
         )

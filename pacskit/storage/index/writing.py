@@ -30,9 +30,11 @@ from pacskit.storage.index.changes import (
     Changes,
     Retention,
 )
+from pacskit.storage.index.correcting import merged_into
 from pacskit.storage.index.dialect import Connection, Dialect
 from pacskit.storage.index.frames import keep_frames
 from pacskit.storage.index.holds import check_holds
+from pacskit.storage.index.removing import DELETED, REPLACED, Removal, Why, note_rejections, rejected, set_aside
 from pacskit.storage.index.rows import (
     ADD_TO_PATIENT,
     ADD_TO_SERIES,
@@ -115,6 +117,8 @@ class Transaction:
         self.connection = connection
         self.execute = connection.execute
         self.removed = False
+        self.removal = Removal()
+        self.rejecting = False  # whether there are rejection notes
         self.changes = Changes()
         self.topics: set[str] = set()
         self._dialect = dialect
@@ -122,7 +126,7 @@ class Transaction:
         self._known = known
         self._alone = alone
         self._doubtful = doubtful
-        self._tagged = tagged
+        self.tagged = tagged
         self.noted: list[str] = []  # instances to look at for attributes that have been made searchable
         self._added: dict[tuple[str, str], _Series] = {}
         self._new_classes: list[tuple[_Series, str]] = []
@@ -184,11 +188,32 @@ class Transaction:
         for at, series in placed:
             self._count(series, new[at][0].sop_class_uid)
         self.changes.stored([new[at][0] for at, _ in placed])
-        if self._tagged:
+        if self.tagged:
             self.noted += [one.sop_instance_uid for one, _ in new]
         for at in sorted(late):
             results[at] = self._ingest_duplicate(*new[at], session)
+        self._obey([one for (one, _), (outcome, _) in zip(new, results, strict=True)
+                    if outcome in {Outcome.STORED, Outcome.REPLACED}], session)  # fmt: skip
         return results
+
+    def _obey(self, new: Sequence[NewInstance], session: str) -> None:
+        """Take away what rejection notes among new instances name, and what those name that came before."""
+        if self.rejecting:
+            received = {one.sop_instance_uid: one.received for one in new}
+            for uid, (code, note) in rejected(self.connection, received, self.removal.refuse, received).items():
+                found = self._find(uid)
+                if found is not None:
+                    self.take_away([found[0]], session, Why("rejected", note, code=code))
+        for one in new:
+            if one.note is not None and self.removal.notes:
+                pks = note_rejections(self, one.note, one.sop_instance_uid, one.received)
+                self.take_away(pks, session, Why("rejected", one.sop_instance_uid, code=one.note.code))
+
+    def take_away(self, pks: list[int], session: str, why: Why) -> tuple[str, ...]:
+        """Remove instances, and what they leave empty; return the keys of objects that are to go at once."""
+        keys, parents = self.remove(pks, session, why)
+        self.prune(parents)
+        return tuple(keys)
 
     def _keys(self, uids: list[str]) -> dict[str, str]:
         found = self.execute(
@@ -210,8 +235,8 @@ class Transaction:
             raise Conflict
         if policy != DuplicatePolicy.REPLACE:
             return (Outcome.IGNORED if policy == DuplicatePolicy.IGNORE else Outcome.REJECTED), None
-        pk, old = row
-        _, parents = self.remove([pk], session, replaced=True)
+        pk, _ = row
+        keys, parents = self.remove([pk], session, REPLACED)
         series = self._add_series(new)
         self.execute(INSERT_INSTANCE, _row(series, new))
         keep_frames(self.connection, [new])
@@ -221,7 +246,7 @@ class Transaction:
         self.changes.study_changed(study)
         self.write_counters()
         self.prune(parents)
-        return Outcome.REPLACED, old
+        return Outcome.REPLACED, keys[0] if keys else None
 
     def _series(self, new: NewInstance) -> _Series | None:
         key = (new.study_instance_uid, new.series_instance_uid)
@@ -264,29 +289,32 @@ class Transaction:
             if self._fill(FILL_STUDY, found[0], parents.study):
                 self.changes.study_changed(new.study_instance_uid)
             return int(found[0]), int(found[1])
-        patient = self._patient(new, parents)
+        correction, row = merged_into(self, new.study_instance_uid, dict(parents.patient))
+        patient = self.patient(new.study_instance_uid, row)
         made = self.execute(INSERT_STUDY, {**parents.study, "patient": patient, "updated": _now()}).fetchone()
         if made is None:
             raise Conflict
+        if correction:
+            self.execute("UPDATE study SET correction = ? WHERE pk = ?", (correction, made[0]))
         self._patients.setdefault(patient, [0, 0, 0])[0] += 1
-        self.changes.note(STUDY_NEW, patient=_identity(parents), study=new.study_instance_uid)
+        self.changes.note(STUDY_NEW, patient=_identity(row), study=new.study_instance_uid)
         return int(made[0]), patient
 
-    def _patient(self, new: NewInstance, parents: Parents) -> int:
-        row = dict(parents.patient)
-        anchor = "" if row["patient_id"] else new.study_instance_uid
+    def patient(self, study_uid: str, row: dict[str, Any]) -> int:
+        """Find or make the patient of a study; one without an ID is nobody else's."""
+        anchor = "" if row["patient_id"] else study_uid
         found = self.execute(
             "SELECT pk FROM patient WHERE patient_id = ? AND issuer_of_patient_id = ? AND anchor = ?",
             (row["patient_id"], row["issuer_of_patient_id"], anchor),
         ).fetchone()
         if found is not None:
             if self._fill(FILL_PATIENT, found[0], row):
-                self.changes.note(PATIENT_CHANGED, patient=_identity(parents))
+                self.changes.note(PATIENT_CHANGED, patient=_identity(row))
             return int(found[0])
         made = self.execute(INSERT_PATIENT, {**row, "anchor": anchor}).fetchone()
         if made is None:
             raise Conflict
-        self.changes.note(PATIENT_NEW, patient=_identity(parents))
+        self.changes.note(PATIENT_NEW, patient=_identity(row))
         return int(made[0])
 
     def _fill(self, fill: Fill, pk: int, row: Any) -> bool:
@@ -313,19 +341,24 @@ class Transaction:
         if not self._alone:
             raise MustBeAlone
 
-    def remove(
-        self, pks: list[int], session: str, *, replaced: bool = False
-    ) -> tuple[list[str], set[tuple[int, int, int]]]:
-        """Remove instance rows; return the keys of their objects, and the series, study and patient of each.
-
-        ``replaced``: others take their places, and the caller notes that.
-        """
+    def forget_known(self) -> None:
+        """Begin to change what series hang below: what is known of them, here and elsewhere, is so no more."""
         self.must_be_alone()
-        check_holds(self, pks)
         self.write_counters()
         self.removed = True
         self._added.clear()
         self._known.clear()
+
+    def retire(self, key: str, session: str) -> None:
+        """Set the tombstone of an object that is about to go."""
+        self.execute(RETIRE, (key, session, _now()))
+
+    def remove(self, pks: list[int], session: str, why: Why = DELETED) -> tuple[list[str], set[tuple[int, int, int]]]:
+        """Remove instance rows; return the keys of objects that go at once, and series, study and patient of each."""
+        self.forget_known()
+        due = self.removal.due(why)
+        if due is None or why.kind == "deleted":  # what else is set aside is kept while a hold is on it
+            check_holds(self, pks)
         keys: list[str] = []
         parents: set[tuple[int, int, int]] = set()
         for pk in pks:
@@ -335,13 +368,16 @@ class Transaction:
                 "JOIN study s ON s.pk = e.study WHERE i.pk = ?",
                 (pk,),
             ).fetchone()
-            keys.append(key)
             self.changes.study_changed(study)
-            if not replaced:
+            if why.kind != "replaced":
                 self.changes.note(INSTANCE_DELETED, study=study, series=series, instances=[uid])
             parents.add((above[0], above[1], above[2]))
+            if due is None:
+                keys.append(key)
+                self.retire(key, session)
+            else:
+                set_aside(self, pk, why, due)
             self.execute("DELETE FROM instance WHERE pk = ?", (pk,))
-            self.execute(RETIRE, (key, session))
         return keys, parents
 
     def prune(self, parents: set[tuple[int, int, int]]) -> None:
@@ -401,14 +437,14 @@ class Transaction:
                 series.classes.add(uid)
 
 
-def _identity(parents: Parents) -> tuple[str, str]:
-    return str(parents.patient["patient_id"]), str(parents.patient["issuer_of_patient_id"])
+def _identity(row: dict[str, Any]) -> tuple[str, str]:
+    return str(row["patient_id"]), str(row["issuer_of_patient_id"])
 
 
 def _row(series: _Series, new: NewInstance) -> tuple[Any, ...]:
     return (
         series.pk, new.sop_instance_uid, new.sop_class_uid, new.transfer_syntax_uid, new.instance_number, new.key,
-        new.offset, new.length, new.sha256, new.received, new.attributes,
+        new.offset, new.length, new.sha256, new.received, new.attributes, new.source,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pacskit.core.errors import ConfigurationError, StorageError
 from pacskit.storage.blobs.errors import BlobError
 from pacskit.storage.blobs.tiered import TieredStore
 from pacskit.storage.errors import UnderHold
+from pacskit.storage.index.removing import bytes_waiting
 from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.lifecycle.gate import Gate
 from pacskit.storage.lifecycle.policies import MovePolicy, Policies
@@ -219,6 +220,9 @@ class Lifecycle:
         if quota is None or gate is None:
             return []
         used, total = gate.usage()
+        if quota.bytes is None:  # what has been deleted and can be restored still is on the disk, and will go
+            with self.index.reader() as connection:
+                used -= bytes_waiting(connection)
         if used <= quota.high * total:
             return []
         budget = _Budget(float("inf"), used - quota.low * total)
