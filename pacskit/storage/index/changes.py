@@ -37,6 +37,7 @@ __all__ = [
     "SERIES_NEW",
     "STUDY_CHANGED",
     "STUDY_DELETED",
+    "STUDY_MOVED",
     "STUDY_NEW",
     "Change",
     "Changes",
@@ -52,6 +53,8 @@ PATIENT_DELETED: Final = "patient.deleted"
 STUDY_NEW: Final = "study.new"
 STUDY_CHANGED: Final = "study.changed"
 """Instances came to a study or left it, or its attributes changed: once for each transaction that did so."""
+STUDY_MOVED: Final = "study.moved"
+"""A study hangs below another patient, who is named: it has been moved, or its patient merged, or that taken back."""
 STUDY_DELETED: Final = "study.deleted"
 SERIES_NEW: Final = "series.new"
 SERIES_DELETED: Final = "series.deleted"
