@@ -8,6 +8,7 @@ from pacskit._version import __version__
 from pacskit.cli.arguments import EXIT_CODES, Commands, add_json, command_for
 from pacskit.cli.imaging import add_convert, add_extract, add_import_image
 from pacskit.cli.removing import add_removing
+from pacskit.cli.upkeep import add_backup, add_import, add_rebuild, add_restore, add_verify
 
 __all__ = ["build_parser"]
 
@@ -30,6 +31,11 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (
         _serve,
+        add_verify,
+        add_rebuild,
+        add_backup,
+        add_restore,
+        add_import,
         _echo,
         _store,
         _find,

@@ -6,13 +6,17 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pacskit.core.errors import DecodeError, TruncatedError
 from pacskit.core.uid import UID
 from pacskit.encoding.part10 import _Head, _parse_head, dcmread
 from pacskit.encoding.transfer_syntax import grammar
 
-__all__ = ["FileHead", "end_of_pixels", "read_head"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["FileHead", "data_set_start", "end_of_pixels", "read_head"]
 
 _HEAD = 1 << 13
 _UNDEFINED = 0xFFFFFFFF
@@ -30,6 +34,15 @@ class FileHead:
     transfer_syntax: UID
     offset: int
     length: int
+
+
+def data_set_start(data: Buffer) -> tuple[int, str]:
+    """Where the data set of a file begins, and its transfer syntax, from the file's first bytes (PS3.10 7.1).
+
+    Raises TruncatedError where more of them are needed, DecodeError where this is no DICOM file.
+    """
+    head = _parse_head(data, False)
+    return head.start, head.syntax
 
 
 def end_of_pixels(data: bytes, at: int, transfer_syntax: str) -> int | None:

@@ -27,7 +27,8 @@ from pacskit.storage.index.query import FindOptions, Model
 from pacskit.storage.index.removing import Removal, Removed
 from pacskit.storage.records import Commit, Counts, DuplicatePolicy, Outcome, Stored, StoredInstance
 from pacskit.storage.removal import Swept
-from pacskit.storage.store import Ingest, Opened, Problem, Store
+from pacskit.storage.scrub import Problem, Scrub, ScrubReport
+from pacskit.storage.store import Ingest, Opened, Store
 
 __all__ = [
     "Commit",
@@ -48,6 +49,8 @@ __all__ = [
     "Problem",
     "Removal",
     "Removed",
+    "Scrub",
+    "ScrubReport",
     "Store",
     "Stored",
     "StoredInstance",

@@ -227,6 +227,13 @@ class FileStore:
         except FileNotFoundError:
             return None
 
+    def modified(self, key: str) -> float | None:
+        """Return when an object was written, in seconds of the epoch; None where there is none."""
+        try:
+            return os.stat(f"{self.root}/{key}").st_mtime
+        except FileNotFoundError:
+            return None
+
     def remove(self, keys: Collection[str]) -> None:
         """Remove objects that have tombstones and no staging names, and the directories they leave empty.
 
@@ -261,12 +268,39 @@ class FileStore:
                 for parent in path.relative_to(self.root).parents[:-1]:
                     (self.root / parent).rmdir()
 
-    def iter_keys(self) -> Iterator[str]:
-        """Iterate over all objects there are."""
-        for directory, _, names in os.walk(self.root):
-            below = Path(directory).relative_to(self.root)
-            for name in names:
-                yield (below / name).as_posix()
+    def iter_keys(self, after: str = "") -> Iterator[str]:
+        """Iterate over all objects there are, by their paths; with ``after`` those behind that one."""
+        return self._walk("", after)
+
+    def _walk(self, below: str, after: str) -> Iterator[str]:
+        try:
+            with os.scandir(self.root / below) as entries:
+                found = sorted(entry.name + "/" * entry.is_dir(follow_symlinks=False) for entry in entries)
+        except FileNotFoundError:  # removed meanwhile
+            return
+        except OSError as error:
+            raise storage_error(error, "listing objects") from error
+        for name in found:
+            key = below + name
+            if not name.endswith("/"):
+                if key > after:
+                    yield key
+            elif key > after or after.startswith(key):
+                yield from self._walk(key, after)
+
+    def in_flight(self, keys: Collection[str]) -> set[str]:
+        """Return those keys that objects have which living sessions have not settled: their rows may be to come."""
+        wanted, found = set(keys), set[str]()
+        for directory in self.staging.iterdir() if wanted else ():
+            try:
+                names = os.listdir(directory)
+            except (FileNotFoundError, NotADirectoryError):  # a session that has ended, or what is no session
+                continue
+            its = wanted.intersection(name.partition(MARK)[2].replace(MARK, "/") for name in names)
+            if its:
+                with self.dead(directory.name) as is_dead:
+                    found |= set() if is_dead else its
+        return found
 
     @contextmanager
     def dead(self, session: str, *, wait: bool = False) -> Iterator[bool]:
@@ -307,7 +341,8 @@ class FileStore:
                     found += path.stat().st_size > 0  # those made ahead are empty
                     self._resolve(path, index, adopt)
                 gone = index.retired(session)
-                self.remove([key for key in gone if self._alone(key) and not index.has_key(key)])
+                staged = self.in_flight(gone)  # a name used again is a living session's
+                self.remove([key for key in gone if key not in staged and not index.has_key(key)])
                 if self.syncs:
                     self._staged.run([f"{directory}"])
                 index.forget_retired(gone)
@@ -321,13 +356,6 @@ class FileStore:
         except OSError as error:
             raise storage_error(error, "recovering the staging area") from error
         return found
-
-    def _alone(self, key: str) -> bool:
-        """Whether a file has no staging name: one that has is a living session's, under a name used again."""
-        try:
-            return (self.root / key).stat().st_nlink == 1
-        except FileNotFoundError:
-            return False
 
     def _resolve(self, path: Path, index: Index, adopt: Adopt) -> None:
         number, mark, name = path.name.partition(MARK)

@@ -8,7 +8,6 @@ commit policy promises, and so has what `Ingest` calls secured, whose final name
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,6 +38,7 @@ from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.ingest import Ingest
 from pacskit.storage.layout import Layout, uid_hierarchy
 from pacskit.storage.pending import LINGER, QUEUE, Backlog
+from pacskit.storage.reading import digest_of
 from pacskit.storage.records import (
     Commit,
     Counts,
@@ -49,6 +49,7 @@ from pacskit.storage.records import (
     StoredInstance,
 )
 from pacskit.storage.removal import Removals
+from pacskit.storage.scrub import Problem, Scrub
 from pacskit.storage.turns import Turns
 
 if TYPE_CHECKING:
@@ -80,15 +81,6 @@ class Opened:
         """Read the data set, as it was received."""
         self.file.seek(self.instance.offset)
         return self.file.read()
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A disagreement: ``kind`` is ``missing`` (no file), ``damaged`` (length or digest) or ``orphan`` (no row)."""
-
-    kind: str
-    key: str
-    sop_instance_uid: str | None
 
 
 class Store:
@@ -227,7 +219,8 @@ class Store:
             head = read_head(path)
             dataset = dcmread(path, stop_before_pixels=True, options=self.options)
             facts = facts_of(dataset, head.sop_class_uid, head.sop_instance_uid, self.layout)._replace(key=key)
-            digest = self._digest_of(key, head.offset, head.length) if self.digest else None
+            with self.blobs.open(key, head.offset + head.length, whole=True) as file:
+                digest = digest_of(file, head.offset) if self.digest else None
             new = describe(facts, head.transfer_syntax, head.offset, head.length, digest)
             outcome, replaced = self.index_all([(new, policy)])[0]
             if replaced is not None:
@@ -400,34 +393,8 @@ class Store:
             _log.error("objects that have been replaced are left to the next start: %s", error)
 
     def verify(self, *, digest: bool = False) -> Iterator[Problem]:
-        """Compare index and files, both ways; with ``digest`` every data set is read. Meant for a store at rest."""
-        self.catch_up()
-        for instance in self.index.instances():
-            size = self.blobs.size(instance.key)
-            if size is None:
-                yield Problem("missing", instance.key, instance.sop_instance_uid)
-            elif size != instance.offset + instance.length or (digest and not self._is_intact(instance)):
-                yield Problem("damaged", instance.key, instance.sop_instance_uid)
-        for key in self.blobs.iter_keys():
-            if not self.index.has_key(key):
-                yield Problem("orphan", key, None)
-
-    def _is_intact(self, instance: StoredInstance) -> bool:
-        if instance.sha256 is None:
-            return True
-        return self._digest_of(instance.key, instance.offset, instance.length) == instance.sha256
-
-    def _digest_of(self, key: str, offset: int, length: int) -> bytes:
-        with self.blobs.open(key, offset + length, whole=True) as file:
-            return _digest_of(file, offset)
-
-
-def _digest_of(file: IO[bytes], offset: int) -> bytes:
-    state = hashlib.sha256()
-    file.seek(offset)
-    while part := file.read(1 << 20):
-        state.update(part)
-    return state.digest()
+        """Compare index and objects, both ways; with ``digest`` every object is read. See `Scrub`, which can more."""
+        return iter(Scrub(self, read=digest))
 
 
 def unique_keys(

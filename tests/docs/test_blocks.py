@@ -20,11 +20,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 RUN_HOW_TO = (
     *(
+        "backup-and-restore.md",
         "changes-and-webhooks.md",
         "choose-a-store.md",
         "choose-an-index.md",
         "delete-and-correct.md",
         "images.md",
+        "import.md",
         "normalized-services.md",
         "pixels.md",
         "see-what-happens.md",

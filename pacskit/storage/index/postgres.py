@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import ConfigurationError, StorageError
@@ -21,6 +21,7 @@ from pacskit.storage.index.listening import CHANNEL, PostgresListener
 from pacskit.storage.index.query import Plan
 from pacskit.storage.index.repository import SqlIndex, translating
 from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
+from pacskit.storage.index.tables import PostgresTables
 from pacskit.storage.index.tags import TAGS_TOPIC, Tags
 from pacskit.storage.index.writing import Conflict, MustBeAlone, Transaction
 from pacskit.storage.records import Commit
@@ -188,6 +189,14 @@ class PostgresIndex(SqlIndex):
                         yield page
                         page = []
             yield page
+
+    @contextmanager
+    def tables(self, *, write: bool = False) -> Iterator[PostgresTables]:
+        """The tables as they are, in a transaction of their own, from one snapshot."""
+        with self.translated("copying the index"), closing(self._connect().raw) as raw:
+            raw.execute("BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield PostgresTables(raw)
+            raw.execute("COMMIT")  # closed without, it is undone
 
     # writing
 

@@ -29,6 +29,7 @@ from pacskit.storage.index.paging import Page, Place
 from pacskit.storage.index.query import FindOptions, Plan, plan
 from pacskit.storage.index.removing import DELETED, Removal, Why, rejected
 from pacskit.storage.index.rows import COUNTS, SELECT_INSTANCE
+from pacskit.storage.index.tables import Tables
 from pacskit.storage.index.tags import Read, SearchableTag, TagBuilder, Tags
 from pacskit.storage.index.writer import GroupCommit
 from pacskit.storage.index.writing import Conflict, Ingestion, Known, MustBeAlone, Offered, Result, Transaction
@@ -75,6 +76,10 @@ class SqlIndex(ABC):
     @abstractmethod
     def translated(self, doing: str) -> AbstractContextManager[None]:
         """Raise what the engine raises as StorageError."""
+
+    @abstractmethod
+    def tables(self, *, write: bool = False) -> AbstractContextManager[Tables]:
+        """The tables as they are, in a transaction of their own, from one snapshot."""
 
     @abstractmethod
     def begin(self, alone: bool, /) -> Transaction:

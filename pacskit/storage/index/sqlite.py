@@ -17,6 +17,7 @@ from pacskit.storage.index.pipes import CAN_LISTEN, PipeListener, directory_of, 
 from pacskit.storage.index.query import FUZZY, Plan
 from pacskit.storage.index.repository import SqlIndex, translating
 from pacskit.storage.index.schema import MIGRATIONS, Migration, migrate
+from pacskit.storage.index.tables import SQLiteTables
 from pacskit.storage.index.tags import Tags
 from pacskit.storage.index.writing import Transaction
 from pacskit.storage.records import Commit
@@ -109,6 +110,15 @@ class SQLiteIndex(SqlIndex):
         with self.reader() as connection, closing(connection.execute(wanted.sql, wanted.parameters)) as cursor:
             while rows := cursor.fetchmany(ROWS):
                 yield rows
+
+    @contextmanager
+    def tables(self, *, write: bool = False) -> Iterator[SQLiteTables]:
+        """The tables as they are, in a transaction of their own, from one snapshot."""
+        with self.translated("copying the index"), closing(self._connect()) as connection:
+            connection.execute("PRAGMA foreign_keys = OFF")
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            yield SQLiteTables(connection)
+            connection.execute("COMMIT")  # closed without, it is undone
 
     def begin(self, alone: bool, /) -> Transaction:
         """Begin a transaction; nobody else writes until it ends."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final, cast
@@ -28,6 +29,7 @@ from pacskit.storage.records import Commit, DuplicatePolicy
 __all__ = ["BlobObjects"]
 
 _RANDOM: Final = 6  # bytes of a key that nobody else has
+ON_ITS_WAY: Final = 3600.0  # seconds after which an object that has no row gets none
 _log = logging.getLogger("pacskit.storage")
 
 
@@ -107,9 +109,21 @@ class BlobObjects:
     def sync_names(self, keys: Iterable[str]) -> None:
         """What has been put is there."""
 
-    def iter_keys(self) -> Iterator[str]:
-        """Iterate over all objects there are."""
-        return (info.key for info in self.store.list())
+    def modified(self, key: str) -> float | None:
+        """Return when an object was put, in seconds of the epoch; None where there is none."""
+        try:
+            return self.store.head(key).modified.timestamp()
+        except BlobNotFound:
+            return None
+
+    def iter_keys(self, after: str = "") -> Iterator[str]:
+        """Iterate over all objects there are, in an order of the store's own; with ``after`` those behind that one."""
+        return (info.key for info in self.store.list(after=after))
+
+    def in_flight(self, keys: Collection[str]) -> set[str]:
+        """Return those keys whose objects came so lately that their rows may be to come."""
+        since = time.time() - ON_ITS_WAY
+        return {key for key in keys if (moment := self.modified(key)) is None or moment > since}
 
     def recover(self, index: Index, adopt: Adopt) -> int:
         """Nothing that was acknowledged waits for anything here."""
