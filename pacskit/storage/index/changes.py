@@ -68,7 +68,7 @@ _MOST: Final = 256  # changes in a row
 _PAGE: Final = 16  # rows at a time
 _EVERY: Final = 1024  # changes after which the oldest are looked at
 _AT_ONCE: Final = 4096  # rows that go at a time
-_GAP: Final = 1 << 40  # numbers that no archive uses up
+_A_SECOND: Final = 20  # bits of the changes that no archive has in one
 
 _APPEND: Final = MappingProxyType(
     {
@@ -233,8 +233,13 @@ def _prune(connection: Connection, retention: Retention, last: int) -> None:
 
 
 def break_feed(connection: Connection, dialect: Dialect) -> int:
-    """Leave a gap that nobody gets over without being told; return the number after which it goes on."""
-    row = {"size": _GAP, "moment": _text(datetime.now(UTC)), "body": "[]"}
+    """Leave a gap that nobody gets over without being told; return the number after which it goes on.
+
+    That number is made of the time, so that it is beyond all that other copies have given, and below 2 ** 53.
+    """
+    now = datetime.now(UTC)
+    gap = max(1, (int(now.timestamp()) << _A_SECOND) - last_change(connection))
+    row = {"size": gap, "moment": _text(now), "body": "[]"}
     last = int(connection.execute(_APPEND[dialect], row).fetchone()[0])
     connection.execute("DELETE FROM change WHERE last < ?", (last,))
     connection.execute("UPDATE state SET value = ? WHERE name = 'change_gone'", (last,))
