@@ -22,6 +22,7 @@ from pacskit.network.aio_calls import WORKERS, Calls
 from pacskit.network.aio_server import Server
 from pacskit.network.identity import Authenticator
 from pacskit.storage import Counts, Stored
+from pacskit.storage.index.changes import Change
 
 if TYPE_CHECKING:
     from pacskit.client.jobs import Jobs
@@ -163,6 +164,15 @@ class Archive(Removing):
         while some := await self._calls.call(list, islice(answers, _AT_ONCE)):
             for answer in some:
                 yield answer
+
+    async def changes(
+        self, after: int | None = None, *, limit: int | None = None, kinds: Iterable[str] = ()
+    ) -> AsyncGenerator[Change, None]:
+        """Iterate over what has happened up to now, as ``pacskit.Archive.changes``; raises ChangesExpired."""
+        found = self._archive.changes(after, limit=limit, kinds=kinds)
+        while some := await self._calls.call(list, islice(found, _AT_ONCE)):
+            for change in some:
+                yield change
 
     async def counts(self) -> Counts:
         """Return how many patients, studies, series and instances there are."""

@@ -89,6 +89,7 @@ class OldIndex:
     def copy_into(self, index: SqlIndex) -> None:
         """Copy what else is not made from objects: records, tombstones, attributes that have been made searchable."""
         if self._connection is None or self.state != "read":
+            index.break_changes()  # who has followed the old one has seen numbers that nobody knows any more
             return
         with index.tables(write=True) as tables:
             copy_tables(SQLiteTables(self._connection), tables, without=DERIVED | _DECIDING | {"state"})

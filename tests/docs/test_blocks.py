@@ -22,6 +22,7 @@ RUN_HOW_TO = (
     *(
         "backup-and-restore.md",
         "archive-in-s3.md",
+        "changes-and-webhooks.md",
         "choose-a-store.md",
         "choose-an-index.md",
         "delete-and-correct.md",

@@ -12,7 +12,14 @@ from fnmatch import translate
 from typing import Any
 
 from pacskit.core.errors import PacsError
-from pacskit.storage.index.changes import CHANGES_TOPIC, Change, Retention, last_change, read_changes
+from pacskit.storage.index.changes import (
+    CHANGES_TOPIC,
+    Change,
+    Retention,
+    break_feed,
+    last_change,
+    read_changes,
+)
 from pacskit.storage.index.dialect import Connection, Dialect
 from pacskit.storage.index.find import Match, find_matches
 from pacskit.storage.index.frames import find_frames
@@ -171,6 +178,19 @@ class SqlIndex(ABC):
         """Return the number of the newest change; 0 before the first one."""
         with self.reader() as connection:
             return last_change(connection)
+
+    def break_changes(self) -> int:
+        """Say that this index is a copy of an older one: who has followed that gets ChangesExpired, and looks anew.
+
+        Without it, changes would get numbers that he has seen already. Returns the number after which it goes on.
+        """
+
+        def work(batch: Transaction) -> int:
+            batch.announce(CHANGES_TOPIC)
+            return break_feed(batch.connection, self.dialect)
+
+        found: int = self.run_alone(work)
+        return found
 
     def wait_for_changes(self, after: int, timeout: float | None = None) -> bool:
         """Wait until there are changes after a number, of whatever process; return whether there are.
