@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import Any, Final, Literal, Self, get_args
+from dataclasses import dataclass, field
+from typing import Final, Literal, Self, get_args
 
 from pacskit.client.webhooks.posting import WebhookSettings
 from pacskit.core.errors import ConfigurationError
+from pacskit.facade.parsing import from_environment, from_toml
 from pacskit.network.address import Address, check_ae_title
 from pacskit.network.admission import Admission
 from pacskit.network.config import Limits, Timeouts
@@ -35,9 +33,6 @@ MAX_JOB_THREADS: Final = 256
 
 _DAY: Final = 86400.0
 _MOST_DAYS: Final = 36525
-_PREFIX: Final = "PACSKIT_"
-_TRUE: Final = frozenset({"1", "true", "yes", "on"})
-_FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,105 +241,12 @@ class ArchiveSettings:
 
         The fields may as well be in a table ``archive``.
         """
-        try:
-            values = tomllib.loads(Path(path).read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{path}: {error}") from error
-        within = values.pop("archive", {})
-        if not isinstance(within, dict) or within.keys() & values.keys():
-            raise ConfigurationError(f"{path}: [archive] is a table with what is not given before it")
-        return cls._from(values | within)
+        return from_toml(cls, path, table="archive")
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read settings from ``PACSKIT_AE``, ``PACSKIT_NODES`` (comma separated), ``PACSKIT_TIMEOUTS_DIMSE`` …"""
-        source = os.environ if environment is None else environment
-        values: dict[str, Any] = {}
-        for name in _names(cls):
-            text = source.get(_PREFIX + name.upper())
-            if name in _GROUPS:
-                group = {key: source.get(f"{_PREFIX}{name}_{key}".upper()) for key in _names(_GROUPS[name])}
-                given = {key: _grouped(key, text) for key, text in group.items() if text is not None}
-                values |= {name: given} if given else {}
-            elif text is not None:
-                values[name] = _parsed(name, text)
-        return cls._from(values)
+        """Read settings from ``PACSKIT_AE``, ``PACSKIT_NODES`` (comma separated), ``PACSKIT_TIMEOUTS_DIMSE`` …
 
-    @classmethod
-    def _from(cls, values: dict[str, Any]) -> Self:
-        known = set(_names(cls))
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ConfigurationError(f"unknown settings: {', '.join(unknown)}")
-        for name, group in _GROUPS.items():
-            if name in values:
-                if isinstance(values[name], group):
-                    continue
-                try:
-                    values[name] = group(**values[name])
-                except TypeError as error:
-                    raise ConfigurationError(f"{name}: {error}") from None
-        return cls(**values)
-
-
-_GROUPS: Final[dict[str, Any]] = {
-    "timeouts": Timeouts,
-    "limits": Limits,
-    "tls": TlsSettings,
-    "admission": Admission,
-    "blob_store": StoreOptions,
-    "blob_cache": CacheOptions,
-    "webhooks": WebhookSettings,
-    "lifecycle": Policies,
-}
-_NUMBERS: Final = frozenset(
-    {"tls_port", "move_window", "moves_per_node", "processes", "keep_changes", "keep_changes_days"}
-    | {"ingest_linger", "ingest_queue", "grace_days", "hidden_days", "job_threads"}
-    | {"quarantine_bytes", "quarantine_days"}
-)
-_TEXTS: Final = frozenset(
-    {"cert", "key", "ca", "password", "password_file", "profile", "server_name", "directory"}
-    | {"endpoint", "region", "account", "storage_class", "sse", "sse_kms_key_id", "sync", "root_certificate"}
-    | {"recall", "every"}
-)
-_LISTS: Final = frozenset({"called", "calling", "nodes", "bindings", "networks"})
-_FLAGS: Final = frozenset(
-    {"digest", "accept_unknown", "require_client_cert", "verify_hostname", "resume", "virtual_hosted", "write_behind"}
-    | {"recall_study"}
-)
-
-
-_TABLES: Final = frozenset({"tiers", "moves", "retention", "quota", "limits", "recompress"})  # JSON in the environment
-
-
-def _names(cls: type[Any]) -> list[str]:
-    return [one.name for one in fields(cls)]
-
-
-def _parsed(name: str, text: str) -> Any:
-    if name in _LISTS:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    if name in _TABLES:
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise ConfigurationError(f"{_PREFIX}{name.upper()} is JSON, not {text!r}") from None
-    if name in _FLAGS:
-        if text.lower() not in _TRUE | _FALSE:
-            raise ConfigurationError(f"{_PREFIX}{name.upper()} is yes or no, not {text!r}")
-        return text.lower() in _TRUE
-    return _number(name, text) if name in _NUMBERS else text
-
-
-def _grouped(name: str, text: str) -> Any:
-    """Read a field of a group: most are numbers."""
-    return _parsed(name, text) if name in _TEXTS | _LISTS | _FLAGS | _TABLES else _number(name, text)
-
-
-def _number(name: str, text: str) -> float | int | None:
-    if text.lower() == "none":
-        return None
-    try:
-        return int(text) if text.lstrip("-").isdigit() else float(text)
-    except ValueError:
-        raise ConfigurationError(f"{name} is a number, not {text!r}") from None
+        What has parts of its own, as ``PACSKIT_TIERS``, is JSON.
+        """
+        return from_environment(cls, os.environ if environment is None else environment)

@@ -14,7 +14,7 @@ from pacskit.security.profiles import TlsProfile
 
 __all__ = ["Password", "TlsSettings"]
 
-Password: TypeAlias = "str | bytes | Callable[[], str | bytes]"
+Password: TypeAlias = str | bytes | Callable[[], str | bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
