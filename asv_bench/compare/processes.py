@@ -210,15 +210,24 @@ def wait(port: int) -> None:
 
 
 def run_clients(
-    role: str, server: Server, arguments: Sequence[Sequence[object]], *, module: Sequence[str] = _PEERS
+    role: str,
+    server: Server | Sequence[Server],
+    arguments: Sequence[Sequence[object]],
+    *,
+    module: Sequence[str] = _PEERS,
 ) -> float:
-    """Let one client for each list of arguments work at the same time; the seconds that the slowest took."""
+    """Let one client for each list of arguments work at the same time; the seconds that the slowest took.
+
+    Several servers are taken in turn.
+    """
+    servers = [server] if isinstance(server, Server) else server
     if "pynetdicom" in role:
         need("pynetdicom")
     with contextlib.ExitStack() as stack:
         clients = []
-        for more in arguments:
-            words = [str(word) for word in (server.port, server.ae, *more)]
+        for number, more in enumerate(arguments):
+            to = servers[number % len(servers)]
+            words = [str(word) for word in (to.port, to.ae, *more)]
             clients.append(stack.enter_context(child([*module, role, *words])))
         for client in clients:
             client.line(role)

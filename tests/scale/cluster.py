@@ -58,9 +58,14 @@ class Shared:
 
 
 class Node:
-    """A ``pacskit serve`` that may be killed and started again, always on one port."""
+    """A ``pacskit serve`` that may be killed and started again, always on one port.
 
-    def __init__(self, shared: Shared, number: int, port: int) -> None:
+    With a ``lease`` there is a process beside it that does jobs, and shares its fate.
+    """
+
+    def __init__(self, shared: Shared, number: int, port: int, lease: float = 0.0) -> None:
+        self._lease = lease
+        self._worker: subprocess.Popen[str] | None = None
         self.number = number
         self.port = port
         self.starts = 0
@@ -89,10 +94,22 @@ class Node:
         if str(self.port) not in said:
             raise RuntimeError(f"node {self.number} does not start: {self.log.read_text()[-2000:]}")
         self.starts += 1
+        if self._lease:
+            words = [str(self._shared.config), f"{directory}-jobs", str(self._lease)]
+            with self.log.open("ab") as log:
+                self._worker = worker = subprocess.Popen(
+                    [sys.executable, "-m", "tests.scale.worker", *words],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT,
+                )  # fmt: skip
+            assert worker.stdout is not None
+            if "works" not in worker.stdout.readline():
+                raise RuntimeError(f"node {self.number} does no jobs: {self.log.read_text()[-2000:]}")
         return self
 
     def kill(self) -> None:
         """End it as a power cut would: it has no time for anything."""
+        if self._worker is not None:
+            self._worker.kill()
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
@@ -100,6 +117,9 @@ class Node:
         return self._end(signal.SIGTERM)
 
     def _end(self, how: signal.Signals) -> int:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.communicate(timeout=60)  # which ends its input
         process, self._process = self._process, None
         if process is None:
             return 0

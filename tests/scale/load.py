@@ -6,7 +6,8 @@ import hashlib
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -69,6 +70,7 @@ class Acknowledged:
 
     numbers: set[int] = field(default_factory=set)
     failed: list[BaseException] = field(default_factory=list)
+    studies: Counter[int] = field(default_factory=Counter)  # how many of each
     again: int = 0  # sent once more, as nobody knows what became of them
     refused: int = 0  # answered, but not with success
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -77,6 +79,7 @@ class Acknowledged:
     def note(self, number: int) -> None:
         with self.changed:
             self.numbers.add(number)
+            self.studies[number // STUDY] += 1
             self.changed.notify_all()
 
     def wait_for(self, count: int) -> bool:
@@ -84,6 +87,12 @@ class Acknowledged:
         with self.changed:
             self.changed.wait_for(lambda: self.over or len(self.numbers) >= count)
             return len(self.numbers) >= count
+
+    def wait_for_study(self, number: int, count: int) -> bool:
+        """Wait until all of a study have been, or no more will come; return whether they have."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.over or self.studies[number] >= count)
+            return self.studies[number] >= count
 
     def end(self) -> None:
         with self.changed:
@@ -94,7 +103,7 @@ class Acknowledged:
 class _Sender:
     """One association at a time; what it could not send goes by the next one."""
 
-    def __init__(self, objects: Objects, numbers: Iterator[int], addresses: Iterator[str], into: Acknowledged) -> None:
+    def __init__(self, objects: Objects, numbers: Iterable[int], addresses: Iterator[str], into: Acknowledged) -> None:
         self._objects, self._numbers, self._addresses, self._into = objects, numbers, addresses, into
         self._association: Association | None = None
 
@@ -137,18 +146,19 @@ class _Sender:
 
 
 class _Numbers:
-    """Each number once, to whoever asks."""
+    """Each number once; whoever asks gets a series of them, as a modality sends one."""
 
     def __init__(self, numbers: range) -> None:
-        self._numbers = iter(numbers)
+        self._series = iter([numbers[at : at + SERIES] for at in range(0, len(numbers), SERIES)])
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[int]:
-        return self
-
-    def __next__(self) -> int:
-        with self._lock:
-            return next(self._numbers)
+        while True:
+            with self._lock:
+                series = next(self._series, None)
+            if series is None:
+                return
+            yield from series
 
 
 def send_all(

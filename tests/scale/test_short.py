@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(600)]
 
 
 def test_three_nodes_that_are_killed_lose_nothing(postgres: PostgresServer, tmp_path: Path) -> None:
-    plan = Plan(instances=300, kills=2, senders=6, measured=0, sample=1)
+    plan = Plan(instances=300, kills=2, senders=6, measured=0, sample=1, lease=5.0)
     try:
         server = SeaweedFS()
     except ConfigurationError as error:
@@ -27,3 +27,4 @@ def test_three_nodes_that_are_killed_lose_nothing(postgres: PostgresServer, tmp_
     assert report.counts == [plan.instances] * plan.nodes
     assert report.compared == plan.instances
     assert report.kills >= plan.kills
+    assert report.jobs == 2

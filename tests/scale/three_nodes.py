@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pacskit
+from pacskit.client.jobs import JobState, open_queue
 from pacskit.encoding.head import read_head
 from pacskit.storage import Store
 from pacskit.testing import SeaweedFS
 from tests.postgres import PostgresServer
 from tests.scale.cluster import Balancer, Node, Shared, count_of, free_ports
-from tests.scale.load import PATIENTS, Acknowledged, Killer, Objects, send_all
+from tests.scale.load import PATIENTS, STUDY, Acknowledged, Killer, Objects, send_all
+from tests.scale.worker import EFFECTS, KIND
+
+_JOBS = 300.0  # seconds for what is left of the jobs
 
 __all__ = ["Plan", "Report", "demonstrate"]
 
@@ -29,11 +35,13 @@ class Plan:
     instances: int = 50_000
     kills: int = 20
     nodes: int = 3
-    senders: int = 8
+    senders: int = 24
     measured: int = 2000
     """Instances of each measurement of the rate without kills; 0 for none."""
     sample: int = 10
     """Studies that each node is asked to send."""
+    lease: float = 10.0
+    """Seconds after which a job of a node that was killed is another's."""
     seed: int = 1
 
 
@@ -52,6 +60,8 @@ class Report:
     retrieved: int = 0
     compared: int = 0
     orphans: int = 0
+    jobs: int = 0
+    attempts: int = 0
     losses: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
@@ -66,16 +76,17 @@ class Report:
         yield f"C-FIND, instances that each node counts: {', '.join(map(str, self.counts))}"
         yield f"C-GET, instances compared by digest, over all nodes: {self.retrieved}"
         yield f"read from the store and compared by digest: {self.compared}"
+        yield f"jobs, one for each study: {self.jobs} done, begun {self.attempts} times, each with its effect once"
         yield f"objects that nobody was told of, left by kills: {self.orphans}"
         yield f"losses: {len(self.losses)}"
         yield from self.losses[:20]
 
 
 @contextmanager
-def cluster(shared: Shared, count: int) -> Iterator[tuple[list[Node], Balancer]]:
+def cluster(shared: Shared, count: int, lease: float = 0.0) -> Iterator[tuple[list[Node], Balancer]]:
     """Nodes that serve, and what is before them."""
     with ExitStack() as stack:
-        nodes = [Node(shared, number, port) for number, port in enumerate(free_ports(count), 1)]
+        nodes = [Node(shared, number, port, lease) for number, port in enumerate(free_ports(count), 1)]
         for node in nodes:
             stack.enter_context(node)
         yield nodes, stack.enter_context(Balancer(nodes, shared.folder))
@@ -92,23 +103,28 @@ def demonstrate(plan: Plan, folder: Path, postgres: PostgresServer, server: Seaw
                 _, rate = send_all(objects, range(plan.measured), balancer, plan.senders)
             report.rates[name] = max(rate, report.rates.get(name, 0.0))
     shared = Shared(folder / "killed", postgres.schema(), server, f"{bucket}/killed")
-    with cluster(shared, plan.nodes) as (nodes, balancer):
+    with shared.store() as store, cluster(shared, plan.nodes, plan.lease) as (nodes, balancer):
         report.balancer = balancer.name
         into = Acknowledged()
+        clerk = Clerk(store, objects, plan.instances, into)
+        clerk.start()
         killer = Killer(nodes, plan.kills, plan.instances, into, plan.seed)
         killer.start()
         into, report.rates["while nodes are killed"] = send_all(
             objects, range(plan.instances), balancer, plan.senders, into
         )
         killer.join()
+        clerk.join()
         report.kills, report.again, report.refused = killer.kills, into.again, into.refused
         report.acknowledged = len(into.numbers)
         for node in nodes:
             _ask(node, objects, plan, report, folder)
-        with shared.store() as store:
-            _compare(store, objects, sorted(into.numbers), report)
-            kinds = Counter(problem.kind for problem in store.verify())
-        report.orphans = kinds.pop("orphan", 0)
+        clerk.check(report)
+        _compare(store, objects, sorted(into.numbers), report)
+        kinds = Counter(problem.kind for problem in store.verify())
+        kinds.pop("orphan", 0)
+        known = {instance.key for instance in store.index.instances()}
+        report.orphans = sum(key not in known for key in store.blobs.iter_keys())
         report.losses += [f"verify: {count} {kind}" for kind, count in kinds.items()]
         for node in nodes:
             if code := node.stop():
@@ -116,6 +132,49 @@ def demonstrate(plan: Plan, folder: Path, postgres: PostgresServer, server: Seaw
             if "Traceback" in node.log.read_text():
                 report.losses.append(f"node {node.number} has logged a traceback")
     return report
+
+
+class Clerk:
+    """Enqueues a job for each study that has been acknowledged, and looks at what they have done."""
+
+    def __init__(self, store: Store, objects: Objects, instances: int, into: Acknowledged) -> None:
+        self._store, self._into = store, into
+        self._queue = open_queue(store.index)
+        self._expected = {objects.uids(first)[0]: min(STUDY, instances - first) for first in range(0, instances, STUDY)}
+        self._failed: list[BaseException] = []
+        self._thread = threading.Thread(target=self._run)
+        store.index.run(
+            lambda tx: tx.execute(f"CREATE TABLE {EFFECTS} (study TEXT NOT NULL, instances INTEGER NOT NULL)")
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join()
+        if self._failed:
+            raise self._failed[0]
+
+    def _run(self) -> None:
+        try:
+            for number, (study, count) in enumerate(self._expected.items()):
+                if self._into.wait_for_study(number, count):
+                    self._queue.enqueue(KIND, {"study": study}, dedup_key=study, max_attempts=100)
+        except BaseException as error:
+            self._failed.append(error)
+
+    def check(self, report: Report) -> None:
+        """Wait for the jobs; each must have had its effect once."""
+        ends, seen = time.monotonic() + _JOBS, -1
+        with self._queue.listen():
+            while self._queue.counts()[JobState.COMPLETED] < len(self._expected) and time.monotonic() < ends:
+                seen = self._queue.bell.wait(seen, 1.0)
+        jobs = [one for one in self._queue.list(kind=KIND, limit=10_000) if one.state == JobState.COMPLETED]
+        report.jobs, report.attempts = len(jobs), sum(one.attempts for one in jobs)
+        with self._store.index.reader() as connection:
+            rows = connection.execute(f"SELECT study, instances FROM {EFFECTS}").fetchall()
+        if sorted(rows) != sorted(self._expected.items()):
+            report.losses.append(f"jobs: {len(rows)} effects of {len(self._expected)}, or other ones")
 
 
 def _ask(node: Node, objects: Objects, plan: Plan, report: Report, folder: Path) -> None:
