@@ -22,6 +22,7 @@ from asv_bench.compare import (
     footprint,
     index,
     ingest,
+    jobs,
     jpeg_lossless,
     latency,
     network,
@@ -59,6 +60,7 @@ ROWS = [
     *nodes.ROWS,
     *rebuild.ROWS,
     *finding.ROWS,
+    *jobs.ROWS,
     *footprint.ROWS,
     *stores.ROWS,
 ]

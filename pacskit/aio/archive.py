@@ -8,6 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from pacskit.aio.removing import Removing
 from pacskit.client.webhooks import Webhooks
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
@@ -21,6 +22,7 @@ from pacskit.network.aio_calls import WORKERS, Calls
 from pacskit.network.aio_server import Server
 from pacskit.network.identity import Authenticator
 from pacskit.storage import Counts, Stored
+from pacskit.storage.index.changes import Change
 
 if TYPE_CHECKING:
     from pacskit.client.jobs import Jobs
@@ -31,7 +33,7 @@ __all__ = ["Archive"]
 _AT_ONCE: Final = 64  # answers of a query that one visit to a thread takes
 
 
-class Archive:
+class Archive(Removing):
     """A `pacskit.Archive` whose services run in the loop that starts them, and whose files and index in threads.
 
     >>> async with Archive("/srv/pacs", ae="VENDOR") as archive:  # doctest: +SKIP
@@ -162,6 +164,15 @@ class Archive:
         while some := await self._calls.call(list, islice(answers, _AT_ONCE)):
             for answer in some:
                 yield answer
+
+    async def changes(
+        self, after: int | None = None, *, limit: int | None = None, kinds: Iterable[str] = ()
+    ) -> AsyncGenerator[Change, None]:
+        """Iterate over what has happened up to now, as ``pacskit.Archive.changes``; raises ChangesExpired."""
+        found = self._archive.changes(after, limit=limit, kinds=kinds)
+        while some := await self._calls.call(list, islice(found, _AT_ONCE)):
+            for change in some:
+                yield change
 
     async def counts(self) -> Counts:
         """Return how many patients, studies, series and instances there are."""

@@ -8,6 +8,7 @@ from pacskit._version import __version__
 from pacskit.cli.arguments import EXIT_CODES, Commands, add_json, command_for
 from pacskit.cli.imaging import add_convert, add_extract, add_import_image
 from pacskit.cli.removing import add_removing
+from pacskit.cli.tiering import add_tier
 from pacskit.cli.upkeep import add_backup, add_import, add_rebuild, add_restore, add_verify
 
 __all__ = ["build_parser"]
@@ -49,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_import_image,
         add_removing,
         _codecs,
+        add_tier,
         _jobs,
         _trace,
         _webhook,

@@ -14,7 +14,7 @@ from pacskit.core.errors import ConfigurationError
 from pacskit.encoding.deferred import size_in_bytes
 from pacskit.facade.settings import ArchiveSettings
 from pacskit.facade.tiers import open_archive_tiers
-from pacskit.storage import Scrub, Store
+from pacskit.storage import Scrub, ScrubReport, Store
 
 __all__ = ["open_store", "rate_of", "settings_of", "verify"]
 
@@ -24,7 +24,7 @@ def open_store(options: argparse.Namespace) -> Iterator[Store]:
     """Open an archive that is there, beside the servers that may have it open."""
     settings = settings_of(options)
     with ExitStack() as opened:
-        tiers = open_archive_tiers(options.dir, settings)
+        tiers = open_archive_tiers(options.dir, settings, unnoticed=True)
         if tiers is not None:
             opened.enter_context(tiers)
         elif settings.blobs is None and not Path(options.dir, "objects").is_dir():
@@ -84,12 +84,17 @@ def verify(options: argparse.Namespace) -> int:
     if options.json:
         line({**asdict(report), "problems": len(report.problems), "clean": report.clean})
     else:
-        _tell(report.instances, report.files, report.bytes, [one.repaired for one in report.problems])
+        _tell(report)
     return 0 if report.clean else 1
 
 
-def _tell(instances: int, files: int, size: int, repaired: list[bool]) -> None:
+def _tell(report: ScrubReport) -> None:
+    repaired = [one.repaired for one in report.problems]
     left = repaired.count(False)
     mended = f", {repaired.count(True)} repaired" if any(repaired) else ""
     found = f"{left} problem{'s' * (left != 1)}{mended}" if repaired else "no problems"
-    print(f"{instances} instances and {files} objects checked, {size / 1e6:.1f} MB read: {found}")
+    unread = f", {report.unread} could not be read now" if report.unread else ""
+    print(
+        f"{report.instances} instances and {report.files} objects checked, {report.bytes / 1e6:.1f} MB read:"
+        f" {found}{unread}"
+    )

@@ -21,7 +21,13 @@ from pacskit.facade.identifiers import query_identifier
 from pacskit.facade.nodes import Nodes
 from pacskit.facade.removing import Removing
 from pacskit.facade.settings import ArchiveSettings
-from pacskit.facade.tiers import lifecycle_of, open_archive_tiers
+from pacskit.facade.tiers import (
+    add_lifecycle_jobs,
+    has_lifecycle,
+    lifecycle_of,
+    open_archive_tiers,
+    schedule_cycles,
+)
 from pacskit.network.address import Address
 from pacskit.network.flow import ServiceRegistry
 from pacskit.network.identity import Authenticator
@@ -33,6 +39,7 @@ from pacskit.storage.index.changes import Change, Retention
 from pacskit.storage.index.collection import Collection
 from pacskit.storage.lifecycle.holds import Holds
 from pacskit.storage.pending import LINGER, SHARED_LINGER
+from pacskit.storage.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from pacskit.client.jobs import Jobs
@@ -103,7 +110,7 @@ class Archive(Removing):
         """Who is told of changes by HTTP, while the archive serves."""
 
     def _open_store(self, directory: str | os.PathLike[str], tiers: TieredStore | None) -> Store:
-        return Store(
+        store = Store(
             directory,
             commit=self.settings.commit,
             duplicates=self.settings.duplicates,
@@ -116,6 +123,10 @@ class Archive(Removing):
             linger=_linger(self.settings),
             queue=self.settings.ingest_queue,
         )
+        if self.settings.quarantine_bytes:
+            size, days = self.settings.quarantine_bytes, self.settings.quarantine_days
+            store.quarantine = Quarantine(store, os.path.join(directory, "quarantine"), size=size, days=days)
+        return store
 
     @property
     def ae(self) -> str:
@@ -136,10 +147,14 @@ class Archive(Removing):
 
                 queue = open_queue(self._store.index, self.settings.jobs)
                 self._jobs = Jobs(queue, threads=self.settings.job_threads)
+                if has_lifecycle(self.settings):
+                    add_lifecycle_jobs(self._jobs, self._store, self.lifecycle, self.recall)
             return self._jobs
 
     def start_jobs(self) -> None:
         """Start threads that do jobs, where there are handlers of some; `serve` does that."""
+        if has_lifecycle(self.settings):
+            schedule_cycles(self.jobs, self.settings.lifecycle.every)
         if self._jobs is not None and self._jobs.handlers:
             self._jobs.start()
 

@@ -102,6 +102,8 @@ class ArchiveSettings:
         For how many days what is deleted or replaced can be restored; 0: it goes at once.
     hidden_days
         For how many days an object is kept that a rejection note hides; None: for good.
+    quarantine_bytes, quarantine_days
+        How much of what cannot be taken is kept, and for how long (`pacskit.Archive.quarantine`); 0: nothing.
     rejection_notes
         Whether rejection notes (IHE IOCM) hide what they name (``hide``) or not (``ignore``).
     rejected_again
@@ -144,6 +146,8 @@ class ArchiveSettings:
     keep_changes_days: float | None = None
     grace_days: float = 7.0
     hidden_days: float | None = None
+    quarantine_bytes: int = 1 << 30
+    quarantine_days: float = 30.0
     rejection_notes: Literal["hide", "ignore"] = "hide"
     rejected_again: Literal["refuse", "store"] = "refuse"
     jobs: str = "table"
@@ -186,6 +190,8 @@ class ArchiveSettings:
         for name, days in (("grace_days", self.grace_days), ("hidden_days", self.hidden_days)):
             if days is not None and not 0 <= days <= _MOST_DAYS:
                 raise ConfigurationError(f"{name} is 0 to {_MOST_DAYS}, not {days!r}")
+        if self.quarantine_bytes < 0 or not 0 <= self.quarantine_days <= _MOST_DAYS:
+            raise ConfigurationError("quarantine_bytes and quarantine_days are 0 or more")
         for name, words in (("rejection_notes", ("hide", "ignore")), ("rejected_again", ("refuse", "store"))):
             if getattr(self, name) not in words:
                 raise ConfigurationError(f"{name} is {' or '.join(words)}, not {getattr(self, name)!r}")
@@ -294,6 +300,7 @@ _GROUPS: Final[dict[str, Any]] = {
 _NUMBERS: Final = frozenset(
     {"tls_port", "move_window", "moves_per_node", "processes", "keep_changes", "keep_changes_days"}
     | {"ingest_linger", "ingest_queue", "grace_days", "hidden_days", "job_threads"}
+    | {"quarantine_bytes", "quarantine_days"}
 )
 _TEXTS: Final = frozenset(
     {"cert", "key", "ca", "password", "password_file", "profile", "server_name", "directory"}
@@ -307,7 +314,7 @@ _FLAGS: Final = frozenset(
 )
 
 
-_TABLES: Final = frozenset({"tiers", "moves", "retention", "quota", "limits"})  # JSON in the environment
+_TABLES: Final = frozenset({"tiers", "moves", "retention", "quota", "limits", "recompress"})  # JSON in the environment
 
 
 def _names(cls: type[Any]) -> list[str]:

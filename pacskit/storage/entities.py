@@ -17,6 +17,7 @@ __all__ = [
     "KeyImage",
     "LegalHold",
     "Measurement",
+    "NotRecompressed",
     "PerformedStep",
     "PrefetchHistory",
     "PrefetchRule",
@@ -410,6 +411,19 @@ class User:
     credential: str = field(default="", repr=False)
     full_name: str = ""
     last_login: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRecompressed:
+    """An instance that stays in its transfer syntax, as it cannot be had smaller without loss, and why."""
+
+    KIND: ClassVar[str] = "not recompressed"
+    KEY: ClassVar[str] = "uid"
+    INDEXED: ClassVar[tuple[str, ...]] = ("syntax",)
+
+    uid: str
+    syntax: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

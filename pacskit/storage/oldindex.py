@@ -52,6 +52,11 @@ class OldIndex:
     def _lose(self, error: sqlite3.Error) -> None:
         self.state = f"cannot be read: {getattr(error, 'sqlite_errorname', None) or type(error).__name__}"
 
+    @property
+    def is_read(self) -> bool:
+        """Whether it could be read up to now."""
+        return self._connection is not None and self.state == "read"
+
     def is_gone(self, key: str) -> bool:
         """Whether an object has been removed, and only its file is still there."""
         return key in self._gone
@@ -79,10 +84,12 @@ class OldIndex:
             with index.tables(write=True) as tables:
                 others = tables.columns().keys() - _DECIDING
                 copy_tables(SQLiteTables(self._connection), tables, without=others)
+            index.refresh()
 
     def copy_into(self, index: SqlIndex) -> None:
         """Copy what else is not made from objects: records, tombstones, attributes that have been made searchable."""
         if self._connection is None or self.state != "read":
+            index.break_changes()  # who has followed the old one has seen numbers that nobody knows any more
             return
         with index.tables(write=True) as tables:
             copy_tables(SQLiteTables(self._connection), tables, without=DERIVED | _DECIDING | {"state"})

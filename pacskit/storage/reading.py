@@ -146,6 +146,8 @@ def open_object(blobs: ObjectFiles, key: str, size: int) -> IO[bytes] | None:
         return blobs.open(key, size, whole=True)
     except (FileNotFoundError, BlobNotFound):
         return None
+    except PacsError:
+        raise
     except OSError as error:
         raise storage_error(error, "opening an object") from error
 

@@ -22,6 +22,7 @@ from pacskit.storage.errors import storage_error
 from pacskit.storage.filesystem import FileStore
 from pacskit.storage.index import open_index
 from pacskit.storage.index.checking import known_keys
+from pacskit.storage.index.removing import Removal
 from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.index.writing import Offered, Transaction
@@ -42,6 +43,7 @@ __all__ = ["Rebuild", "RebuildReport", "Unindexed"]
 _PIECE: Final = 64  # objects that a thread reads before it hands them over
 _TOGETHER: Final = 8  # pieces in one transaction
 _KEYS: Final = 512
+_GRACE: Final = 7 * 86400.0  # seconds until what an expired retention has hidden goes
 _NEW: Final = ".rebuild"
 _OLD: Final = ".old"
 
@@ -142,6 +144,8 @@ class Rebuild:
                 self.report.old_index = old.state
                 index = self._open()
                 with closing(index):
+                    # an index that is read knows what notes have rejected, and what was revoked
+                    index.removal = Removal(refuse=False) if old.is_read else Removal(grace=_GRACE, notes=True)
                     journal = Journal(index, "rebuild")
                     self._begin(index, old, journal)
                     self._fill(_Work(index, blobs, old, journal))

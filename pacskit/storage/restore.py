@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from pacskit.core.errors import StorageError
 from pacskit.storage.backups import BackedUp, Kept, ObjectList, find_backup, in_one_sync, sync_all
@@ -121,6 +122,9 @@ class Restore:
         listed.unlink()
         if self._url is not None:
             self._fill(index)
+        else:
+            with closing(open_index(f"sqlite:{quote(str(index))}")) as restored:
+                restored.break_changes()  # who has followed the archive may be further than this
 
     def _objects(self) -> BlobStore:
         return LocalStore(self._making / "objects") if self._blobs is None else open_store(self._blobs)
@@ -147,6 +151,7 @@ class Restore:
         index = open_index(self._url or "")
         try:
             take_up(path, index)
+            index.break_changes()
         finally:
             index.close()
         for suffix in ("", "-wal", "-shm"):

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pacskit.core.errors import PacsError
-from pacskit.storage.blobs.errors import BlobNotFound
+from pacskit.storage.blobs.errors import BlobNotFound, BlobUnavailable
 from pacskit.storage.index.checking import instance_pages, known_keys, miscounted, recount
 from pacskit.storage.parallel import Pace, batched, in_order, workers_for
 from pacskit.storage.reading import damage, describe_object, moment, open_object
@@ -26,6 +26,7 @@ __all__ = ["Problem", "Scrub", "ScrubReport"]
 _PAGE: Final = 128  # instances that a thread looks at before it says what it has found
 _KEYS: Final = 512
 _OBJECTS, _FILES, _COUNTERS = "objects", "files", "counters"
+_UNREAD: Final = "unread"
 _MOST_KEPT: Final = 1000  # problems that are remembered for when it is resumed
 
 Progress = Callable[[int, "int | None", int], object]
@@ -49,11 +50,15 @@ class Problem:
 
 @dataclass(slots=True)
 class ScrubReport:
-    """What a scrub has done so far: how many objects were looked at, how many bytes were read, what was found."""
+    """What a scrub has done so far: how many objects were looked at, how many bytes were read, what was found.
+
+    ``unread`` is how many a blob store could not give out at that time.
+    """
 
     instances: int = 0
     files: int = 0
     bytes: int = 0
+    unread: int = 0
     resumed: bool = False
     complete: bool = False
     problems: list[Problem] = field(default_factory=list)
@@ -61,7 +66,7 @@ class ScrubReport:
     @property
     def clean(self) -> bool:
         """Whether everything has been looked at, and all is well now."""
-        return self.complete and all(one.repaired for one in self.problems)
+        return self.complete and not self.unread and all(one.repaired for one in self.problems)
 
 
 class Scrub:
@@ -135,6 +140,8 @@ class Scrub:
         try:
             for last, count, size, problems in results:
                 report.instances += count
+                report.unread += sum(one.kind == _UNREAD for one in problems)
+                problems = [one for one in problems if one.kind != _UNREAD]
                 report.bytes += size
                 yield from problems
                 self._journal.note(cursor=str(last), done=report.instances, size=report.bytes)
@@ -163,14 +170,16 @@ class Scrub:
         if not self._read:
             return "", "", 0
         self._pace.take(size)
-        file = open_object(blobs, instance.key, size)
-        if file is None:
-            return "missing", "there is no object of that name", 0
         try:
+            file = open_object(blobs, instance.key, size)
+            if file is None:
+                return "missing", "there is no object of that name", 0
             with file:
                 reason = damage(file, instance, options=self._store.options)
         except BlobNotFound:
             return "missing", "there is no object of that name", 0
+        except BlobUnavailable:
+            return _UNREAD, "", 0
         return ("damaged", reason, size) if reason else ("", "", size)
 
     # the objects against the index

@@ -22,6 +22,7 @@ RUN_HOW_TO = (
     *(
         "backup-and-restore.md",
         "archive-in-s3.md",
+        "changes-and-webhooks.md",
         "choose-a-store.md",
         "choose-an-index.md",
         "delete-and-correct.md",
@@ -33,7 +34,7 @@ RUN_HOW_TO = (
         "see-what-happens.md",
         "test-against-bad-peers.md",
     ),
-    *("tls.md", "transcoding.md"),
+    *("tiers-and-retention.md", "tls.md", "transcoding.md"),
 )
 RUN_EXPLANATION = ("associations.md",)
 PAGES = [

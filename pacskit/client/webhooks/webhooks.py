@@ -197,11 +197,14 @@ class Webhooks:
 
     def _deliver(self) -> None:
         news = self._index.news
+        try:
+            self._index.listener.start()
+        except StorageError as error:
+            _log.error("webhooks hear of the changes of this process only: %s", error)
         while not self._stopping.is_set() and not news.is_closed:
             count = news.count(HOOKS_TOPIC)
             pause = None
             try:
-                self._index.listener.start()
                 self._see_to(self.list())
             except StorageError as error:
                 if news.is_closed:

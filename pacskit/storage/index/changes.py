@@ -37,10 +37,12 @@ __all__ = [
     "SERIES_NEW",
     "STUDY_CHANGED",
     "STUDY_DELETED",
+    "STUDY_MOVED",
     "STUDY_NEW",
     "Change",
     "Changes",
     "Retention",
+    "break_feed",
     "last_change",
     "read_changes",
 ]
@@ -51,6 +53,8 @@ PATIENT_DELETED: Final = "patient.deleted"
 STUDY_NEW: Final = "study.new"
 STUDY_CHANGED: Final = "study.changed"
 """Instances came to a study or left it, or its attributes changed: once for each transaction that did so."""
+STUDY_MOVED: Final = "study.moved"
+"""A study hangs below another patient, who is named: it has been moved, or its patient merged, or that taken back."""
 STUDY_DELETED: Final = "study.deleted"
 SERIES_NEW: Final = "series.new"
 SERIES_DELETED: Final = "series.deleted"
@@ -64,6 +68,7 @@ _MOST: Final = 256  # changes in a row
 _PAGE: Final = 16  # rows at a time
 _EVERY: Final = 1024  # changes after which the oldest are looked at
 _AT_ONCE: Final = 4096  # rows that go at a time
+_A_SECOND: Final = 20  # bits of the changes that no archive has in one
 
 _APPEND: Final = MappingProxyType(
     {
@@ -225,6 +230,20 @@ def _prune(connection: Connection, retention: Retention, last: int) -> None:
     if gone:
         connection.execute("DELETE FROM change WHERE last <= ?", (gone,))
         connection.execute("UPDATE state SET value = ? WHERE name = 'change_gone'", (gone,))
+
+
+def break_feed(connection: Connection, dialect: Dialect) -> int:
+    """Leave a gap that nobody gets over without being told; return the number after which it goes on.
+
+    That number is made of the time, so that it is beyond all that other copies have given, and below 2 ** 53.
+    """
+    now = datetime.now(UTC)
+    gap = max(1, (int(now.timestamp()) << _A_SECOND) - last_change(connection))
+    row = {"size": gap, "moment": _text(now), "body": "[]"}
+    last = int(connection.execute(_APPEND[dialect], row).fetchone()[0])
+    connection.execute("DELETE FROM change WHERE last < ?", (last,))
+    connection.execute("UPDATE state SET value = ? WHERE name = 'change_gone'", (last,))
+    return last
 
 
 def read_changes(

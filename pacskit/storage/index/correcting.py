@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.errors import StorageError
-from pacskit.storage.index.changes import PATIENT_DELETED
+from pacskit.storage.index.changes import PATIENT_DELETED, STUDY_MOVED
 from pacskit.storage.index.removing import moment
 from pacskit.storage.index.rows import PRUNE, RECOUNT
 from pacskit.storage.index.tags import note_new
@@ -185,6 +185,7 @@ def _move(
     if missing := [uid for uid, found in before.items() if found is None]:
         raise StorageError(f"there is no study {missing[0]}")
     body = json.dumps({"studies": before, "source": None if source is None else dict(source), "target": dict(target)})
+    batch.correcting = True
     kind, who, reason = what
     made = batch.execute(
         "INSERT INTO correction (kind, who, reason, moment, body) VALUES (?, ?, ?, ?, ?) RETURNING pk",
@@ -217,11 +218,13 @@ def _give(batch: Transaction, study_uid: str, target: Row, correction: int) -> N
         "UPDATE study SET patient = ?, correction = ?, updated = ? WHERE pk = ?", (new, correction, moment(), study)
     )
     batch.execute("UPDATE removed SET patient_id = ? WHERE study_instance_uid = ?", (target["patient_id"], study_uid))
+    identity = (str(target["patient_id"]), str(target["issuer_of_patient_id"]))
+    batch.changes.note(STUDY_MOVED, patient=identity, study=study_uid)
     batch.changes.study_changed(study_uid)
     for patient in sorted({old, new}):
         batch.execute(RECOUNT["patient"], (patient,))
-        for identity in batch.execute(PRUNE["patient"], (patient,)).fetchall():
-            batch.changes.note(PATIENT_DELETED, patient=tuple(identity))
+        for gone in batch.execute(PRUNE["patient"], (patient,)).fetchall():
+            batch.changes.note(PATIENT_DELETED, patient=tuple(gone))
     if batch.tagged:
         uids = "SELECT i.sop_instance_uid FROM instance i JOIN series e ON e.pk = i.series WHERE e.study = ? LIMIT 1"
         note_new(batch, [uid for (uid,) in batch.execute(uids, (study,)).fetchall()])

@@ -12,7 +12,14 @@ from fnmatch import translate
 from typing import Any
 
 from pacskit.core.errors import PacsError
-from pacskit.storage.index.changes import CHANGES_TOPIC, Change, Retention, last_change, read_changes
+from pacskit.storage.index.changes import (
+    CHANGES_TOPIC,
+    Change,
+    Retention,
+    break_feed,
+    last_change,
+    read_changes,
+)
 from pacskit.storage.index.dialect import Connection, Dialect
 from pacskit.storage.index.find import Match, find_matches
 from pacskit.storage.index.frames import find_frames
@@ -52,7 +59,7 @@ class SqlIndex(ABC):
         self.retention = Retention()
         self.news = News()
         self.listener: Listener = NoListener()
-        self._rejecting = False  # whether there are rejection notes
+        self._rejecting = self._correcting = False  # whether there are rejection notes, and corrections
         self._builder = TagBuilder(self, None)
         self._batch: Transaction | None = None
 
@@ -114,13 +121,19 @@ class SqlIndex(ABC):
             return alone or attempt > ATTEMPTS // 2
         return None
 
+    def refresh(self) -> None:
+        """Read anew what is kept in mind of the database, after others than this have written its tables."""
+        with self.reader() as connection:
+            self._refresh(connection)
+
     def _refresh(self, connection: Connection) -> None:
         """Read what is kept in mind of the database, when it is opened and when others have changed that."""
         self._tags = Tags.load(connection)
         self._rejecting = connection.execute("SELECT 1 FROM rejection LIMIT 1").fetchone() is not None
+        self._correcting = connection.execute("SELECT 1 FROM correction LIMIT 1").fetchone() is not None
 
     def _begun(self, batch: Transaction) -> Transaction:
-        batch.removal, batch.rejecting = self.removal, self._rejecting
+        batch.removal, batch.rejecting, batch.correcting = self.removal, self._rejecting, self._correcting
         self._batch = batch
         return batch
 
@@ -128,7 +141,7 @@ class SqlIndex(ABC):
         """What follows a transaction that has been committed."""
         batch, self._batch = self._batch, None
         if batch is not None:
-            self._rejecting = batch.rejecting
+            self._rejecting, self._correcting = batch.rejecting, batch.correcting
         if batch is not None and batch.noted:
             self._builder.wake()
         if batch is not None and batch.topics:
@@ -165,6 +178,19 @@ class SqlIndex(ABC):
         """Return the number of the newest change; 0 before the first one."""
         with self.reader() as connection:
             return last_change(connection)
+
+    def break_changes(self) -> int:
+        """Say that this index is a copy of an older one: who has followed that gets ChangesExpired, and looks anew.
+
+        Without it, changes would get numbers that he has seen already. Returns the number after which it goes on.
+        """
+
+        def work(batch: Transaction) -> int:
+            batch.announce(CHANGES_TOPIC)
+            return break_feed(batch.connection, self.dialect)
+
+        found: int = self.run_alone(work)
+        return found
 
     def wait_for_changes(self, after: int, timeout: float | None = None) -> bool:
         """Wait until there are changes after a number, of whatever process; return whether there are.

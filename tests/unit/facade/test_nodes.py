@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pacskit import Address, Archive, ArchiveSettings, ConfigurationError
+from pacskit import Address, Archive, ArchiveSettings, ConfigurationError, aio
 from pacskit.facade.nodes import Nodes
 from pacskit.storage.index.changes import Change
 from tests.unit.storage.objects import instance
@@ -71,3 +72,16 @@ def test_who_follows_an_archive_sees_what_another_one_stores(
         assert list(one.changes(kinds=["instance.*"])) == followed
     with pytest.raises(ConfigurationError, match="changes are kept"):
         ArchiveSettings(keep_changes=3)
+
+
+def test_changes_and_webhooks_of_a_loop(tmp_path: Path) -> None:
+    async def work() -> list[int]:
+        async with aio.Archive(tmp_path) as archive:
+            await archive.serve(port=0)
+            archive.webhooks.add("ris", "https://ris.example/")
+            archive.webhooks.remove("ris")
+            for number in range(70):
+                await archive.store(instance(uid=f"1.2.1.1.{number}", PatientID="p"))
+            return [one.number async for one in archive.changes(3, kinds=["instance.*"])]
+
+    assert len(asyncio.run(work())) == 70

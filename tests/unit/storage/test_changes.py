@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import pytest
 
 from pacskit.core.errors import ConfigurationError, StorageError
 from pacskit.storage import Store
+from pacskit.storage.backup import Backup
+from pacskit.storage.blobs import MemoryStore
 from pacskit.storage.errors import ChangesExpired
 from pacskit.storage.index import open_index
 from pacskit.storage.index.changes import Change, Retention
@@ -28,6 +31,7 @@ from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.schema import MIGRATIONS
 from pacskit.storage.index.sqlite import SQLiteIndex, bring_up_to_date
 from pacskit.storage.records import DuplicatePolicy
+from pacskit.storage.restore import Restore
 from tests.unit.storage.objects import instance, put
 from tests.unit.storage.rows import new_instance
 from tests.unit.storage.test_writers import _write
@@ -283,7 +287,8 @@ def test_who_waits_is_woken_by_another_process(index: SqlIndex, url: str, end: s
     with subprocess.Popen([sys.executable, "-c", CHILD, url, end], stdin=subprocess.PIPE, cwd=ROOT, text=True) as child:
         assert child.stdin is not None
         for turn in range(1 if end == "dies" else 5):
-            waiting = in_thread(lambda: index.wait_for_changes(index.last_change()))
+            last = index.last_change()
+            waiting = in_thread(partial(index.wait_for_changes, last))
             child.stdin.write(f"1.1.1.{turn}\n")
             child.stdin.flush()
             assert waiting.result(PATIENCE)
@@ -390,6 +395,38 @@ def test_old_changes_go_by_their_age(index: SqlIndex) -> None:
     with pytest.raises(ChangesExpired):
         next(index.changes(old - 1))
     assert index.last_change() > old
+
+
+def test_a_copy_that_is_put_back_does_not_pass_for_what_was_lost(index: SqlIndex) -> None:
+    keep(index, "1.1.1.1")
+    seen = index.last_change() + 7  # what had been seen of the index that was lost
+    last = index.break_changes()
+    for number in (0, 3, seen):
+        with pytest.raises(ChangesExpired, match="no longer kept"):
+            next(index.changes(number))
+    keep(index, "1.1.1.2")
+    assert (
+        told(list(index.changes(last)))
+        == told(list(index.changes()))
+        == ["instance.stored 1.1.1.2", "study.changed 1.1"]
+    )
+    assert index.last_change() == last + 2
+
+
+def test_who_followed_an_archive_that_is_restored_is_told(tmp_path: Path, engine: Callable[[], str | None]) -> None:
+    with Store(tmp_path / "lost", index=engine()) as store, MemoryStore() as target:
+        put(store, instance(uid="1.2.1.1.1"))
+        Backup(store, target).run()
+        put(store, instance(uid="1.2.1.1.2"))
+        seen = store.index.last_change()
+        url = engine()
+        Restore(target, tmp_path / "again", index=url).run()
+    with Store(tmp_path / "again", index=url) as store:
+        put(store, instance(uid="1.2.1.1.3"))
+        with pytest.raises(ChangesExpired) as caught:
+            next(store.index.changes(seen))
+        assert "instance.stored 1.2.1.1.3" in told(list(store.index.changes(caught.value.gone)))
+        assert store.index.last_change() < 1 << 53
 
 
 def test_an_index_without_a_feed_gets_one(tmp_path: Path) -> None:

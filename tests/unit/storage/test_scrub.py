@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pacskit.storage import Problem, Removal, Scrub, Store
-from pacskit.storage.blobs import MemoryStore
+from pacskit.storage.blobs import BlobReader, BlobTimeout, MemoryStore
 from pacskit.storage.filesystem import FileStore
 from pacskit.storage.parallel import Pace
 from tests.unit.storage.objects import instance, put
@@ -196,3 +197,27 @@ def test_what_may_come_back_is_no_orphan(tmp_path: Path, engine: Engine) -> None
         store.delete("IMAGE", instance_uid="1.2.1.1.2")
         assert list(Scrub(store, repair=True)) == []
         assert store.counts().instances == 3
+
+
+class Silent(MemoryStore):
+    """A store that gives out nothing of some keys."""
+
+    silent: frozenset[str] = frozenset()
+
+    def get(self, key: str, **options: Any) -> BlobReader:
+        if key in self.silent:
+            raise BlobTimeout("no answer", key=key)
+        return super().get(key, **options)
+
+
+def test_what_cannot_be_read_now_is_not_damaged(tmp_path: Path) -> None:
+    with Silent() as blobs, Store(tmp_path, blobs=blobs) as store:
+        for number in range(3):
+            put(store, instance(uid=f"1.2.1.1.{number}"))
+        blobs.silent = frozenset([next(store.index.instances()).key])
+        scrub = Scrub(store)
+        assert list(scrub) == []
+        assert (scrub.report.unread, scrub.report.clean) == (1, False)
+        blobs.silent = frozenset()
+        assert list(scrub := Scrub(store)) == []
+        assert scrub.report.clean
