@@ -8,10 +8,11 @@
 #   make fuzz-codecs   decode 2,000 damaged frames with each codec
 #   make three-nodes   50,000 instances into three archives on one PostgreSQL and one S3, which are killed meanwhile
 #   make churn  24,000 associations come and go; make soak: every service at once for MINUTES; what is left is counted
+#   make crash  an archive killed under load, CRASH_ROUNDS times with each index, and at named calls; make powercut
 #
 # Needed beforehand: Python 3.11 or newer with its headers and venv, a C compiler, make.
 # Variables: PYTHON (interpreter to start from), VENV, ARGS (passed to pytest or asv), DIR, AE, PORT (serve),
-# FUZZ_SECONDS, FUZZ_TARGETS, MINUTES (soak).
+# FUZZ_SECONDS, FUZZ_TARGETS, MINUTES (soak), CRASH_ROUNDS (crash, powercut).
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
     $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -22,6 +23,7 @@ PORT ?= 11112
 ARGS ?=
 FUZZ_SECONDS ?= 600
 MINUTES ?= 20
+CRASH_ROUNDS ?= 100
 FUZZ_TARGETS ?= scanner json xml charset pdu dimse machine
 
 BIN := $(VENV)/bin
@@ -33,10 +35,11 @@ ASAN := build/asan
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more fuzz-codecs churn soak three-nodes codegen clean FORCE
+.PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more fuzz-codecs churn soak crash powercut \
+    three-nodes codegen clean FORCE
 
 help:
-	@sed -n '4,11s/^# *//p' Makefile
+	@sed -n '4,12s/^# *//p' Makefile
 
 # ---- set-up -------------------------------------------------------------------------------------
 
@@ -135,6 +138,16 @@ churn: $(VENV)/.built $(VENV)/.group-test
 
 soak: $(VENV)/.built $(VENV)/.group-test
 	@$(PY) -m tests.soak mixed --minutes $(MINUTES) $(ARGS)
+
+# What was acknowledged has to be there, and nothing by half: see tests/crash/README.md.
+crash: $(VENV)/.built $(VENV)/.group-test
+	@for index in sqlite postgresql; do \
+	    $(PY) -m tests.crash kills --index $$index --rounds $(CRASH_ROUNDS) $(ARGS) && \
+	    $(PY) -m tests.crash points --index $$index $(ARGS) || exit 1; \
+	done
+
+powercut: $(VENV)/.built $(VENV)/.group-test
+	@$(PY) -m tests.crash powercuts --rounds $(CRASH_ROUNDS) $(ARGS)
 
 three-nodes: $(VENV)/.built $(VENV)/.group-test
 	@$(PY) -m tests.scale $(ARGS)

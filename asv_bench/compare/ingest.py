@@ -40,9 +40,11 @@ def _by_policy(size: int, each: int) -> list[Subject]:
 
 def _small(scale: Scale, stack: ExitStack) -> list[Subject]:
     each, few = scale(100, 1000), scale(30, 250)
+    two = partial(archive, "--processes", "2", commit="group")
     tuned, syncing = partial(_orthanc, SyncStorageArea=False), partial(_orthanc, SyncStorageArea=True)
     return [
         *_by_policy(_SMALL, each),
+        Subject("archive of 2 processes, commit=group", lambda: _stored(two, each, _SMALL)),
         Subject(_ORTHANC, lambda: _stored(tuned, few, _SMALL)),
         Subject("Orthanc, tuned, files synced", lambda: _stored(syncing, few, _SMALL)),
     ]

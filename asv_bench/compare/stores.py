@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import time
@@ -11,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from asv_bench.compare.processes import child, need
@@ -34,6 +34,7 @@ class _Both:
     address: str
     secrets: tuple[str, str]
     port: int
+    options: Any
 
 
 def _server(stack: ExitStack) -> _Both:
@@ -59,7 +60,7 @@ def _server(stack: ExitStack) -> _Both:
     )
     address = server.address("compare")
     ours = stack.enter_context(open_store(address, server.options))
-    return _Both(ours, bare, address, (keys["access_key_id"], keys["secret_access_key"]), server.port)
+    return _Both(ours, bare, address, (keys["access_key_id"], keys["secret_access_key"]), server.port, server.options)
 
 
 def _rate(work: Callable[[int], object], number: int) -> float:
@@ -192,30 +193,26 @@ class _Counter:
 
 def _frame(figure: Callable[[_Counter], float]) -> Callable[[Scale, ExitStack], list[Subject]]:
     def build(scale: Scale, stack: ExitStack) -> list[Subject]:
-        from pacskit import Dataset, dcmread, dcmwrite
+        from pacskit import Archive, ArchiveSettings, Dataset
         from pacskit.encoding.frames import set_frames
-        from pacskit.storage.blobs import FrameTable, StoreOptions, open_store
         from pacskit.testing import FaultProxy
 
         both, frames = _server(stack), scale(100, 1000)
         dataset = Dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.7.4", SOPInstanceUID="1.2.3", Rows=512, Columns=512)
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2", "1.2.1"
         set_frames(dataset, [os.urandom(_CT) for _ in range(frames)], "1.2.840.10008.1.2.4.90")
-        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.90"
-        file = io.BytesIO()
-        dcmwrite(file, dataset)
-        blob = file.getvalue()
-        both.ours.put_stream("multi", blob)
-        kept = FrameTable.of(dcmread(io.BytesIO(blob))).to_bytes()
         counter = _Counter()
         proxy = stack.enter_context(FaultProxy(f"S3@127.0.0.1:{both.port}", counter))
-        access, secret = both.secrets
-        options = StoreOptions(credentials={"access_key_id": access, "secret_access_key": secret})
-        address = both.address.replace(str(both.port), str(proxy.address.port))
-        store = stack.enter_context(open_store(address, options))
+        settings = ArchiveSettings(
+            blobs=both.address.replace(str(both.port), str(proxy.address.port)), blob_store=both.options
+        )
+        directory = stack.enter_context(TemporaryDirectory(prefix="pacskit-compare-"))
+        archive = stack.enter_context(Archive(directory, settings=settings))
+        archive.store(dataset)
 
         def run() -> float:
             counter.requests = counter.received = 0
-            (frame,) = FrameTable.from_bytes(kept).read(store, "multi", [frames // 2])
+            (frame,) = archive.frames("1.2.3", [frames // 2])
             if len(frame) != _CT:
                 raise Missing("another frame came")
             return figure(counter)

@@ -8,6 +8,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from pacskit.aio.removing import Removing
 from pacskit.client.webhooks import Webhooks
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
@@ -24,6 +25,7 @@ from pacskit.storage import Counts, Stored
 from pacskit.storage.index.changes import Change
 
 if TYPE_CHECKING:
+    from pacskit.client.jobs import Jobs
     from pacskit.security.context import TlsContext
 
 __all__ = ["Archive"]
@@ -31,7 +33,7 @@ __all__ = ["Archive"]
 _AT_ONCE: Final = 64  # answers of a query that one visit to a thread takes
 
 
-class Archive:
+class Archive(Removing):
     """A `pacskit.Archive` whose services run in the loop that starts them, and whose files and index in threads.
 
     >>> async with Archive("/srv/pacs", ae="VENDOR") as archive:  # doctest: +SKIP
@@ -68,6 +70,11 @@ class Archive:
         return self._archive.nodes
 
     @property
+    def jobs(self) -> Jobs:
+        """Work that is done later. Handlers run in threads, and the calls wait for the index."""
+        return self._archive.jobs
+
+    @property
     def webhooks(self) -> Webhooks:
         """Who is told of changes by HTTP, while the archive serves."""
         return self._archive.webhooks
@@ -92,6 +99,7 @@ class Archive:
         server = Server(services, host=host, port=port, workers=self._workers, **options)
         self._server = await server.start()
         self._archive.webhooks.start()
+        await self._calls.call(self._archive.start_jobs)
         return self.address
 
     def _serving(self) -> Server:
@@ -123,6 +131,7 @@ class Archive:
         if self._server is not None:
             await self._server.stop(grace)
         await self._calls.call(self._archive.webhooks.stop, grace)
+        await self._calls.call(self._archive.stop_jobs, grace)
 
     async def close(self) -> None:
         """Stop serving and close the archive."""

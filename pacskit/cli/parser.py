@@ -8,6 +8,7 @@ from pacskit._version import __version__
 from pacskit.cli.arguments import EXIT_CODES, Commands, add_json, command_for
 from pacskit.cli.imaging import add_convert, add_extract, add_import_image
 from pacskit.cli.removing import add_removing
+from pacskit.cli.tiering import add_tier
 from pacskit.cli.upkeep import add_backup, add_import, add_rebuild, add_restore, add_verify
 
 __all__ = ["build_parser"]
@@ -15,6 +16,7 @@ __all__ = ["build_parser"]
 _TRANSCODE = ("never", "lossless", "any")
 _COMMIT = ("os", "group", "object")
 PROFILES = ("bcp195-rfc9325", "bcp195", "bcp195-nd", "bcp195-extended")
+STATES = ("pending", "queued", "running", "completed", "failed", "cancelled", "paused")
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 
 
@@ -48,6 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
         add_import_image,
         add_removing,
         _codecs,
+        add_tier,
+        _jobs,
         _trace,
         _webhook,
         _info,
@@ -275,6 +279,30 @@ def _codecs(commands: Commands) -> None:
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print a line of JSON for each syntax, direction, back end")
     form.add_argument("--markdown", action="store_true", help="print which pixels each syntax holds, as Markdown")
+
+
+def _jobs(commands: Commands) -> None:
+    command = command_for(
+        commands,
+        "jobs",
+        "jobs:jobs",
+        "List the jobs of an archive, show some, or change what becomes of them.",
+        "  pacskit jobs list --dir ./pacs-data --state failed\n"
+        "  pacskit jobs retry 17 18 --dir ./pacs-data\n"
+        "  pacskit jobs pause --kind export --dir ./pacs-data",
+    )
+    command.add_argument(
+        "action",
+        choices=("list", "show", "retry", "cancel", "pause", "resume"),
+        help="pause and resume without an ID: what has not begun, of a kind or of all",
+    )
+    command.add_argument("ids", nargs="*", type=int, metavar="ID", help="of jobs, as list prints them")
+    command.add_argument("--dir", default=".", help="the directory of the archive (default: here)")
+    command.add_argument("--config", metavar="FILE", help="settings in TOML, for an index elsewhere")
+    command.add_argument("--state", choices=STATES, help="list only these; failed ones are the dead letters")
+    command.add_argument("--kind", help="list, pause or resume only these")
+    command.add_argument("--limit", type=int, default=100, metavar="N", help="(default: %(default)s)")
+    add_json(command, "a line of JSON for each job")
 
 
 def _trace(commands: Commands) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pacskit.cli.output import line
 from pacskit.cli.progress import Bar
 from pacskit.cli.verify import settings_of
+from pacskit.facade.tiers import all_tiers
 from pacskit.storage.rebuild import Rebuild
 
 __all__ = ["rebuild"]
@@ -15,11 +16,11 @@ __all__ = ["rebuild"]
 
 def rebuild(options: argparse.Namespace) -> int:
     settings = settings_of(options)
-    with Bar("rebuild") as bar:
+    with all_tiers(options.dir, settings, options.index) as tiers, Bar("rebuild") as bar:
         report = Rebuild(
             options.dir,
             index=options.index,
-            blobs=settings.blobs,
+            blobs=settings.blobs if tiers is None else tiers,
             blob_options=settings.blob_store,
             digest=not options.no_digest,
             workers=options.workers,

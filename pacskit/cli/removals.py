@@ -1,4 +1,4 @@
-"""``pacskit delete | undelete | sweep | reject | merge``."""
+"""``pacskit delete | undelete | sweep | reject | merge | quarantine``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pacskit.facade.settings import ArchiveSettings
 from pacskit.storage.corrections import Patient
 from pacskit.storage.index.correcting import Correction
 
-__all__ = ["delete", "merge", "reject", "sweep", "undelete"]
+__all__ = ["delete", "merge", "quarantine", "reject", "sweep", "undelete"]
 
 
 def _archive(options: argparse.Namespace) -> Archive:
@@ -146,3 +146,30 @@ def _tell(options: argparse.Namespace, one: Correction) -> None:
     _say(
         options, f"{one.id}  {one.kind}  {one.moment[:14]}  {state}  {studies}  {one.who}  {one.reason}", **asdict(one)
     )
+
+
+def quarantine(options: argparse.Namespace) -> int:
+    """List, export, retry or remove entries of the quarantine."""
+    with _archive(options) as archive:
+        kept = archive.quarantine
+        if kept is None:
+            raise ConfigurationError("the settings keep nothing that cannot be taken (quarantine_bytes)")
+        if (options.export or options.remove) and not options.what:
+            raise ConfigurationError("name the entries")
+        if options.retry:
+            done = kept.retry(options.what)
+            for one in done:
+                said = one.error or "stored"
+                _say(options, f"{one.id}  {said}", id=one.id, stored=one.stored is not None, error=one.error)
+            return 0 if all(one.stored is not None for one in done) else 1
+        if options.remove:
+            count = kept.remove(options.what)
+            _say(options, f"{count} entries removed", entries=count)
+            return 0 if count == len(options.what) else 1
+        for entry in kept.list():
+            if options.export and entry.id in options.what:
+                kept.export(entry.id, options.export)
+            if not options.export or entry.id in options.what:
+                text = f"{entry.id}  {entry.size}  {entry.kind}  {entry.reason}  {entry.sop_instance_uid}"
+                _say(options, text, **asdict(entry))
+    return 0

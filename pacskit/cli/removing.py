@@ -37,7 +37,7 @@ def _add_dry_run(command: argparse.ArgumentParser) -> None:
 
 
 def add_removing(commands: Commands) -> None:
-    """Add ``delete``, ``undelete``, ``sweep``, ``reject`` and ``merge``."""
+    """Add ``delete``, ``undelete``, ``sweep``, ``reject``, ``merge`` and ``quarantine``."""
     command = command_for(
         commands,
         "delete",
@@ -55,6 +55,7 @@ def add_removing(commands: Commands) -> None:
     _sweep(commands)
     _reject(commands)
     _merge(commands)
+    _quarantine(commands)
 
 
 def _undelete(commands: Commands) -> None:
@@ -128,3 +129,22 @@ def _merge(commands: Commands) -> None:
     _add_who(command)
     _add_dry_run(command)
     add_json(command, "an object for each correction")
+
+
+def _quarantine(commands: Commands) -> None:
+    command = command_for(
+        commands,
+        "quarantine",
+        "removals:quarantine",
+        "List what was sent and could not be taken; export it, try it again, or remove it.",
+        "  pacskit quarantine --dir /srv/pacs\n"
+        "  pacskit quarantine --dir /srv/pacs --export /tmp/broken 20260101120000000000-ab12cd34\n"
+        "  pacskit quarantine --dir /srv/pacs --retry",
+    )
+    _add_archive(command)
+    command.add_argument("what", nargs="*", metavar="ID", help="entries, by their ids in the list")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--retry", action="store_true", help="store them again: all, where none are named")
+    form.add_argument("--export", metavar="FOLDER", help="copy what is named, with its File Meta Information")
+    form.add_argument("--remove", action="store_true", help="remove what is named")
+    add_json(command, "an object for each entry")

@@ -24,7 +24,7 @@ def open_store(options: argparse.Namespace) -> Iterator[Store]:
     """Open an archive that is there, beside the servers that may have it open."""
     settings = settings_of(options)
     with ExitStack() as opened:
-        tiers = open_archive_tiers(options.dir, settings)
+        tiers = open_archive_tiers(options.dir, settings, unnoticed=True)
         if tiers is not None:
             opened.enter_context(tiers)
         elif settings.blobs is None and not Path(options.dir, "objects").is_dir():
@@ -35,6 +35,7 @@ def open_store(options: argparse.Namespace) -> Iterator[Store]:
                 index=settings.index,
                 digest=settings.digest,
                 duplicates=settings.duplicates,
+                removal=settings.removal,
                 blobs=settings.blobs if tiers is None else tiers,
                 blob_options=settings.blob_store,
                 commit=settings.commit,

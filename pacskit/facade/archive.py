@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,7 +21,13 @@ from pacskit.facade.identifiers import query_identifier
 from pacskit.facade.nodes import Nodes
 from pacskit.facade.removing import Removing
 from pacskit.facade.settings import ArchiveSettings
-from pacskit.facade.tiers import lifecycle_of, open_archive_tiers
+from pacskit.facade.tiers import (
+    add_lifecycle_jobs,
+    has_lifecycle,
+    lifecycle_of,
+    open_archive_tiers,
+    schedule_cycles,
+)
 from pacskit.network.address import Address
 from pacskit.network.flow import ServiceRegistry
 from pacskit.network.identity import Authenticator
@@ -32,8 +39,10 @@ from pacskit.storage.index.changes import Change, Retention
 from pacskit.storage.index.collection import Collection
 from pacskit.storage.lifecycle.holds import Holds
 from pacskit.storage.pending import LINGER, SHARED_LINGER
+from pacskit.storage.quarantine import Quarantine
 
 if TYPE_CHECKING:
+    from pacskit.client.jobs import Jobs
     from pacskit.facade.processes import Supervisor
     from pacskit.security.context import TlsContext
     from pacskit.storage.blobs.tiered import TieredStore
@@ -84,6 +93,8 @@ class Archive(Removing):
         self._server: Server | Supervisor | None = None
         self._workers: Supervisor | None = None
         self._directory = os.fspath(directory)
+        self._jobs: Jobs | None = None
+        self._making = threading.Lock()
         with ExitStack() as opened:
             self._tiers = open_archive_tiers(directory, self.settings)
             if self._tiers is not None:
@@ -99,7 +110,7 @@ class Archive(Removing):
         """Who is told of changes by HTTP, while the archive serves."""
 
     def _open_store(self, directory: str | os.PathLike[str], tiers: TieredStore | None) -> Store:
-        return Store(
+        store = Store(
             directory,
             commit=self.settings.commit,
             duplicates=self.settings.duplicates,
@@ -112,6 +123,10 @@ class Archive(Removing):
             linger=_linger(self.settings),
             queue=self.settings.ingest_queue,
         )
+        if self.settings.quarantine_bytes:
+            size, days = self.settings.quarantine_bytes, self.settings.quarantine_days
+            store.quarantine = Quarantine(store, os.path.join(directory, "quarantine"), size=size, days=days)
+        return store
 
     @property
     def ae(self) -> str:
@@ -122,6 +137,31 @@ class Archive(Removing):
     def index(self) -> SqlIndex:
         """The index: pages of answers, attributes made searchable (`add_tag`), records beside the objects."""
         return self._store.index
+
+    @property
+    def jobs(self) -> Jobs:
+        """Work that is done later: the queue, its handlers, and the threads that `serve` starts for them."""
+        with self._making:
+            if self._jobs is None:
+                from pacskit.client.jobs import Jobs, open_queue
+
+                queue = open_queue(self._store.index, self.settings.jobs)
+                self._jobs = Jobs(queue, threads=self.settings.job_threads)
+                if has_lifecycle(self.settings):
+                    add_lifecycle_jobs(self._jobs, self._store, self.lifecycle, self.recall)
+            return self._jobs
+
+    def start_jobs(self) -> None:
+        """Start threads that do jobs, where there are handlers of some; `serve` does that."""
+        if has_lifecycle(self.settings):
+            schedule_cycles(self.jobs, self.settings.lifecycle.every)
+        if self._jobs is not None and self._jobs.handlers:
+            self._jobs.start()
+
+    def stop_jobs(self, grace: float = 1.5) -> None:
+        """Stop them; what has not ended after ``grace`` seconds is given back."""
+        if self._jobs is not None:
+            self._jobs.stop(grace)
 
     @property
     def holds(self) -> Holds:
@@ -172,11 +212,13 @@ class Archive(Removing):
             if tls is not None or self._events is not None:
                 raise ConfigurationError("several processes take TLS from the settings, and have no events here")
             self._server = self._workers = self._several(host, port, tls_port, authenticator)
+            self.start_jobs()
             return self.address
         services, options = self.serving(tls=tls, tls_port=tls_port, authenticator=authenticator)
         server = Server(services, host=host, port=port, reuse_port=reuse_port, **options)
         self._server = server.start()
         self.webhooks.start()
+        self.start_jobs()
         return self.address
 
     def serving(
@@ -267,6 +309,7 @@ class Archive(Removing):
         self.webhooks.stop(grace)
         if self._server is not None:
             self._server.stop(grace)
+        self.stop_jobs(grace)
 
     def close(self) -> None:
         """Stop serving and close the archive."""

@@ -12,9 +12,11 @@ from pacskit.facade.identifiers import UNIQUE_KEYS
 from pacskit.storage import Removed, Swept
 from pacskit.storage.corrections import Patient
 from pacskit.storage.index.correcting import Correction
+from pacskit.storage.provenance import Derivation, Provenance, derive, provenance_of
 
 if TYPE_CHECKING:
     from pacskit.storage import Store
+    from pacskit.storage.quarantine import Quarantine
 
 __all__ = ["Removing"]
 
@@ -82,6 +84,29 @@ class Removing:
         found = list(store.index.locate(Level(level), _unique(level, uids, above)))
         made = store.removals.reject(found, reason, description)
         return [one.instance.sop_instance_uid for one in made if one.instance is not None]
+
+    @property
+    def quarantine(self) -> Quarantine | None:
+        """What was sent and could not be taken; None where the settings keep none (``quarantine_bytes=0``)."""
+        return self._store.quarantine
+
+    # Where instances come from
+
+    def provenance(self, sop_instance_uid: str) -> Provenance:
+        """Return who sent an instance, when, its SHA-256, its corrections, and what was made of what.
+
+        Raises InstanceNotFound.
+        """
+        return provenance_of(self._store, sop_instance_uid)
+
+    def derive(
+        self, sop_instance_uid: str, parent_uid: str, kind: str, *, who: str = "", **parameters: str | float | bool
+    ) -> bool:
+        """Record that an instance was made of another one; return False where that is on record already.
+
+        ``kind`` is a word for how: ``transcoded``, ``coerced``, ``de-identified``, ``recompressed``.
+        """
+        return derive(self._store, Derivation(sop_instance_uid, parent_uid, kind, who=who, parameters=parameters))
 
     # Corrections
 

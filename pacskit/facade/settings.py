@@ -31,6 +31,7 @@ __all__ = ["MAX_PROCESSES", "ArchiveSettings"]
 
 MAX_PROCESSES: Final = 256
 MAX_QUEUE: Final = 1 << 20
+MAX_JOB_THREADS: Final = 256
 
 _DAY: Final = 86400.0
 _MOST_DAYS: Final = 36525
@@ -101,11 +102,17 @@ class ArchiveSettings:
         For how many days what is deleted or replaced can be restored; 0: it goes at once.
     hidden_days
         For how many days an object is kept that a rejection note hides; None: for good.
+    quarantine_bytes, quarantine_days
+        How much of what cannot be taken is kept, and for how long (`pacskit.Archive.quarantine`); 0: nothing.
     rejection_notes
         Whether rejection notes (IHE IOCM) hide what they name (``hide``) or not (``ignore``).
     rejected_again
         Whether what a note has rejected for patient safety, or for a wrong worklist entry, is refused when it is sent
         again (``refuse``, as the profile says) or stored anew (``store``).
+    jobs
+        Where jobs are kept, in the database of the index: its own ``table``, or the tables of ``procrastinate``.
+    job_threads
+        How many jobs this process does at a time; 0: none, others do them.
     processes
         How many processes serve, with one port and one directory (Linux). Limits and admission count in each of them.
     """
@@ -139,8 +146,12 @@ class ArchiveSettings:
     keep_changes_days: float | None = None
     grace_days: float = 7.0
     hidden_days: float | None = None
+    quarantine_bytes: int = 1 << 30
+    quarantine_days: float = 30.0
     rejection_notes: Literal["hide", "ignore"] = "hide"
     rejected_again: Literal["refuse", "store"] = "refuse"
+    jobs: str = "table"
+    job_threads: int = 4
     processes: int = 1
 
     def __post_init__(self) -> None:
@@ -160,6 +171,7 @@ class ArchiveSettings:
             raise ConfigurationError(f"move_window is 1 to {WINDOW}, not {self.move_window!r}")
         if self.moves_per_node is not None and self.moves_per_node < 1:
             raise ConfigurationError(f"moves_per_node is at least 1, not {self.moves_per_node!r}")
+        self._check_jobs()
         if not 1 <= self.processes <= MAX_PROCESSES:
             raise ConfigurationError(f"processes is 1 to {MAX_PROCESSES}, not {self.processes!r}")
         if self.tls_port is not None and self.tls is None:
@@ -178,6 +190,8 @@ class ArchiveSettings:
         for name, days in (("grace_days", self.grace_days), ("hidden_days", self.hidden_days)):
             if days is not None and not 0 <= days <= _MOST_DAYS:
                 raise ConfigurationError(f"{name} is 0 to {_MOST_DAYS}, not {days!r}")
+        if self.quarantine_bytes < 0 or not 0 <= self.quarantine_days <= _MOST_DAYS:
+            raise ConfigurationError("quarantine_bytes and quarantine_days are 0 or more")
         for name, words in (("rejection_notes", ("hide", "ignore")), ("rejected_again", ("refuse", "store"))):
             if getattr(self, name) not in words:
                 raise ConfigurationError(f"{name} is {' or '.join(words)}, not {getattr(self, name)!r}")
@@ -191,6 +205,16 @@ class ArchiveSettings:
             refuse=self.rejected_again == "refuse",
             hidden=None if self.hidden_days is None else self.hidden_days * _DAY,
         )
+
+    def _check_jobs(self) -> None:
+        if self.jobs != "table":
+            from pacskit.client.jobs.engines import check_engine
+
+            check_engine(self.jobs)
+            if not (self.index or "").startswith("postgres"):
+                raise ConfigurationError(f"jobs in {self.jobs} need an index in PostgreSQL")
+        if not 0 <= self.job_threads <= MAX_JOB_THREADS:
+            raise ConfigurationError(f"job_threads is 0 to {MAX_JOB_THREADS}, not {self.job_threads!r}")
 
     def _check_blobs(self) -> None:
         if self.blobs is not None:
@@ -275,7 +299,8 @@ _GROUPS: Final[dict[str, Any]] = {
 }
 _NUMBERS: Final = frozenset(
     {"tls_port", "move_window", "moves_per_node", "processes", "keep_changes", "keep_changes_days"}
-    | {"ingest_linger", "ingest_queue", "grace_days", "hidden_days"}
+    | {"ingest_linger", "ingest_queue", "grace_days", "hidden_days", "job_threads"}
+    | {"quarantine_bytes", "quarantine_days"}
 )
 _TEXTS: Final = frozenset(
     {"cert", "key", "ca", "password", "password_file", "profile", "server_name", "directory"}
@@ -289,7 +314,7 @@ _FLAGS: Final = frozenset(
 )
 
 
-_TABLES: Final = frozenset({"tiers", "moves", "retention", "quota", "limits"})  # JSON in the environment
+_TABLES: Final = frozenset({"tiers", "moves", "retention", "quota", "limits", "recompress"})  # JSON in the environment
 
 
 def _names(cls: type[Any]) -> list[str]:

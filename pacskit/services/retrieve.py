@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pacskit.core.dataset import Dataset
 from pacskit.core.enums import Level
-from pacskit.core.errors import AssociationRejected, DimseError, NetworkError
+from pacskit.core.errors import AssociationRejected, DimseError, NetworkError, StorageError
 from pacskit.core.events import EventBus
 from pacskit.core.status import Status
 from pacskit.core.uid import UID
@@ -23,6 +23,7 @@ from pacskit.services.sop_classes import MODEL_OF, MODELS, STORAGE
 from pacskit.services.suboperations import ITS_OWN, WINDOW, Gone, Ready, Result, Retrieval, SubOperations, unable
 from pacskit.storage import Model, Opened, Store, StoredInstance
 from pacskit.storage.coercion import coerced
+from pacskit.storage.provenance import Derivation, derive
 
 if TYPE_CHECKING:
     from pacskit.network.negotiation import AssociationInfo, PresentationContext
@@ -107,6 +108,8 @@ class _RetrieveService(IdentifierService):
                     opened.file.close()
                     return Result(Status.DOES_NOT_MATCH_CLASS, decision, _refused(decision))
                 request = _request(opened, decision.context, priority, originator)
+                if request.affected_sop_instance_uid != instance.sop_instance_uid:
+                    self._record(request, instance, info)
             except BaseException:
                 opened.file.close()
                 raise
@@ -114,6 +117,19 @@ class _RetrieveService(IdentifierService):
             _log.error("SOP instance %s cannot be sent: %s", instance.sop_instance_uid, type(error).__name__)
             return unable(error, decision)
         return Ready(instance, request, opened, decision)
+
+    def _record(self, request: CStoreRequest, instance: StoredInstance, info: AssociationInfo) -> None:
+        """Record that a new instance was made of another one, which lost something on its way."""
+        parameters = {
+            "from": instance.transfer_syntax_uid,
+            "to": "" if request.context is None else request.context.transfer_syntax,
+            "for": info.peer_name,
+        }
+        uid = str(request.affected_sop_instance_uid)
+        try:
+            derive(self._store, Derivation(uid, instance.sop_instance_uid, "transcoded", parameters=parameters))
+        except StorageError as error:
+            _log.error("what was made of an instance is not on record: %s", error)
 
 
 def _request(opened: Opened, context: PresentationContext, priority: int, originator: dict[str, Any]) -> CStoreRequest:

@@ -85,6 +85,7 @@ class StorageService:
                 request.context.transfer_syntax,
                 source_ae=association.calling,
                 receiving_ae=association.called,
+                source_host=association.peer[0],
             )
         except Exception as error:
             raise failure(error) from error

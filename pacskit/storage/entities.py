@@ -14,10 +14,10 @@ __all__ = [
     "Annotation",
     "AuditRecord",
     "Commitment",
-    "JobRecord",
     "KeyImage",
     "LegalHold",
     "Measurement",
+    "NotRecompressed",
     "PerformedStep",
     "PrefetchHistory",
     "PrefetchRule",
@@ -112,29 +112,6 @@ class RemoteNode:
     services: tuple[str, ...] = ()
     status: str = "unknown"
     checked: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class JobRecord:
-    """A piece of work that has been asked for, and how far it is."""
-
-    KIND: ClassVar[str] = "job"
-    KEY: ClassVar[str] = "id"
-    INDEXED: ClassVar[tuple[str, ...]] = ("type", "status", "node", "created", "priority")
-
-    id: str
-    type: str
-    status: str = "pending"
-    node: str = ""
-    priority: int = 0
-    created: str = ""
-    started: str = ""
-    ended: str = ""
-    done: int = 0
-    total: int = 0
-    attempts: int = 0
-    error: str = ""
-    payload: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,6 +411,19 @@ class User:
     credential: str = field(default="", repr=False)
     full_name: str = ""
     last_login: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRecompressed:
+    """An instance that stays in its transfer syntax, as it cannot be had smaller without loss, and why."""
+
+    KIND: ClassVar[str] = "not recompressed"
+    KEY: ClassVar[str] = "uid"
+    INDEXED: ClassVar[tuple[str, ...]] = ("syntax",)
+
+    uid: str
+    syntax: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

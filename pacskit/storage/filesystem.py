@@ -311,7 +311,8 @@ class FileStore:
         descriptor = -1
         try:
             try:
-                descriptor = os.open(self.staging / f"{session}.lock", os.O_RDWR)
+                # without a lock, something of a session is left by a power cut alone: it goes before its lock does
+                descriptor = os.open(self.staging / f"{session}.lock", os.O_CREAT | os.O_RDWR, 0o600)
                 _lock(descriptor, wait=wait)
             except OSError:
                 yield False
@@ -326,7 +327,7 @@ class FileStore:
 
         ``adopt`` indexes an object that may have been acknowledged, and says whether it stays: None for not known yet.
         """
-        sessions = sorted(path.stem for path in self.staging.glob("*.lock"))
+        sessions = sorted({path.name.partition(".")[0] for path in self.staging.iterdir()})
         return sum(self.recover_session(one, index, adopt) for one in sessions if one != self.session)
 
     def recover_session(self, session: str, index: Index, adopt: Adopt, *, wait: bool = False) -> int:

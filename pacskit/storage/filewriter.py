@@ -161,6 +161,9 @@ class FileWriter:
         elif self._staged is not None:
             with suppress(FileNotFoundError):
                 os.unlink(self._staged)
+            if self._wanted:  # its name said that it is whole: once more after a power cut, when what has it is deleted
+                with suppress(OSError):
+                    self._store.sync_staged()
         self._memory, self._staged, self._final = None, None, None
 
 

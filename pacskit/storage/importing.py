@@ -22,7 +22,7 @@ from pacskit.core.errors import ConfigurationError, DecodeError, PacsError, Stor
 from pacskit.encoding import decode
 from pacskit.encoding.head import data_set_start
 from pacskit.storage.attributes import text_of
-from pacskit.storage.errors import InvalidInstance, OutOfSpace, storage_error
+from pacskit.storage.errors import InstanceRejected, InvalidInstance, OutOfSpace, UnderHold, storage_error
 from pacskit.storage.filesystem import FileStore
 from pacskit.storage.frameindex import has_frames, make_frames
 from pacskit.storage.layout import with_generation
@@ -54,7 +54,7 @@ class Skipped:
     """A file that is not in the archive now, or that came with a remark (``salvaged``, ``copied``).
 
     ``kind`` is ``other`` (no DICOM), ``damaged``, ``duplicate``, ``directory`` (a DICOMDIR), ``header`` (an image
-    without its pixels) or ``unreadable``.
+    without its pixels), ``refused`` (by a rejection note or a hold) or ``unreadable``.
     """
 
     kind: str
@@ -172,14 +172,26 @@ class Import:
         taken = [self._take(path) for path in paths]
         linked = [one for one in taken if isinstance(one, _Linked)]
         try:
-            outcomes = iter(self._index(linked))
+            done = iter(self._settle(linked))
         except BaseException:
             self._unlink([one.new.key for one in linked])
             raise
-        return [self._settled(one, next(outcomes)) if isinstance(one, _Linked) else one for one in taken]
+        return [next(done) if isinstance(one, _Linked) else one for one in taken]
 
-    def _settled(self, one: _Linked, outcome: Outcome) -> _Done:
-        return self._done(one.path, one.size, outcome, one.new.sop_instance_uid)
+    def _settle(self, linked: list[_Linked]) -> list[_Done]:
+        """Index files that have names; where one of them may not be replaced, the others may."""
+        try:
+            outcomes = self._index(linked)
+        except UnderHold as error:
+            if len(linked) > 1:
+                return [self._settle([one])[0] for one in linked]
+            (one,) = linked
+            self._unlink([one.new.key])
+            return [_Done(str(one.path), one.size, None, Skipped("refused", _text(one.path), str(error)))]
+        return [
+            self._done(one.path, one.size, outcome, one.new.sop_instance_uid)
+            for one, outcome in zip(linked, outcomes, strict=True)
+        ]
 
     def _index(self, linked: list[_Linked]) -> list[Outcome]:
         if not linked:
@@ -202,6 +214,8 @@ class Import:
             return self._import(path, size)
         except (OutOfSpace, _Full):
             raise
+        except (InstanceRejected, UnderHold) as error:
+            return _Done(str(path), size, None, Skipped("refused", _text(path), str(error)))
         except (DecodeError, InvalidInstance) as error:
             return _Done(str(path), size, None, Skipped("damaged", _text(path), f"{type(error).__name__}: {error}"))
         except OSError as error:
@@ -263,6 +277,10 @@ class Import:
                 return _Done(str(path), size, None, Skipped(kind, _text(path), _REASONS[kind]))
             new = read_instance(file, "", size, digest=store.digest, options=store.options)
         uid = new.sop_instance_uid
+        if store.index.refuses(uid):
+            raise InstanceRejected("a rejection note says that this instance is not to be taken again")
+        if store.admit is not None:
+            store.admit()
         if self._policy is not DuplicatePolicy.REPLACE and store.get(uid) is not None:
             return self._done(path, size, Outcome.IGNORED, uid)
         frames = make_frames(path, store.options) if has_frames(new) else None

@@ -11,7 +11,7 @@ from pacskit.core.dataset import Dataset
 from pacskit.core.errors import DecodeError, StorageError, TruncatedError
 from pacskit.encoding import decode
 from pacskit.encoding.head import end_of_pixels
-from pacskit.storage.errors import OutcomeUnknown, storage_error
+from pacskit.storage.errors import InvalidInstance, OutcomeUnknown, storage_error
 from pacskit.storage.facts import Facts, describe, facts_of
 from pacskit.storage.filesystem import HEAD
 from pacskit.storage.frameindex import has_frames, make_frames
@@ -39,12 +39,16 @@ class Ingest:
         transfer_syntax: str,
         head: bytes,
         policy: DuplicatePolicy,
+        source: str = "",
     ) -> None:
         self.sop_class_uid = str(sop_class_uid)
         self.sop_instance_uid = str(sop_instance_uid)
         self.transfer_syntax = str(transfer_syntax)
+        self.quarantines = True
+        """Whether what cannot be taken goes to the quarantine, where there is one."""
         self._store = store
         self._policy = policy
+        self._source = source
         self._offset = len(head)
         self._digest = hashlib.sha256() if store.digest else None
         self._options = store.options
@@ -186,8 +190,25 @@ class Ingest:
             with writer.view() as content:
                 whole = decode(content, self.transfer_syntax, start=self._offset, options=self._options)
                 return self._finish(writer, self._facts_of(whole))
+        except (DecodeError, InvalidInstance) as error:
+            self._quarantine(writer, error)
+            raise
         finally:
             self.abort()
+
+    def _quarantine(self, writer: BlobWriter, error: Exception) -> None:
+        """Keep what cannot be taken, where there is a place for it."""
+        if self._store.quarantine is None or not self.quarantines:
+            return
+        with writer.view() as content:
+            self._store.quarantine.keep(
+                content,
+                error,
+                sop_class_uid=self.sop_class_uid,
+                sop_instance_uid=self.sop_instance_uid,
+                transfer_syntax_uid=self.transfer_syntax,
+                source=self._source,
+            )
 
     def _decode_head(self, writer: BlobWriter) -> Dataset | None:
         """Read a big object without its pixels, where they are its end; None where it has to be read whole."""
@@ -214,7 +235,7 @@ class Ingest:
         def described(key: str) -> NewInstance:
             # the parents of most are known already; the others' are read again, so that no data set is kept for that
             parents = facts.parents if writer.keeps_facts else lambda: store.parents(key)
-            final = facts._replace(key=key, parents=parents)
+            final = facts._replace(key=key, parents=parents, source=self._source)
             new = describe(final, syntax, offset, length, None if digest is None else digest.digest())
             return replace(new, frames=make_frames(writer.source(key), self._options)) if has_frames(new) else new
 

@@ -22,6 +22,7 @@ from pacskit.storage.errors import storage_error
 from pacskit.storage.filesystem import FileStore
 from pacskit.storage.index import open_index
 from pacskit.storage.index.checking import known_keys
+from pacskit.storage.index.removing import Removal
 from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.sqlite import SQLiteIndex
 from pacskit.storage.index.writing import Offered, Transaction
@@ -42,6 +43,7 @@ __all__ = ["Rebuild", "RebuildReport", "Unindexed"]
 _PIECE: Final = 64  # objects that a thread reads before it hands them over
 _TOGETHER: Final = 8  # pieces in one transaction
 _KEYS: Final = 512
+_GRACE: Final = 7 * 86400.0  # seconds until what an expired retention has hidden goes
 _NEW: Final = ".rebuild"
 _OLD: Final = ".old"
 
@@ -142,8 +144,10 @@ class Rebuild:
                 self.report.old_index = old.state
                 index = self._open()
                 with closing(index):
+                    # an index that is read knows what notes have rejected, and what was revoked
+                    index.removal = Removal(refuse=False) if old.is_read else Removal(grace=_GRACE, notes=True)
                     journal = Journal(index, "rebuild")
-                    self._begin(journal)
+                    self._begin(index, old, journal)
                     self._fill(_Work(index, blobs, old, journal))
                     old.copy_into(index)
                     journal.end()
@@ -174,8 +178,10 @@ class Rebuild:
         _unlink(new)
         return SQLiteIndex(new)
 
-    def _begin(self, journal: Journal) -> None:
+    def _begin(self, index: SqlIndex, old: OldIndex, journal: Journal) -> None:
         self.report.resumed = journal.resume()
+        if not self.report.resumed:
+            old.prepare(index)
         self.report.objects, self.report.bytes = journal.task.done, journal.task.size
         self.report.left_out = [Unindexed(**dict(one)) for one in journal.task.found]
         journal.note(now=True)
@@ -187,7 +193,7 @@ class Rebuild:
 
         def read(keys: list[str]) -> list[_Read]:
             remembered = old.remembered(keys)
-            return [self._read(blobs, key, remembered.get(key)) for key in keys if not old.is_retired(key)]
+            return [self._read(blobs, key, remembered.get(key)) for key in keys if not old.is_gone(key)]
 
         first = batched(blobs.iter_keys(journal.task.cursor), _PIECE)
         for pieces in batched(in_order(lambda keys: (keys[-1], read(keys)), first, self._workers), _TOGETHER):
@@ -217,7 +223,9 @@ class Rebuild:
             return _Read(key, size, None, f"{type(error).__name__}: {error}")
         except OSError as error:
             return _Read(key, size, None, str(storage_error(error, "reading")))
-        return _Read(key, size, new if known is None else replace(new, sha256=known))
+        if remembered is not None:
+            new = replace(new, sha256=new.sha256 if known is None else known, source=remembered.source)
+        return _Read(key, size, new)
 
     # writing
 

@@ -107,6 +107,8 @@ class Removals:
     def sweep(self, now: datetime | None = None, *, dry_run: bool = False) -> Swept:
         """Remove for good what is due; return how much that was. Several may be at it at once."""
         store, when = self._store, moment(now=now or datetime.now(UTC))
+        if store.quarantine is not None and not dry_run:
+            store.quarantine.expire()
         if dry_run:
             with store.index.reader() as connection:
                 return Swept(*count_due(connection, when))

@@ -50,12 +50,14 @@ from pacskit.storage.records import (
 )
 from pacskit.storage.removal import Removals
 from pacskit.storage.scrub import Problem, Scrub
+from pacskit.storage.text import clean
 from pacskit.storage.turns import Turns
 
 if TYPE_CHECKING:
     from pacskit.storage.blobs.base import BlobStore
     from pacskit.storage.blobs.options import StoreOptions
     from pacskit.storage.objects import CacheOptions
+    from pacskit.storage.quarantine import Quarantine
 
 __all__ = ["Ingest", "Opened", "Problem", "Store", "unique_keys"]
 
@@ -131,6 +133,8 @@ class Store:
         removal: Removal | None = None,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
+        self.quarantine: Quarantine | None = None
+        """Where goes what cannot be taken."""
         self.admit: Callable[[], None] | None = None
         """What is asked before each object, and raises where none is taken."""
         self.digest = digest
@@ -192,6 +196,7 @@ class Store:
         *,
         source_ae: str | None = None,
         receiving_ae: str | None = None,
+        source_host: str | None = None,
         duplicates: DuplicatePolicy | str | None = None,
     ) -> Ingest:
         """Begin to store an instance whose data set will be written in ``transfer_syntax``.
@@ -210,7 +215,8 @@ class Store:
         except EncodeError as error:
             raise InvalidInstance(f"no File Meta Information can be made: {error.message}") from error
         policy = self.duplicates if duplicates is None else DuplicatePolicy(duplicates)
-        return Ingest(self, sop_class_uid, sop_instance_uid, transfer_syntax, head, policy)
+        source = "\\".join(clean(one or "") for one in (source_ae, receiving_ae, source_host)).rstrip("\\")
+        return Ingest(self, sop_class_uid, sop_instance_uid, transfer_syntax, head, policy, source)
 
     def _adopt(self, key: str, policy: DuplicatePolicy) -> bool | None:
         """Index an object that may have been acknowledged before its row was written; return whether it stays."""

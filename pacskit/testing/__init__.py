@@ -19,6 +19,7 @@ from pacskit.testing.faults import (
     Stall,
     Throttle,
 )
+from pacskit.testing.jobs import JobQueueTests
 from pacskit.testing.peers import CollectingSCP, nothing_left_behind
 from pacskit.testing.proxy import FaultProxy
 from pacskit.testing.servers import Azurite, SeaweedFS
@@ -36,6 +37,7 @@ __all__ = [
     "Fault",
     "FaultProxy",
     "Feed",
+    "JobQueueTests",
     "Reset",
     "Rewrite",
     "SeaweedFS",

@@ -70,7 +70,7 @@ def test_the_copyleft_extras_are_not_reached_without_being_named() -> None:
 
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_the_table_says_what_the_packages_say(name: str) -> None:
-    words = {"GPL-3.0-only": "GPL", "PSF-2.0": "PSF|Python", "Apache-2.0": "Apache"}
+    words = {"GPL-3.0-only": "GPL", "PSF-2.0": "PSF|Python", "Apache-2.0": "Apache", "BSD-3-Clause": "BSD"}
     licence = TABLE[name]["licence"]
     pattern = words.get(licence, re.escape(licence))
     assert re.search(pattern, " ".join(licences(metadata.distribution(name))))

@@ -21,18 +21,20 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN_HOW_TO = (
     *(
         "backup-and-restore.md",
+        "archive-in-s3.md",
         "changes-and-webhooks.md",
         "choose-a-store.md",
         "choose-an-index.md",
         "delete-and-correct.md",
         "images.md",
         "import.md",
+        "jobs.md",
         "normalized-services.md",
         "pixels.md",
         "see-what-happens.md",
         "test-against-bad-peers.md",
     ),
-    *("tls.md", "transcoding.md"),
+    *("tiers-and-retention.md", "tls.md", "transcoding.md"),
 )
 RUN_EXPLANATION = ("associations.md",)
 PAGES = [

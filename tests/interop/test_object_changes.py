@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pydicom
 import pytest
 
 import pacskit
+import pacskit.aio
 from tests.conftest import Dcmtk
 from tests.interop.conftest import LOOPBACK, run
 from tests.interop.files import wheel_file
@@ -205,3 +207,23 @@ def test_our_note_is_sent_to_others_with_what_is_left(dcmtk: Dcmtk, archive: pac
         again.delete("IMAGE", uid)
         again.store(path)
         assert again.counts().instances == 1
+
+
+def test_in_a_loop(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with pacskit.aio.Archive(tmp_path, ae="LOOP") as archive:
+            await archive.store(wheel_file("CT_small.dcm"))
+            assert await archive.delete("STUDY", CT.StudyInstanceUID, who="me") == 1
+            assert [one.who for one in await archive.deleted()] == ["me"]
+            assert (await archive.sweep()).instances == 0
+            assert await archive.restore("STUDY", CT.StudyInstanceUID) == 1
+            made = await archive.merge_patients(CT.PatientID, {"PatientID": "7"})
+            assert [one.PatientID async for one in archive.find("STUDY")] == ["7"]
+            assert (await archive.undo(made.id)).undone
+            await archive.move_study(CT.StudyInstanceUID, {"PatientID": "8"})
+            assert len((await archive.provenance(CT.SOPInstanceUID)).corrections) == 2
+            (note,) = await archive.reject("STUDY", CT.StudyInstanceUID, "retention")
+            assert (await archive.provenance(CT.SOPInstanceUID)).state == "rejected"
+            assert (await archive.provenance(note)).state == "stored"
+
+    asyncio.run(work())

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import pacskit
 from pacskit.network.config import Limits, Timeouts
 from pacskit.network.dimse import CEchoRequest
 from pacskit.services.registry import archive_services
@@ -22,6 +25,7 @@ from tests.network.peers import CT, RELEASE_RQ, VERIFICATION, RawPeer, associate
 from tests.network.test_bad_peers import FAULTS
 from tests.soak.load import Load
 from tests.soak.objects import Ledger
+from tests.unit.storage.objects import instance
 
 pytestmark = pytest.mark.parametrize("driver", DRIVERS, indirect=True)
 
@@ -187,3 +191,37 @@ def test_it_serves_as_before_after_a_crowd(serve: Serve, connect: Callable[..., 
     assert settle(lambda: server.associations == 0, 30)
     with connect(server, [VERIFICATION, CT]) as association:
         assert association.perform(CEchoRequest()).status.is_success
+
+
+def test_associations_that_store_at_a_time_share_a_sync(
+    archive: Archive, store: Store, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, own = archive(), str(store.files.own)
+    synced, entered, held = list[str](), threading.Event(), threading.Event()
+    fsync = os.fsync
+
+    def hold(descriptor: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        if path == own:
+            synced.append(path)
+            entered.set()
+            held.wait(60)
+        fsync(descriptor)
+
+    def send(number: int) -> None:
+        made = instance(uid=f"1.2.1.1.{number}")
+        with pacskit.connect(address(server), tls=driver.tls) as peer:
+            assert [one.status for one in peer.store(made)] == [0]
+
+    monkeypatch.setattr(os, "fsync", hold)
+    with ThreadPoolExecutor(8) as pool:
+        sent = [pool.submit(send, 1)]
+        assert entered.wait(60)
+        sent += [pool.submit(send, number) for number in range(2, 9)]
+        came = settle(lambda: len(store.files._staged._queue) == 7, 60)
+        held.set()
+        assert came
+        for one in sent:
+            one.result(60)
+    assert len(synced) == 2  # the first one's, and that of the seven who came meanwhile
+    assert store.counts().instances == 8

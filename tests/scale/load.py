@@ -6,7 +6,7 @@ import hashlib
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -94,7 +94,7 @@ class Acknowledged:
 class _Sender:
     """One association at a time; what it could not send goes by the next one."""
 
-    def __init__(self, objects: Objects, numbers: Iterator[int], addresses: Iterator[str], into: Acknowledged) -> None:
+    def __init__(self, objects: Objects, numbers: Iterable[int], addresses: Iterator[str], into: Acknowledged) -> None:
         self._objects, self._numbers, self._addresses, self._into = objects, numbers, addresses, into
         self._association: Association | None = None
 
@@ -137,18 +137,19 @@ class _Sender:
 
 
 class _Numbers:
-    """Each number once, to whoever asks."""
+    """Each number once; whoever asks gets a series of them, as a modality sends one."""
 
     def __init__(self, numbers: range) -> None:
-        self._numbers = iter(numbers)
+        self._series = iter([numbers[at : at + SERIES] for at in range(0, len(numbers), SERIES)])
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[int]:
-        return self
-
-    def __next__(self) -> int:
-        with self._lock:
-            return next(self._numbers)
+        while True:
+            with self._lock:
+                series = next(self._series, None)
+            if series is None:
+                return
+            yield from series
 
 
 def send_all(

@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("what", choices=["churn", "mixed"])
     parser.add_argument("--count", type=int, default=24_000, help="associations of the churn (default %(default)s)")
     parser.add_argument("--minutes", type=float, default=20.0, help="length of the mixed run (default %(default)s)")
-    parser.add_argument("--warm", type=float, default=60.0, metavar="SECONDS", help="before the first measurement")
+    parser.add_argument("--warm", type=float, default=180.0, metavar="SECONDS", help="before the first measurement")
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--most", type=int, default=sys.maxsize, help="operations of a worker at most")
     parser.add_argument("--tolerance", type=float, default=0.05, help="how much more memory there may be at the end")

@@ -32,6 +32,7 @@ __all__ = ["Recall", "TieredStore"]
 Recall = Literal["never", "later", "now"]
 
 _NOTES: Final = 256  # reads that are noted together
+_TOGETHER: Final = 60.0  # seconds
 _GRAIN: Final = timedelta(hours=1)  # reads of a blob that are closer together count as one
 _BATCH: Final = 100
 _RENEW: Final = LEASE.total_seconds() / 4
@@ -55,8 +56,8 @@ class TieredStore:
         What becomes of a blob that is read from another tier: it stays (``never``), comes back with the next cycle of
         its `Lifecycle` (``later``), or before it is read (``now``). It is read from where it is if it cannot come.
     grain
-        Reads of a blob that are closer together count as one. Many are noted together, so a process that is killed
-        forgets the last ones.
+        Reads of a blob that are closer together count as one. Those of a minute are noted together, and a process that
+        is killed forgets the last ones. None: reads are not noted, as those of who only checks or copies.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class TieredStore:
         tiers: Mapping[str, BlobStore],
         *,
         recall: Recall = "later",
-        grain: timedelta = _GRAIN,
+        grain: timedelta | None = _GRAIN,
         owned: ExitStack | None = None,
     ) -> None:
         if not tiers:
@@ -82,6 +83,7 @@ class TieredStore:
         self._lock = threading.Lock()
         self._accessed: dict[str, str] = {}
         self._wanted: dict[str, str] = {}
+        self._due = monotonic()
 
     def __repr__(self) -> str:
         return f"TieredStore({', '.join(self.tiers)})"
@@ -169,12 +171,25 @@ class TieredStore:
                 return read(self.tiers[found.tier], found)
             except BlobNotFound:
                 again = self.state.find(key)
-                if again.is_at(found):
+                if again.is_at(found) and not self._look_around(found):
                     raise BlobNotFound("there is no blob of that key", key=key) from None
-                found = again
+                found = self.state.find(key)
+
+    def _look_around(self, lost: Location) -> bool:
+        """Look for a blob where it is not recorded to be, as after its index was lost or restored; record where."""
+        for name, store in self.tiers.items():
+            if name == lost.tier and lost.place == lost.key:
+                continue
+            with suppress(BlobNotFound):
+                store.head(lost.key)
+                if self.state.relocate(lost, name):
+                    return True
+        return False
 
     def _note(self, found: Location) -> None:
         """Take note of a read."""
+        if self.grain is None:
+            return
         now = datetime.now(UTC)
         away = found.tier != self.home and self.recall == "later" and not found.wanted
         if not away and found.accessed > moment(now - self.grain):
@@ -183,8 +198,8 @@ class TieredStore:
             self._accessed[found.key] = moment(now)
             if away:
                 self._wanted[found.key] = moment(now)
-            full = len(self._accessed) >= _NOTES
-        if full:
+            due = len(self._accessed) >= _NOTES or monotonic() > self._due
+        if due:
             self.flush()
 
     def flush(self) -> None:
@@ -192,6 +207,7 @@ class TieredStore:
         with self._lock:
             accessed, self._accessed = self._accessed, {}
             wanted, self._wanted = self._wanted, {}
+            self._due = monotonic() + _TOGETHER
         self.state.note(accessed, wanted)
 
     def _arrive(self, key: str) -> None:
@@ -305,6 +321,9 @@ class TieredStore:
                 if not name:
                     raise
                 name = ""  # it is somebody else's there
+            except (BlobNotFound, BlobDamaged):
+                if self.state.find(key).is_at(copy.source):
+                    raise  # and not moved by somebody else meanwhile
 
     def _move(self, copy: Copy, offset: int, digest: bytes | None) -> int | None:
         target = self.tiers[copy.tier]

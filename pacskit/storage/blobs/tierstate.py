@@ -359,6 +359,27 @@ class TierState:
         if keys or wanted:
             self.index.run(work)
 
+    def relocate(self, lost: Location, tier: str) -> bool:
+        """Record that a blob is under its own name in a tier, where it is not known to go there."""
+        key = lost.key
+
+        def work(batch: Transaction) -> bool:
+            if _in_trash(batch.connection, tier, key):
+                return False
+            batch.execute(
+                "INSERT INTO tier_blob (blob_key, tier, place) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (key, lost.tier, lost.place),
+            )
+            return bool(
+                batch.execute(
+                    "UPDATE tier_blob SET tier = ?, place = ?, size = -1, sha256 = NULL, mover = ''"
+                    " WHERE blob_key = ? AND tier = ? AND place = ?",
+                    (tier, key, key, lost.tier, lost.place),
+                ).rowcount
+            )
+
+        return bool(self.index.run(work))
+
     def adopt(self, tier: str, found: Sequence[tuple[str, str]]) -> int:
         """Take blobs over that no row knows, pairs of key and name in a tier; return how many that were."""
 

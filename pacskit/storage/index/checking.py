@@ -111,7 +111,7 @@ def recount(index: SqlIndex, rows: Iterable[Miscounted]) -> None:
     wanted = list(rows)
 
     def work(batch: Transaction) -> None:
-        batch.remove([], "")  # others forget what they know of series then
+        batch.forget_known()
         parents: set[tuple[int, int, int]] = set()
         for level, sql in _BELOW.items():
             pks = json.dumps([str(one.pk) for one in wanted if one.level == level])

@@ -185,6 +185,7 @@ def _move(
     if missing := [uid for uid, found in before.items() if found is None]:
         raise StorageError(f"there is no study {missing[0]}")
     body = json.dumps({"studies": before, "source": None if source is None else dict(source), "target": dict(target)})
+    batch.correcting = True
     kind, who, reason = what
     made = batch.execute(
         "INSERT INTO correction (kind, who, reason, moment, body) VALUES (?, ?, ?, ?, ?) RETURNING pk",

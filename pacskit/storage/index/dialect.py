@@ -76,6 +76,8 @@ _WORDS: Final = tuple(
          r'SELECT value COLLATE "C" FROM json_array_elements_text(CAST(\1 AS json))'),
         (r"json_each\((\?|:\w+)\)", r"json_array_elements_text(CAST(\1 AS json))"),
         (r"\++(?=[a-z]\w*\.)", ""),  # keeps SQLite from an index
+        (r"/\* skip locked \*/", "FOR UPDATE SKIP LOCKED"),  # SQLite has one writer
+        (r"\bAS INTEGER\b", "AS bigint"),
     )
 )  # fmt: skip
 _TYPES: Final = tuple(

@@ -38,35 +38,35 @@ def directory_of(path: str) -> str:
 @contextmanager
 def ringing(directory: str, own: str) -> Iterator[None]:
     """Commit within: those who listen hear of it, also where this process ends before it could say so."""
-    bells = _open_all(directory, own)
+    bells: dict[str, int] = {}
     try:
+        _open_all(directory, own, bells)
         yield
-        for bell in bells:
+        _open_all(directory, own, bells)  # who has begun to listen meanwhile may have looked too early
+        for bell in bells.values():
             with suppress(OSError):  # it is full, and will be read; or nobody is there any more
                 os.write(bell, b"\n")
     finally:
-        for bell in bells:
+        for bell in bells.values():
             os.close(bell)
 
 
-def _open_all(directory: str, own: str) -> list[int]:
+def _open_all(directory: str, own: str, found: dict[str, int]) -> None:
     try:
         names = os.listdir(directory)
     except OSError:  # nobody listens
-        return []
-    found: list[int] = []
+        return
     for name in names:
-        if not name.endswith(_PIPE) or name == own:
+        if not name.endswith(_PIPE) or name == own or name in found:
             continue
         path = f"{directory}/{name}"
         try:
-            found.append(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+            found[name] = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
         except FileNotFoundError:
             continue
         except OSError:  # nobody reads it: its process has been killed
             with suppress(OSError):
                 os.unlink(path)
-    return found
 
 
 class PipeListener:

@@ -35,6 +35,10 @@ IDLE_READERS = 8
 ROWS = 100
 CONNECT_SECONDS = 10
 _LOCK: Final = 0x7061_6373_6B69_74  # this archive's among the advisory locks of a database
+# in one message; each statement sees what was committed before it, so the last one sees what the lock has waited for
+_BEGUN: Final = "SELECT value, pg_current_xact_id()::text FROM state WHERE name = 'generation'"
+_BEGIN: Final = f"BEGIN; SELECT pg_advisory_xact_lock_shared({_LOCK:d}); {_BEGUN}"
+_BEGIN_ALONE: Final = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK:d}); {_BEGUN}"
 _NOTIFY: Final = f"SELECT pg_notify({CHANNEL}, %s)"
 _DISTURBED: Final = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
 _FULL: Final = frozenset({"53100", "54000"})
@@ -53,6 +57,8 @@ class _Connection:
 
     def executemany(self, sql: str, rows: Iterable[Parameters], /) -> psycopg.Cursor[Any]:
         cursor = self.raw.cursor()
+        if isinstance(rows, list) and len(rows) == 1:  # without the pipeline that several are worth
+            return cursor.execute(for_postgres(sql), rows[0])
         cursor.executemany(for_postgres(sql), rows)
         return cursor
 
@@ -215,12 +221,10 @@ class PostgresIndex(SqlIndex):
         self._ending, self._batch = False, None
         connection = self._writing()
         raw = connection.raw
-        raw.execute("BEGIN")
-        if alone:
-            raw.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        else:
-            raw.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_LOCK,))
-        found = raw.execute("SELECT value, pg_current_xact_id()::text FROM state WHERE name = 'generation'").fetchone()
+        begun = raw.execute(_BEGIN_ALONE if alone else _BEGIN)
+        while begun.nextset():
+            continue
+        found = begun.fetchone()
         if found is None:
             raise StorageError("the index has lost its state")
         if found[0] != self._generation:  # another process has removed something

@@ -59,7 +59,7 @@ class SqlIndex(ABC):
         self.retention = Retention()
         self.news = News()
         self.listener: Listener = NoListener()
-        self._rejecting = False  # whether there are rejection notes
+        self._rejecting = self._correcting = False  # whether there are rejection notes, and corrections
         self._builder = TagBuilder(self, None)
         self._batch: Transaction | None = None
 
@@ -121,13 +121,19 @@ class SqlIndex(ABC):
             return alone or attempt > ATTEMPTS // 2
         return None
 
+    def refresh(self) -> None:
+        """Read anew what is kept in mind of the database, after others than this have written its tables."""
+        with self.reader() as connection:
+            self._refresh(connection)
+
     def _refresh(self, connection: Connection) -> None:
         """Read what is kept in mind of the database, when it is opened and when others have changed that."""
         self._tags = Tags.load(connection)
         self._rejecting = connection.execute("SELECT 1 FROM rejection LIMIT 1").fetchone() is not None
+        self._correcting = connection.execute("SELECT 1 FROM correction LIMIT 1").fetchone() is not None
 
     def _begun(self, batch: Transaction) -> Transaction:
-        batch.removal, batch.rejecting = self.removal, self._rejecting
+        batch.removal, batch.rejecting, batch.correcting = self.removal, self._rejecting, self._correcting
         self._batch = batch
         return batch
 
@@ -135,7 +141,7 @@ class SqlIndex(ABC):
         """What follows a transaction that has been committed."""
         batch, self._batch = self._batch, None
         if batch is not None:
-            self._rejecting = batch.rejecting
+            self._rejecting, self._correcting = batch.rejecting, batch.correcting
         if batch is not None and batch.noted:
             self._builder.wake()
         if batch is not None and batch.topics:

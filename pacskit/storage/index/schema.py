@@ -13,6 +13,7 @@ from pacskit.core.errors import StorageError
 from pacskit.storage.index.dialect import Dialect, Each, ddl_for_postgres
 from pacskit.storage.index.schema_changes import CHANGES
 from pacskit.storage.index.schema_frames import FRAMES
+from pacskit.storage.index.schema_jobs import JOBS
 from pacskit.storage.index.schema_lifecycle import LIFECYCLE
 from pacskit.storage.index.schema_removal import REMOVAL
 
@@ -153,7 +154,7 @@ _V5: Final[Migration] = (
     "CREATE INDEX record_value_key ON record_value (kind, key)",
 )
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (_V1, _V2, _V3, _V4, _V5, CHANGES, REMOVAL, LIFECYCLE, FRAMES)
+MIGRATIONS: Final[tuple[Migration, ...]] = (_V1, _V2, _V3, _V4, _V5, CHANGES, REMOVAL, JOBS, LIFECYCLE, FRAMES)
 
 
 def migrate(

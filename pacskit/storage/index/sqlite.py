@@ -45,7 +45,7 @@ class SQLiteIndex(SqlIndex):
 
     def __init__(self, path: str | os.PathLike[str], *, commit: Commit = "group") -> None:
         super().__init__()
-        self._path = os.fspath(path)
+        self._path = os.path.abspath(path)
         self._durable = commit != "os"
         self._data_version = -1
         self._bells = directory_of(self._path)
@@ -56,25 +56,38 @@ class SQLiteIndex(SqlIndex):
         self._fresh_tags = Tags()
         with self.translated("opening the index"):
             self._connection = self._connect()
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            # both survive the end of the process; NORMAL syncs at checkpoints only
-            self._connection.execute("PRAGMA synchronous = " + ("NORMAL" if commit == "os" else "FULL"))
-            self._connection.execute(f"PRAGMA fullfsync = {int(commit != 'os')}")  # macOS: past the drive's cache
-            self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
-            self._connection.execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
-            bring_up_to_date(self._connection)
-            self._refresh(self._connection)
-            if commit != "os":
-                sync_directory(os.path.dirname(os.path.abspath(self._path)))
+            try:
+                self._prepare(commit)
+            except BaseException:  # closed late, it would remove the log of whoever has the file by then
+                self._connection.close()
+                raise
+
+    def _prepare(self, commit: Commit) -> None:
+        execute = self._connection.execute
+        execute("PRAGMA journal_mode = WAL")
+        # both survive the end of the process; NORMAL syncs at checkpoints only
+        execute("PRAGMA synchronous = " + ("NORMAL" if commit == "os" else "FULL"))
+        execute(f"PRAGMA fullfsync = {int(commit != 'os')}")  # macOS: past the drive's cache
+        execute("PRAGMA wal_autocheckpoint = 4000")
+        execute("PRAGMA cache_size = -64000")  # as much as there is to write, 64 MB at most
+        bring_up_to_date(self._connection)
+        self._file = _identity(self._path)
+        self._refresh(self._connection)
+        if commit != "os":
+            sync_directory(os.path.dirname(self._path))
 
     def _connect(self) -> _Connection:
         connection = sqlite3.connect(
             self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256,
             factory=_Connection,
         )  # fmt: skip
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA cache_size = -8000")
-        connection.create_function(FUZZY, -1, matches_fuzzily, deterministic=True)
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA cache_size = -8000")
+            connection.create_function(FUZZY, -1, matches_fuzzily, deterministic=True)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def fresh_tags(self) -> Tags:
@@ -93,6 +106,7 @@ class SQLiteIndex(SqlIndex):
             connection = self._idle.pop() if self._idle else None
         with self.translated("reading the index"):
             if connection is None:
+                self._require_file()
                 connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
             try:
@@ -122,6 +136,7 @@ class SQLiteIndex(SqlIndex):
 
     def begin(self, alone: bool, /) -> Transaction:
         """Begin a transaction; nobody else writes until it ends."""
+        self._require_file()
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         version = execute("PRAGMA data_version").fetchone()[0]
@@ -132,6 +147,11 @@ class SQLiteIndex(SqlIndex):
         return self._begun(
             Transaction(self._connection, self._known, tagged=bool(self._tags), retention=self.retention)
         )
+
+    def _require_file(self) -> None:
+        """Refuse to go on with a file that nobody will find again: it has been moved or removed meanwhile."""
+        if _identity(self._path) != self._file:
+            raise StorageError("the index is not where it was opened")
 
     def commit(self) -> None:
         """End the transaction."""
@@ -187,6 +207,15 @@ class SQLiteIndex(SqlIndex):
             connection.close()
         with suppress(sqlite3.Error):
             self._connection.close()
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a file from others; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 # PRAGMA takes no parameter

@@ -118,7 +118,7 @@ class Transaction:
         self.execute = connection.execute
         self.removed = False
         self.removal = Removal()
-        self.rejecting = False  # whether there are rejection notes
+        self.rejecting = self.correcting = False  # whether there are rejection notes, and corrections
         self.changes = Changes()
         self.topics: set[str] = set()
         self._dialect = dialect
@@ -289,7 +289,9 @@ class Transaction:
             if self._fill(FILL_STUDY, found[0], parents.study):
                 self.changes.study_changed(new.study_instance_uid)
             return int(found[0]), int(found[1])
-        correction, row = merged_into(self, new.study_instance_uid, dict(parents.patient))
+        correction, row = 0, dict(parents.patient)
+        if self.correcting:
+            correction, row = merged_into(self, new.study_instance_uid, row)
         patient = self.patient(new.study_instance_uid, row)
         made = self.execute(INSERT_STUDY, {**parents.study, "patient": patient, "updated": _now()}).fetchone()
         if made is None:

@@ -3,6 +3,7 @@
 `Lifecycle` does what policies say, a cycle at a time; whoever schedules it decides when.
 """
 
+from pacskit.storage.index.rewriting import received_digest
 from pacskit.storage.lifecycle.engine import Lifecycle
 from pacskit.storage.lifecycle.gate import Gate
 from pacskit.storage.lifecycle.holds import Holds
@@ -12,8 +13,10 @@ from pacskit.storage.lifecycle.policies import (
     MovePolicy,
     Policies,
     Quota,
+    RecompressPolicy,
     RetentionPolicy,
 )
+from pacskit.storage.lifecycle.recompressing import Recompressed, recompress
 from pacskit.storage.lifecycle.report import Action, Report, TierStatus
 
 __all__ = [
@@ -25,9 +28,13 @@ __all__ = [
     "MovePolicy",
     "Policies",
     "Quota",
+    "RecompressPolicy",
+    "Recompressed",
     "Report",
     "RetentionPolicy",
     "Tier",
     "TierStatus",
     "open_tiers",
+    "received_digest",
+    "recompress",
 ]

@@ -10,18 +10,27 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from pacskit.core.errors import ConfigurationError, StorageError
+from pacskit.core.errors import ConfigurationError, PacsError, StorageError
 from pacskit.storage.blobs.errors import BlobError
 from pacskit.storage.blobs.tiered import TieredStore
 from pacskit.storage.errors import UnderHold
 from pacskit.storage.index.removing import bytes_waiting
 from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.lifecycle.gate import Gate
-from pacskit.storage.lifecycle.policies import MovePolicy, Policies
+from pacskit.storage.lifecycle.policies import MovePolicy, Policies, RecompressPolicy
+from pacskit.storage.lifecycle.recompressing import Recompressed
 from pacskit.storage.lifecycle.report import Action, Report, TierStatus
-from pacskit.storage.lifecycle.selecting import Candidate, Series, candidates, series_to_delete, study_of, tier_totals
+from pacskit.storage.lifecycle.selecting import (
+    Candidate,
+    Series,
+    candidates,
+    series_to_delete,
+    study_of,
+    tier_totals,
+    to_recompress,
+)
 
-__all__ = ["Delete", "Lifecycle"]
+__all__ = ["Delete", "Lifecycle", "Recompress"]
 
 _QUOTA: Final = "quota"
 _RECALL: Final = "recall"
@@ -34,6 +43,12 @@ class Delete(Protocol):
     """How series are deleted: `Store.delete`, with what it keeps for a while and whom it tells."""
 
     def __call__(self, level: str, /, *, study_uid: str, series_uid: str) -> int: ...
+
+
+class Recompress(Protocol):
+    """How objects are written anew: `pacskit.storage.lifecycle.recompress` of a store."""
+
+    def __call__(self, uid: str, syntax: str, /, *, at_most: float) -> Recompressed: ...
 
 
 class _Budget:
@@ -76,6 +91,8 @@ class Lifecycle:
         What is to be done.
     delete
         What deletes series; needed for retention, and a quota without a target.
+    recompress
+        What writes objects anew, for policies that say so.
     disk
         A path on the file system that a quota without ``bytes`` measures.
     """
@@ -87,16 +104,20 @@ class Lifecycle:
         policies: Policies | None = None,
         *,
         delete: Delete | None = None,
+        recompress: Recompress | None = None,
         disk: Path | None = None,
     ) -> None:
         self.index = index
         self.tiers = tiers
         self.policies = Policies() if policies is None else policies
         self._delete = delete
+        self._recompress = recompress
         self._limits = self.policies.limits
         self.policies.check(() if tiers is None else tiers.tiers)
         if self.policies.delete and delete is None:
             raise ConfigurationError("retention needs what deletes")
+        if self.policies.recompress and recompress is None:
+            raise ConfigurationError("recompression needs what recompresses")
         self.gate: Gate | None = None
         quota = self.policies.quota
         if quota is not None:
@@ -124,6 +145,8 @@ class Lifecycle:
             actions += self._recall_wanted(self.tiers, budget, dry_run)
             for move in self.policies.moves:
                 actions += self._move(self.tiers, move, now, budget, dry_run)
+        for compress in self.policies.recompress:
+            actions += self._rewrite(compress, now, budget, dry_run)
         for policy in self.policies.retention:
             found = series_to_delete(self.index, policy, now, 2 * self._limits.instances)
             actions += self._delete_series(policy.name, found, budget, dry_run)
@@ -189,6 +212,34 @@ class Lifecycle:
             if any(one.error in _TRANSIENT for one in some):
                 break
         return done
+
+    def _rewrite(self, policy: RecompressPolicy, now: datetime, budget: _Budget, dry_run: bool) -> list[Action]:
+        def work(one: Candidate) -> Action:
+            return self._rewritten(policy, one, dry_run)
+
+        found = to_recompress(self.index, policy, now, 2 * self._limits.instances)
+        done: list[Action] = []
+        while budget:
+            wanted = list(_within(found, budget, self._limits.parallel))
+            if not wanted:
+                break
+            some = self._parallel(work, wanted)
+            budget.spend(some)
+            budget.instances -= sum(one.outcome == "skipped" for one in some)  # which took their time, too
+            done += some
+        return done
+
+    def _rewritten(self, policy: RecompressPolicy, one: Candidate, dry_run: bool) -> Action:
+        outcome, error, saved = "planned", "", one.size
+        if not dry_run and self._recompress is not None:
+            try:
+                found = self._recompress(one.uid, policy.syntax, at_most=policy.at_most)
+                outcome, saved = ("done" if found.done else "skipped"), found.size_before
+            except UnderHold:
+                outcome = "skipped"
+            except PacsError as problem:
+                outcome, error = "failed", type(problem).__name__
+        return Action("recompress", policy.name, one.uid, "", "", 1, saved, outcome, error)
 
     # deleting
 

@@ -66,8 +66,13 @@ def _tier(given: object) -> Tier:
         raise ConfigurationError(f"tiers: {error}") from None
 
 
-def open_tiers(tiers: Sequence[Tier], index: str, *, recall: Recall = "later", commit: Commit = "group") -> TieredStore:
-    """Open tiers, and the index at an address that says where objects are; closing them closes everything."""
+def open_tiers(
+    tiers: Sequence[Tier], index: str, *, recall: Recall = "later", commit: Commit = "group", unnoticed: bool = False
+) -> TieredStore:
+    """Open tiers, and the index at an address that says where objects are; closing them closes everything.
+
+    ``unnoticed``: what is read is not noted, and stays where it is.
+    """
     check_tiers(tiers)
     with ExitStack() as opened:
         stores: dict[str, BlobStore] = {}
@@ -75,4 +80,6 @@ def open_tiers(tiers: Sequence[Tier], index: str, *, recall: Recall = "later", c
             stores[one.name] = opened.enter_context(open_store(one.store, one.options))
         made = open_index(index, commit=commit)
         opened.callback(made.close)
+        if unnoticed:
+            return TieredStore(made, stores, recall="never", grain=None, owned=opened.pop_all())
         return TieredStore(made, stores, recall=recall, owned=opened.pop_all())

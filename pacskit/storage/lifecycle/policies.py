@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from pacskit.core.errors import ConfigurationError
+from pacskit.encoding import UNCOMPRESSED
 
-__all__ = ["CycleLimits", "MovePolicy", "Policies", "Quota", "RetentionPolicy", "Selection"]
+__all__ = ["CycleLimits", "MovePolicy", "Policies", "Quota", "RecompressPolicy", "RetentionPolicy", "Selection"]
 
 
 _P = TypeVar("_P")
+_SYNTAXES: Final = {
+    "jpeg-ls": "1.2.840.10008.1.2.4.80",
+    "jpeg2000": "1.2.840.10008.1.2.4.90",
+    "htj2k": "1.2.840.10008.1.2.4.201",
+    "rle": "1.2.840.10008.1.2.5",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +103,42 @@ class RetentionPolicy(Selection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecompressPolicy(Selection):
+    """Objects that are written anew in a transfer syntax without loss, those that a `Selection` means.
+
+    Parameters
+    ----------
+    syntax
+        ``jpeg-ls``, ``jpeg2000``, ``htj2k``, ``rle``, or the UID of a lossless syntax.
+    sources
+        The UIDs of transfer syntaxes that objects must be in; by default those that are not compressed.
+    at_most
+        Which part of its size an object may have afterwards; it stays as it is otherwise.
+    """
+
+    syntax: str
+    sources: tuple[str, ...] = tuple(map(str, UNCOMPRESSED))
+    at_most: float = 0.95
+
+    def __post_init__(self) -> None:
+        from pacskit.encoding.codecs import is_lossless
+
+        self._check(f"recompression to {self.syntax!r}")
+        object.__setattr__(self, "syntax", _SYNTAXES.get(self.syntax, self.syntax))
+        object.__setattr__(self, "sources", _texts(self.name, "sources", self.sources))
+        wrong = [one for one in (self.syntax, *self.sources) if not (one in UNCOMPRESSED or is_lossless(one))]
+        if wrong or self.syntax in self.sources:
+            raise ConfigurationError(f"recompression is from one lossless transfer syntax to another: {self.syntax!r}")
+        if not _is_number(self.at_most) or not 0 < self.at_most <= 1:
+            raise ConfigurationError(f"at_most is a part of the size, not {self.at_most!r}")
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return f"recompress {self.syntax}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CycleLimits:
     """How much of moving and deleting by policy one cycle does, and how many objects at a time."""
 
@@ -148,7 +191,7 @@ class Policies:
 
     Parameters
     ----------
-    moves, retention, quota, limits
+    moves, retention, quota, recompress, limits
         See there; each may be a mapping of its fields.
     recall
         What becomes of an object that is read from another tier than the first: see `TieredStore`.
@@ -161,6 +204,7 @@ class Policies:
     moves: tuple[MovePolicy, ...] = ()
     retention: tuple[RetentionPolicy, ...] = ()
     quota: Quota | None = None
+    recompress: tuple[RecompressPolicy, ...] = ()
     limits: CycleLimits = field(default_factory=CycleLimits)
     recall: Literal["never", "later", "now"] = "later"
     recall_study: bool = False
@@ -171,6 +215,7 @@ class Policies:
             "moves": tuple(_made(MovePolicy, one) for one in self.moves),
             "retention": tuple(_made(RetentionPolicy, one) for one in self.retention),
             "quota": None if self.quota is None else _made(Quota, self.quota),
+            "recompress": tuple(_made(RecompressPolicy, one) for one in self.recompress),
             "limits": _made(CycleLimits, self.limits),
         }
         for name, value in made.items():

@@ -11,9 +11,9 @@ __all__ = ["Action", "Report", "TierStatus"]
 class Action:
     """Something that was to be done.
 
-    ``what`` is ``recall``, ``move`` or ``delete``; ``rule`` the policy; ``uid`` the SOP or Series Instance UID that is
-    meant; ``outcome`` is ``done``, ``planned`` (by a dry run), ``skipped`` (somebody else was faster) or ``failed``,
-    and ``error`` the kind of the error then.
+    ``what`` is ``recall``, ``move``, ``recompress`` or ``delete``; ``rule`` the policy; ``uid`` the SOP or Series
+    Instance UID that is meant; ``outcome`` is ``done``, ``planned`` (by a dry run), ``skipped`` (somebody else was
+    faster, or it is better as it is) or ``failed``, and ``error`` the kind of the error then.
     """
 
     what: str
@@ -48,7 +48,9 @@ class Report:
 
     def __str__(self) -> str:
         parts = []
-        for what, word in (("recall", "recalled"), ("move", "moved"), ("delete", "deleted")):
+        for what, word in (
+            ("recall", "recalled"), ("move", "moved"), ("recompress", "recompressed"), ("delete", "deleted"),
+        ):  # fmt: skip
             instances, size = self.count(what)
             if instances:
                 parts.append(f"{instances} instances of {size} bytes {'would be ' * self.dry_run}{word}")

@@ -11,9 +11,19 @@ from typing import Any, Final
 from pacskit.storage.index.dialect import Dialect, Glob, like_pattern
 from pacskit.storage.index.holds import HELD
 from pacskit.storage.index.repository import SqlIndex
-from pacskit.storage.lifecycle.policies import RetentionPolicy, Selection
+from pacskit.storage.lifecycle.policies import RecompressPolicy, RetentionPolicy, Selection
 
-__all__ = ["Candidate", "Series", "Where", "bytes_at", "candidates", "series_to_delete", "study_of", "tier_totals"]
+__all__ = [
+    "Candidate",
+    "Series",
+    "Where",
+    "bytes_at",
+    "candidates",
+    "series_to_delete",
+    "study_of",
+    "tier_totals",
+    "to_recompress",
+]
 
 _READ: Final = "CASE WHEN b.accessed > i.received THEN b.accessed ELSE i.received END"
 _JOINED: Final = (
@@ -81,8 +91,13 @@ def candidates(
     index: SqlIndex, source: str, home: str, selection: Selection, now: datetime, page: int
 ) -> Iterator[Candidate]:
     """Iterate over the objects of a tier that are meant, those first that were received and read longest ago."""
-    where = _common(selection, now)
+    where = _of_objects(selection, now)
     where.add("(b.tier IS NULL OR b.tier = ?)" if source == home else "b.tier = ?", source)
+    return _candidates(index, where, page)
+
+
+def _of_objects(selection: Selection, now: datetime) -> Where:
+    where = _common(selection, now)
     if selection.age_days is not None:
         where.add("i.received <= ?", moment_before(now, selection.age_days))
     if selection.idle_days is not None:
@@ -92,6 +107,10 @@ def candidates(
         where.add(f"{_SIZE} >= ?", selection.min_bytes)
     if selection.max_bytes is not None:
         where.add(f"{_SIZE} <= ?", selection.max_bytes)
+    return where
+
+
+def _candidates(index: SqlIndex, where: Where, page: int) -> Iterator[Candidate]:
     sql = (
         f"SELECT i.pk, i.blob_key, i.sop_instance_uid, i.data_offset, {_SIZE}, i.sha256, {_READ}{_JOINED}"
         f"{where.sql('WHERE')} AND ({_READ}, i.pk) > (?, ?) ORDER BY {_READ}, i.pk LIMIT {page:d}"
@@ -105,6 +124,18 @@ def candidates(
         if len(found) < page:
             return
         after = (found[-1].read, found[-1].pk)
+
+
+def to_recompress(index: SqlIndex, policy: RecompressPolicy, now: datetime, page: int) -> Iterator[Candidate]:
+    """Iterate over the objects that are to be written anew, without those of which it is known that they stay."""
+    where = _of_objects(policy, now)
+    where.add("i.transfer_syntax_uid IN (SELECT value FROM json_each(?))", json.dumps(policy.sources))
+    where.add(
+        "NOT EXISTS (SELECT 1 FROM record r JOIN record_value v ON v.kind = r.kind AND v.key = r.key"
+        " AND v.name = 'syntax' AND v.value = ? WHERE r.kind = 'not recompressed' AND r.key = i.sop_instance_uid)",
+        policy.syntax,
+    )
+    return _candidates(index, where, page)
 
 
 def series_to_delete(

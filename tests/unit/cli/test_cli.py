@@ -19,7 +19,7 @@ from pacskit.cli import main, parse
 from pacskit.cli.output import dataset_json
 from pacskit.cli.progress import Bar
 
-COMMANDS = ["serve", "echo", "store", "find", "move", "get", "dump", "scan", "extract", "import-image", "info"]
+COMMANDS = ["serve", "echo", "store", "find", "move", "get", "dump", "scan", "extract", "import-image", "tier", "info"]
 
 
 def wheel_file(name: str) -> Path:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.data import get_testdata_file
 
 import pacskit
 from pacskit.encoding import dcmwrite, encode
@@ -93,6 +95,21 @@ def test_an_archive_survives_moves_and_restarts(engine: Callable[[], str | None]
     assert _stored(tmp_path) == [5, 0]
 
 
+def test_an_archive_over_one_store_gets_tiers_afterwards(tmp_path: Path) -> None:
+    one = pacskit.ArchiveSettings(blobs=f"file://{tmp_path}/hot")
+    with pacskit.Archive(tmp_path / "archive", settings=one) as archive:
+        for path in files(tmp_path, range(2)):
+            archive.store(path)
+    tiers = (Tier(name="hot", store=f"file://{tmp_path}/hot"), Tier(name="cold", store=f"file://{tmp_path}/cold"))
+    more = pacskit.ArchiveSettings(tiers=tiers, lifecycle=Policies(moves=MONTH))
+    with pacskit.Archive(tmp_path / "archive", settings=more) as archive:
+        assert archive.lifecycle.run(now=datetime.now(UTC) + LATER).count("move")[0] == 2
+        assert list(archive._store.verify(digest=True)) == []
+    assert _stored(tmp_path) == [0, 2]
+    with pytest.raises(pacskit.ConfigurationError, match="no store is given"):
+        pacskit.Archive(tmp_path / "archive", settings=pacskit.ArchiveSettings(tiers=tiers[:1]))
+
+
 @pytest.mark.interop
 def test_the_cold_tier_may_be_a_bucket(tmp_path: Path) -> None:
     try:
@@ -152,6 +169,47 @@ def test_an_archive_without_tiers_has_retention_and_holds(tmp_path: Path) -> Non
             archive.recall(study_uid="1.2.3")
         with pytest.raises(pacskit.ConfigurationError):
             archive.recall()
+
+
+def _ended(archive: pacskit.Archive, id: int) -> Any:
+    """The job, when it has ended."""
+    queue = archive.jobs.queue
+    until = time.monotonic() + 60
+    while (job := queue.get(id)).state in {"pending", "queued", "running"} and time.monotonic() < until:
+        queue.bell.wait(queue.bell.rung, 1)
+    return job
+
+
+def test_cycles_recalls_and_recompression_are_jobs(tmp_path: Path) -> None:
+    settings = pacskit.ArchiveSettings(
+        digest=True,
+        tiers=(
+            Tier(name="hot", store=f"file://{tmp_path}/hot"),
+            Tier(name="cold", store=f"file://{tmp_path}/cold"),
+        ),
+        lifecycle=Policies(moves=(MovePolicy(source="hot", target="cold", idle_days=0),), every="5 2 * * *"),
+    )
+    name = get_testdata_file("CT_small.dcm", download=False)
+    assert isinstance(name, str)
+    with pacskit.Archive(tmp_path / "archive", settings=settings) as archive:
+        stored = archive.store(name).instance
+        assert stored is not None
+        archive.serve(port=0)
+        jobs = archive.jobs
+        assert [(one.name, one.kind) for one in jobs.queue.schedules()] == [("lifecycle", "lifecycle")]
+        done = _ended(archive, jobs.enqueue("lifecycle").id)
+        assert (done.state, done.result["move"], done.result["failed"]) == ("completed", 1, 0)
+        done = _ended(archive, jobs.enqueue("recall", {"study_uid": stored.study_instance_uid}).id)
+        assert (done.state, done.result["recall"]) == ("completed", 1)
+        payload = {"instances": [stored.sop_instance_uid], "syntax": "1.2.840.10008.1.2.4.80"}
+        done = _ended(archive, jobs.enqueue("recompress", payload).id)
+        assert (done.state, done.result) == ("completed", {"recompressed": 1, "kept": 0})
+        assert _ended(archive, jobs.enqueue("recompress", {}).id).state == "failed"
+        assert list(archive._store.verify(digest=True)) == []
+    quiet = pacskit.ArchiveSettings(tiers=settings.tiers, lifecycle=Policies(every=""))
+    with pacskit.Archive(tmp_path / "archive", settings=quiet) as archive:
+        archive.serve(port=0)
+        assert list(archive.jobs.queue.schedules()) == []
 
 
 TOML = """

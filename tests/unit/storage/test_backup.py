@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pacskit.core.errors import StorageError
-from pacskit.storage import Store
+from pacskit.storage import Removal, Store
 from pacskit.storage.backup import Backup
 from pacskit.storage.backups import list_backups
 from pacskit.storage.blobs import BlobDamaged, LocalStore, MemoryStore
@@ -221,3 +221,28 @@ def test_from_a_blob_store_into_another(tmp_path: Path) -> None:
         with store:
             assert contents(store.index) == expected
             assert list(store.verify(digest=True)) == []
+
+
+def test_what_may_come_back_can_be_had_back_from_a_backup(tmp_path: Path, engine: Engine) -> None:
+    removal = Removal(grace=1000)
+    with Store(tmp_path / "archive", index=engine(), removal=removal) as store, MemoryStore() as target:
+        fill(store, range(10))
+        store.delete("IMAGE", instance_uid="1.2.3.1.3")
+        changed = False
+
+        def change(done: int, total: int | None, size: int) -> None:
+            nonlocal changed
+            if not changed:
+                changed = True
+                store.delete("IMAGE", instance_uid="1.2.4.1.4")  # it was there when the backup began, and still is
+
+        expected = contents(store.index)
+        report = Backup(store, target, workers=1, progress=change).run()
+        assert (report.objects, report.removed_meanwhile, report.problems) == (10, 0, [])
+        Restore(target, tmp_path / "again").run()
+    with Store(tmp_path / "again", removal=removal) as store:
+        assert contents(store.index) == expected
+        assert list(store.verify(digest=True)) == []
+        assert store.removals.restore("IMAGE", {"SOPInstanceUID": ["1.2.3.1.3"]}) == 1
+        assert store.counts().instances == 10
+        assert list(store.verify(digest=True)) == []

@@ -12,7 +12,7 @@ import pytest
 
 from pacskit.core.errors import StorageError
 from pacskit.storage import entities
-from pacskit.storage.entities import AuditRecord, JobRecord, RouteRule, User, WorklistItem
+from pacskit.storage.entities import AuditRecord, RouteRule, User, WorklistItem
 from pacskit.storage.errors import RecordConflict
 from pacskit.storage.index import open_index
 from pacskit.storage.index.collection import Collection
@@ -83,17 +83,17 @@ def test_versions_are_optimistic(index: SqlIndex) -> None:
 
 
 def test_one_of_many_that_change_the_same_version_succeeds(index: SqlIndex) -> None:
-    jobs: Collection[JobRecord] = Collection(index, JobRecord)
-    jobs.put(JobRecord("1", "move"))
+    rules: Collection[RouteRule] = Collection(index, RouteRule)
+    rules.put(RouteRule("1"))
     outcomes: list[str] = []
 
     def count() -> None:
         for _ in range(10):
             while True:
-                kept = jobs.get("1")
+                kept = rules.get("1")
                 assert kept is not None
                 try:
-                    jobs.put(dataclasses.replace(kept.record, done=kept.record.done + 1), version=kept.version)
+                    rules.put(dataclasses.replace(kept.record, priority=kept.record.priority + 1), version=kept.version)
                 except RecordConflict:
                     continue
                 outcomes.append("done")
@@ -104,9 +104,9 @@ def test_one_of_many_that_change_the_same_version_succeeds(index: SqlIndex) -> N
         thread.start()
     for thread in threads:
         thread.join(100)
-    kept = jobs.get("1")
+    kept = rules.get("1")
     assert kept is not None
-    assert (kept.record.done, kept.version, len(outcomes)) == (40, 41, 40)
+    assert (kept.record.priority, kept.version, len(outcomes)) == (40, 41, 40)
 
 
 def test_pages_ranges_and_long_values(index: SqlIndex) -> None:

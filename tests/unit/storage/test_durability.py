@@ -166,6 +166,19 @@ def test_what_is_replaced_cannot_come_back(tmp_path: Path, calls: Calls, how: st
         assert unlinked < calls.first("unlink", FINAL)
 
 
+def test_a_duplicate_that_was_ignored_cannot_come_back(
+    tmp_path: Path, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path) as store:
+        put(store, instance())
+        monkeypatch.setattr(store.blobs, "may_have", lambda key: False)  # as for two that come at the same time
+        calls.clear()
+        assert put(store, instance()).outcome is Outcome.IGNORED
+        own = f"staging/{store.blobs.session}"
+        whole = f"{own}/2.ign~{FINAL[8:].replace('/', '~')}"
+        calls.in_order(("rename", whole), ("fsync", own), ("unlink", whole), ("fsync", own))
+
+
 def test_the_end_of_a_session_syncs_its_directory_before_it_goes(tmp_path: Path, calls: Calls) -> None:
     with Store(tmp_path) as store:
         secure(store)
@@ -206,21 +219,24 @@ def test_eight_that_store_at_a_time_share_the_syncs_of_directories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Store(tmp_path, linger=60) as store:
-        own, held, synced = str(store.blobs.own), threading.Event(), list[str]()
+        own, entered, held, synced = str(store.files.own), threading.Event(), threading.Event(), list[str]()
         original = os.fsync
 
         def fsync(descriptor: int) -> None:
             path = os.readlink(f"/proc/self/fd/{descriptor}")
             if path == own and not synced:
+                entered.set()
                 held.wait(60)
             synced.append(path)
             original(descriptor)
 
         monkeypatch.setattr(os, "fsync", fsync)
         threads = [threading.Thread(target=secure, args=(store, f"1.2.1.1.{number}")) for number in range(8)]
-        for thread in threads:
+        threads[0].start()
+        assert entered.wait(60)
+        for thread in threads[1:]:
             thread.start()
-        wait_for(lambda: len(store.blobs._staged._queue) == 7)
+        wait_for(lambda: len(store.files._staged._queue) == 7)
         held.set()
         for thread in threads:
             thread.join(60)
@@ -245,7 +261,7 @@ def test_what_cannot_be_synced_is_not_acknowledged(tmp_path: Path, monkeypatch: 
             with pytest.raises(StorageError):
                 ingest.secure()
             assert len(store.backlog) == 0
-            assert list(store.blobs.own.iterdir()) == []
+            assert list(store.files.own.iterdir()) == []
         secure(store)
         assert store.counts().instances == 1
 
@@ -259,9 +275,9 @@ def dead(tmp_path: Path) -> Iterator[tuple[Store, Path]]:
         ingest.write(encode(instance(PatientName="New"), EXPLICIT))
         pending = ingest._file()
         pending.name()  # type: ignore[union-attr]
-    (staged,) = (one for one in store.blobs.own.iterdir() if one.stat().st_size)
+    (staged,) = (one for one in store.files.own.iterdir() if one.stat().st_size)
     yield store, staged
-    os.close(store.blobs._lock)
+    os.close(store.files._lock)
     store.index.close()
 
 
@@ -269,7 +285,7 @@ def test_a_final_name_of_which_the_staging_name_does_not_say_is_found(tmp_path: 
     store, staged = dead
     number, _, _ = staged.name.partition("~")
     staged.rename(staged.with_name(f"{number}~{FINAL[8:].replace('/', '~')}"))  # a power cut undid this alone
-    descriptor, store.blobs._lock = store.blobs._lock, os.open(os.devnull, os.O_RDONLY)
+    descriptor, store.files._lock = store.files._lock, os.open(os.devnull, os.O_RDONLY)
     os.close(descriptor)
     with Store(tmp_path) as again:
         assert list(again.verify(digest=True)) == []

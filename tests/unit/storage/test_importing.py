@@ -148,7 +148,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         write(tmp_path / "one" / "a", "1.2.5.1.1")
         for how in ("link", "in-place"):
             with pytest.raises(ConfigurationError):
-                Import(store, tmp_path / "one", how=how)  # type: ignore[arg-type]
+                Import(store, tmp_path / "one", how=how)
         assert Import(store, tmp_path / "one").run().stored == 1
         with pytest.raises(ConfigurationError):
             Import(store, tmp_path / "nowhere")

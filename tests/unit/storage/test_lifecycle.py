@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +21,19 @@ from pacskit.storage.blobs.tierstate import moment
 from pacskit.storage.errors import UnderHold
 from pacskit.storage.index import open_index
 from pacskit.storage.index.repository import SqlIndex
-from pacskit.storage.lifecycle import CycleLimits, Holds, Lifecycle, MovePolicy, Policies, Quota, RetentionPolicy
+from pacskit.storage.index.schema import MIGRATIONS
+from pacskit.storage.index.schema_lifecycle import LIFECYCLE
+from pacskit.storage.index.sqlite import bring_up_to_date as migrate
+from pacskit.storage.lifecycle import (
+    CycleLimits,
+    Holds,
+    Lifecycle,
+    MovePolicy,
+    Policies,
+    Quota,
+    RecompressPolicy,
+    RetentionPolicy,
+)
 from tests.unit.storage.objects import instance, put
 from tests.unit.storage.rows import check_counters, new_instance
 
@@ -282,6 +296,13 @@ def test_a_quota_of_the_disk_is_measured_there(tmp_path: Path, monkeypatch: pyte
         lambda: CycleLimits(instances=0),
         lambda: Quota(high=0.5, low=0.6),
         lambda: Quota(bytes=0),
+        lambda: RecompressPolicy(syntax="1.2.840.10008.1.2.4.50"),
+        lambda: RecompressPolicy(syntax="rle", sources=("1.2.840.10008.1.2.5",)),
+        lambda: RecompressPolicy(syntax="rle", sources=("1.2.840.10008.1.2.4.50",)),
+        lambda: RecompressPolicy(syntax="rle", at_most=1.5),
+        lambda: Policies(moves=("hot to cold",)),  # type: ignore[arg-type]
+        lambda: Policies(moves=({"source": "hot", "to": "cold"},)),  # type: ignore[arg-type]
+        lambda: Policies(recall="soon"),  # type: ignore[arg-type]
     ],
 )
 def test_what_cannot_be_meant_is_refused(make: Callable[[], Any]) -> None:
@@ -300,3 +321,25 @@ def test_a_cycle_knows_its_tiers(index: SqlIndex) -> None:
                 Lifecycle(index, store, policies)
         with pytest.raises(ConfigurationError):
             Lifecycle(index).recall(["k"])
+
+
+def test_an_index_of_before_the_tiers_moves_what_it_has(tmp_path: Path) -> None:
+    earlier = MIGRATIONS[: MIGRATIONS.index(LIFECYCLE)]
+    path = tmp_path / "index.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        assert migrate(connection, earlier) == len(earlier)
+        connection.execute("INSERT INTO patient (patient_id) VALUES ('7')")
+        connection.execute("INSERT INTO study (patient, study_instance_uid) VALUES (1, '1.2')")
+        connection.execute("INSERT INTO series (study, series_instance_uid) VALUES (1, '1.2.3')")
+        connection.execute(
+            "INSERT INTO instance (series, sop_instance_uid, blob_key, data_offset, data_length, received)"
+            " VALUES (1, '1.2.3.4', 'k/1', 0, 3, '20260101120000.000000')"
+        )
+    index = open_index(f"sqlite://{path}")
+    tiers = tiers_of("hot", "cold")
+    tiers["hot"].put_stream("k/1", b"abc")
+    with TieredStore(index, tiers) as store:
+        moves = (MovePolicy(source="hot", target="cold", age_days=30),)
+        assert Lifecycle(index, store, Policies(moves=moves)).run(now=NOW).count("move") == (1, 3)
+        assert (store.tier("k/1"), store.get("k/1").read()) == ("cold", b"abc")
+    index.close()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pacskit.core.errors import StorageError
-from pacskit.storage import Store
+from pacskit.storage import Removal, Store
 from pacskit.storage.blobs import MemoryStore
 from pacskit.storage.entities import WorklistItem
 from pacskit.storage.index import open_index
@@ -178,3 +178,19 @@ def test_objects_in_a_blob_store(tmp_path: Path) -> None:
         with Store(tmp_path, blobs=blobs) as store:
             assert contents(store.index, without=("received",)) == before
             assert list(store.verify(digest=True)) == []
+
+
+def test_what_was_taken_away_and_corrected_stays_so(tmp_path: Path) -> None:
+    with Store(tmp_path, removal=Removal(grace=1000)) as store:
+        for number in range(8):
+            study = f"1.2.{number % 2}"
+            put(store, instance(study, f"{study}.1", f"{study}.1.{number}", PatientID=f"p{number % 2}"))
+        store.delete("IMAGE", instance_uid="1.2.0.1.4")
+        before = contents(store.index)
+    Rebuild(tmp_path).run()
+    with Store(tmp_path, removal=Removal(grace=1000)) as store:
+        assert contents(store.index) == before
+        assert list(store.verify(digest=True)) == []
+        assert store.removals.restore("IMAGE", {"SOPInstanceUID": ["1.2.0.1.4"]}) == 1
+        assert store.counts().instances == 8
+        assert list(store.verify(digest=True)) == []

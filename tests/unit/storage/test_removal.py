@@ -21,6 +21,7 @@ from pacskit.storage.coercion import coerced
 from pacskit.storage.errors import UnderHold
 from pacskit.storage.index.removing import Why
 from pacskit.storage.lifecycle import Holds
+from pacskit.storage.rebuild import Rebuild
 from pacskit.storage.store import unique_keys
 from tests.unit.storage.objects import CT, EXPLICIT, MR, found, instance, put
 from tests.unit.storage.rows import check_counters
@@ -212,6 +213,30 @@ def test_in_a_blob_store(tmp_path: Path, engine: Callable[[], str | None]) -> No
         assert set(store.blobs.iter_keys()).isdisjoint(keys)
         assert store.index.retired("dead") == []
         assert list(store.verify()) == []
+
+
+def test_an_index_that_is_made_anew_knows_it_all(tmp_path: Path) -> None:
+    removal = Removal(grace=DAY, notes=True)
+    with Store(tmp_path, removal=removal) as store:
+        fill(store)
+        put(store, note(["1.2.1.1.0"], "113037"))
+        store.delete("IMAGE", instance_uid="1.2.1.1.1")
+        made = store.corrections.merge("p2", "p1", who="admin")
+        before, removed = answers(store), list(store.removals.listed())
+    Rebuild(tmp_path).run()
+    with Store(tmp_path, removal=removal) as store:
+        assert answers(store) == before
+        assert list(store.removals.listed()) == removed
+        check_counters(store.index)
+        assert store.corrections.undo(made).studies == ("1.2.2",)
+        assert found(store, "PATIENT", "PatientID", "PATIENT_ROOT") == ["p1", "p2"]
+    (tmp_path / "index.sqlite").unlink()
+    Rebuild(tmp_path).run()  # of the objects alone: what notes say they still say
+    with Store(tmp_path, removal=removal) as store:
+        assert store.get("1.2.1.1.0") is None
+        assert store.get("1.2.1.1.1") is not None
+        assert store.removals.restore("IMAGE", {"SOPInstanceUID": ["1.2.1.1.0"]}) == 1
+        check_counters(store.index)
 
 
 # crashes

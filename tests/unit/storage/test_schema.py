@@ -46,6 +46,7 @@ def test_the_tables_are_strict_and_refer_to_each_other(connection: sqlite3.Conne
         "patient", "study", "series", "instance", "study_sop_class", "retired",
         "state", "tag", "tag_value", "tag_todo", "record", "record_value", "change", "frame_table",
         "removed", "rejection", "correction", "moved_study", "merged_patient", "derivation",
+        "job", "job_pause", "job_schedule",
         "tier_blob", "tier_trash", "tier_home",
     }  # fmt: skip
     assert all(sql.endswith("STRICT") for sql in tables.values())

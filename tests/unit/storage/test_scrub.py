@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pacskit.storage import Problem, Scrub, Store
+from pacskit.storage import Problem, Removal, Scrub, Store
 from pacskit.storage.blobs import MemoryStore
 from pacskit.storage.filesystem import FileStore
 from pacskit.storage.parallel import Pace
@@ -187,3 +187,12 @@ def test_objects_in_a_blob_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert sorted((one.kind, one.key) for one in found) == expected
         assert store.counts().instances == 5
         assert sorted((one.kind, one.key) for one in Scrub(store)) == expected
+
+
+def test_what_may_come_back_is_no_orphan(tmp_path: Path, engine: Engine) -> None:
+    with Store(tmp_path, index=engine(), removal=Removal(grace=1000)) as store:
+        for number in range(4):
+            put(store, instance(uid=f"1.2.1.1.{number}"))
+        store.delete("IMAGE", instance_uid="1.2.1.1.2")
+        assert list(Scrub(store, repair=True)) == []
+        assert store.counts().instances == 3

@@ -262,6 +262,24 @@ def test_who_comes_too_late_to_move_a_blob_leaves_it_alone(index: SqlIndex) -> N
         assert store.get(KEY).read() == DATA
 
 
+def test_a_source_that_somebody_else_has_moved_is_no_error(index: SqlIndex) -> None:
+    hot = _Counting()
+    with TieredStore(index, {"hot": hot, "cold": MemoryStore(), "warm": MemoryStore()}) as store:
+        store.put_stream(KEY, DATA)
+
+        def meanwhile(asked: str, key: str) -> None:
+            hot.before = lambda asked, key: None
+            assert store.move(KEY, "cold") == len(DATA)
+
+        hot.before = meanwhile
+        assert store.move(KEY, "cold") is None
+        assert store.move(KEY, "hot") == len(DATA)
+        hot.before = meanwhile
+        assert store.move(KEY, "warm") == len(DATA)
+        assert (store.tier(KEY), store.get(KEY).read()) == ("warm", DATA)
+        assert _trash(index) == 0
+
+
 def test_a_reader_goes_on_where_the_blob_went(index: SqlIndex) -> None:
     class Breaking(MemoryStore):
         """A store whose readers notice that a blob has gone, as those of a cloud do between two requests."""
@@ -327,7 +345,10 @@ def test_an_index_that_was_lost_finds_the_other_tiers_again(tmp_path: Path) -> N
     first.close()
     second = open_index(f"sqlite://{tmp_path}/second.sqlite")
     with TieredStore(second, tiers) as store:
-        assert store.adopt() == 4
+        assert store.get("k/3").read() == b"3"  # nobody has said yet where it is
+        with pytest.raises(BlobNotFound):
+            store.get("k/9")
+        assert store.adopt() == 3
         assert store.adopt() == 0
         assert {info.key: store.get(info.key).read() for info in store.list()} == {
             "k/0": b"new", "k/1": b"1", "k/2": b"2", "k/3": b"3", "k/4": b"4", "k/5": b"5",
