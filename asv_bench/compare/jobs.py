@@ -151,10 +151,10 @@ def _postgres(does: str, scale: Scale, stack: ExitStack) -> list[Subject]:
 _PEER = "procrastinate"
 _DONE = "jobs claimed and done one by one"
 ROWS = [
-    Row("jobs-enqueue", "jobs enqueued, SQLite", "/s CPU", partial(_sqlite, "enqueue"), 1.0, "huey"),
-    Row("jobs-work", f"{_DONE}, SQLite", "/s CPU", partial(_sqlite, "work"), 0.3, "huey"),
+    Row("jobs-enqueue", "jobs enqueued, SQLite", "/s CPU", partial(_sqlite, "enqueue")),
+    Row("jobs-work", f"{_DONE}, SQLite", "/s CPU", partial(_sqlite, "work")),
     Row(
         "jobs-postgres-enqueue", "jobs enqueued, PostgreSQL", "/s", partial(_postgres, "enqueue"), 1.0, "procrastinate"
     ),
-    Row("jobs-postgres-work", f"{_DONE}, PostgreSQL", "/s", partial(_postgres, "work"), 1.0, _PEER),
+    Row("jobs-postgres-work", f"{_DONE}, PostgreSQL", "/s", partial(_postgres, "work")),
 ]
