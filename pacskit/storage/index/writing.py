@@ -33,8 +33,8 @@ from pacskit.storage.index.changes import (
 from pacskit.storage.index.correcting import merged_into
 from pacskit.storage.index.dialect import Connection, Dialect
 from pacskit.storage.index.frames import keep_frames
-from pacskit.storage.index.holds import check_holds
-from pacskit.storage.index.removing import DELETED, REPLACED, Removal, Why, note_rejections, rejected, set_aside
+from pacskit.storage.index.holds import check_holds, is_held
+from pacskit.storage.index.removing import DELETED, REPLACED, Removal, Why, moment, note_rejections, rejected, set_aside
 from pacskit.storage.index.rows import (
     ADD_TO_PATIENT,
     ADD_TO_SERIES,
@@ -359,8 +359,10 @@ class Transaction:
         """Remove instance rows; return the keys of objects that go at once, and series, study and patient of each."""
         self.forget_known()
         due = self.removal.due(why)
-        if due is None or why.kind == "deleted":  # what else is set aside is kept while a hold is on it
+        if why.kind == "deleted":  # what else is set aside is kept while a hold is on it
             check_holds(self, pks)
+        elif due is None and is_held(self, pks):
+            due = moment()
         keys: list[str] = []
         parents: set[tuple[int, int, int]] = set()
         for pk in pks:

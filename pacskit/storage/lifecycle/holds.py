@@ -15,7 +15,10 @@ __all__ = ["Holds"]
 
 
 class Holds:
-    """The legal holds of an archive. What one is on is not deleted or replaced: that raises UnderHold."""
+    """The legal holds of an archive. What one is on is not deleted: that raises UnderHold.
+
+    What is replaced meanwhile is set aside, and can be restored as long as the hold is on.
+    """
 
     def __init__(self, index: SqlIndex) -> None:
         self._records = Collection(index, LegalHold)

@@ -218,17 +218,20 @@ def test_series_that_are_old_are_deleted_except_where_a_hold_is(index: SqlIndex)
             holds.put()
 
 
-def test_a_hold_refuses_what_would_replace_an_object(tmp_path: Path) -> None:
+def test_what_is_replaced_under_a_hold_is_set_aside(tmp_path: Path) -> None:
     with Store(tmp_path, duplicates="replace") as store:
         first = put(store, instance(PatientID="7", InstanceNumber=1))
         holds = Holds(store.index)
         holds.put(patient_id="7")
-        with pytest.raises(UnderHold):
-            put(store, instance(PatientID="7", InstanceNumber=2))
+        second = put(store, instance(PatientID="7", InstanceNumber=2))
         put(store, instance(uid="1.2.1.1.2", PatientID="7"))
         with pytest.raises(UnderHold):
             store.delete("PATIENT", patient_id="7")
-        assert first.instance == store.get("1.2.1.1.1")
+        assert second.instance == store.get("1.2.1.1.1") != first.instance
+        assert [one.kind for one in store.removals.listed()] == ["replaced"]
+        assert store.removals.sweep().instances == 0
+        holds.release(patient_id="7")
+        assert store.removals.sweep().instances == 1
         assert list(store.verify(digest=True)) == []
         holds.release(patient_id="7")
         assert str(put(store, instance(PatientID="7", InstanceNumber=2)).outcome) == "replaced"
