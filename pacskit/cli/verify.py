@@ -40,9 +40,7 @@ def open_store(options: argparse.Namespace) -> Iterator[Store]:
                 blobs=settings.blobs if tiers is None else tiers,
                 blob_options=settings.blob_store,
                 commit=settings.commit,
-                quarantine=quarantine_in(
-                    options.dir, size=settings.quarantine_bytes, days=settings.quarantine_days
-                ),
+                quarantine=quarantine_in(options.dir, size=settings.quarantine_bytes, days=settings.quarantine_days),
             )
         )
 

@@ -214,9 +214,7 @@ class Quarantine:
         return self.directory / f"{_checked(entry)}.json"
 
 
-def quarantine_in(
-    directory: str | os.PathLike[str], *, size: int, days: float
-) -> Callable[[Store], Quarantine | None]:
+def quarantine_in(directory: str | os.PathLike[str], *, size: int, days: float) -> Callable[[Store], Quarantine | None]:
     """Return what gives the store of an archive its quarantine; None where that may hold nothing."""
     place = Path(directory) / "quarantine"
     return lambda store: Quarantine(store, place, size=size, days=days) if size else None
