@@ -153,7 +153,7 @@ def test_what_an_import_cannot_take_is_kept_once(store: Store, tmp_path: Path) -
 def test_what_an_earlier_process_left_is_kept_where_it_does_not_parse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both the object that a power cut has shortened and the one that says something else by now; neither is dropped."""
+    """An object that was cut off, and one that says something else by now; neither is dropped."""
 
     def fails(index: SQLiteIndex, new: Any, *, session: str) -> Any:
         raise ZeroDivisionError

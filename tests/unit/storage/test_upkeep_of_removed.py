@@ -79,7 +79,8 @@ def test_what_comes_back_or_goes_for_good_during_a_scrub_is_no_problem(
         fill(store)
         with store.index.reader() as connection:
             removed = {key for (key,) in connection.execute("SELECT blob_key FROM removed").fetchall()}
-        original, done = store.blobs.size, []
+        original = store.blobs.size
+        done: list[str] = []
 
         def size(key: str) -> int | None:
             if key in removed and not done:
