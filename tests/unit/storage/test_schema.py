@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -252,7 +252,7 @@ def _removals(index: SqlIndex) -> None:
         (made,) = list_corrections(connection, None)
     assert (one.sop_instance_uid, one.due, one.who, one.reason) == ("1.2.1.1.3", "", "me", "sent twice")
     assert (made.id, made.kind, made.studies) == (1, "move", ("1.2.7",))
-    uid = {"SOPInstanceUID": ["1.2.1.1.3"]}
+    uid: dict[str, Sequence[str]] = {"SOPInstanceUID": ["1.2.1.1.3"]}
     back = index.run_alone(lambda batch: put_back(batch, "IMAGE", uid, (), _parents, "s"))
     assert back == ["stored"]
     table = index.frames("1.2.1.1.3", "1.2.1/1.2.1.1/1.2.1.1.3.dcm")
