@@ -86,7 +86,7 @@ serve: $(VENV)/.built
 	@exec $(PY) -m pacskit serve --dir $(DIR) --ae $(AE) --port $(PORT)
 
 test: $(VENV)/.built $(VENV)/.group-test
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(VENV)/.built $(VENV)/.group-check
 	@PATH="$(abspath $(BIN)):$$PATH" VENV_PYTHON="$(abspath $(PY))" sh .ci/check

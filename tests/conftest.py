@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -77,15 +78,29 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+_BORNE = pytest.StashKey[set[str]]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over from a process that ran tests which markers its tests bore."""
+    output = getattr(node, "workeroutput", None) or {}
+    node.config.stash.setdefault(_BORNE, set()).update(output.get("borne", ()))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A whole run in which no test bore a required marker has not done what was required."""
-    whole = [Path(arg).resolve() for arg in session.config.args] in ([ROOT], [ROOT / "tests"])
-    if whole and not session.config.option.collectonly:
-        borne = {name for item in session.items for name in _required_by(item)}
-        if REQUIRED - borne:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            raise pytest.UsageError(f"no test is marked {', '.join(sorted(REQUIRED - borne))}")
+    config = session.config
+    borne = {name for item in getattr(session, "items", ()) for name in _required_by(item)}
+    if hasattr(config, "workeroutput"):  # one of several processes
+        config.workeroutput["borne"] = sorted(borne)
+        return
+    borne |= config.stash.get(_BORNE, set())
+    whole = [Path(arg).resolve() for arg in config.args] in ([ROOT], [ROOT / "tests"])
+    if whole and not config.option.collectonly and REQUIRED - borne:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        raise pytest.UsageError(f"no test is marked {', '.join(sorted(REQUIRED - borne))}")
 
 
 # ---- real files -------------------------------------------------------------------------------------
