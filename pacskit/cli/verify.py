@@ -15,6 +15,7 @@ from pacskit.encoding.deferred import size_in_bytes
 from pacskit.facade.settings import ArchiveSettings
 from pacskit.facade.tiers import open_archive_tiers
 from pacskit.storage import Scrub, ScrubReport, Store
+from pacskit.storage.quarantine import quarantine_in
 
 __all__ = ["open_store", "rate_of", "settings_of", "verify"]
 
@@ -39,6 +40,7 @@ def open_store(options: argparse.Namespace) -> Iterator[Store]:
                 blobs=settings.blobs if tiers is None else tiers,
                 blob_options=settings.blob_store,
                 commit=settings.commit,
+                quarantine=quarantine_in(options.dir, size=settings.quarantine_bytes, days=settings.quarantine_days),
             )
         )
 

@@ -39,7 +39,7 @@ from pacskit.storage.index.changes import Change, Retention
 from pacskit.storage.index.collection import Collection
 from pacskit.storage.lifecycle.holds import Holds
 from pacskit.storage.pending import LINGER, SHARED_LINGER
-from pacskit.storage.quarantine import Quarantine
+from pacskit.storage.quarantine import quarantine_in
 
 if TYPE_CHECKING:
     from pacskit.client.jobs import Jobs
@@ -110,7 +110,8 @@ class Archive(Removing):
         """Who is told of changes by HTTP, while the archive serves."""
 
     def _open_store(self, directory: str | os.PathLike[str], tiers: TieredStore | None) -> Store:
-        store = Store(
+        size, days = self.settings.quarantine_bytes, self.settings.quarantine_days
+        return Store(
             directory,
             commit=self.settings.commit,
             duplicates=self.settings.duplicates,
@@ -122,11 +123,8 @@ class Archive(Removing):
             blob_cache=self.settings.blob_cache,
             linger=_linger(self.settings),
             queue=self.settings.ingest_queue,
+            quarantine=quarantine_in(directory, size=size, days=days),
         )
-        if self.settings.quarantine_bytes:
-            size, days = self.settings.quarantine_bytes, self.settings.quarantine_days
-            store.quarantine = Quarantine(store, os.path.join(directory, "quarantine"), size=size, days=days)
-        return store
 
     @property
     def ae(self) -> str:

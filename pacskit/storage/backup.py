@@ -43,6 +43,7 @@ from pacskit.storage.records import DuplicatePolicy
 from pacskit.storage.scrub import Problem
 
 if TYPE_CHECKING:
+    from pacskit.storage.index.writing import Transaction
     from pacskit.storage.store import Store
 
 __all__ = ["Backup", "BackupReport"]
@@ -169,6 +170,7 @@ class Backup:
     def _copy_all(self, path: Path, objects: ObjectList) -> None:
         with closing(SQLiteIndex(path)) as snapshot:
             _forget_retired(snapshot)
+            _forget_tiers(snapshot)
             with snapshot.reader() as connection:
                 total = snapshot.counts().instances + connection.execute(_REMOVED).fetchone()[0]
             for page in in_order(self._copy_page, _pages(snapshot), self._workers):
@@ -365,6 +367,16 @@ def _pages(snapshot: SQLiteIndex) -> Iterator[list[_Row]]:
 def _forget_retired(snapshot: SQLiteIndex) -> None:
     """Drop all tombstones: in a backup there are no objects that have them."""
     snapshot.run(lambda batch: batch.execute("DELETE FROM retired").rowcount)
+
+
+def _forget_tiers(snapshot: SQLiteIndex) -> None:
+    """Drop in which tiers objects are: what is restored is all in one place, the first tier where it has some."""
+
+    def work(batch: Transaction) -> None:
+        for table in ("tier_blob", "tier_trash", "tier_home"):
+            batch.execute(f"DELETE FROM {table}")
+
+    snapshot.run(work)
 
 
 def _another(blob: str, row: _Row) -> str:

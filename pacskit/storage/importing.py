@@ -3,7 +3,8 @@
 A file that stays where it is gets a name among the objects: a hard link, or a symbolic one that leads out of the
 directory. Deleting an object removes that name and nothing else, so whoever owns the file keeps it. What is DICOM the
 first bytes say, and neither names nor suffixes: an Orthanc storage folder is one like any other, its attachments that
-are compressed (8 bytes of length and a zlib stream) being copied whatever was asked for.
+are compressed (8 bytes of length and a zlib stream) being copied whatever was asked for. What would have been copied
+and does not parse is copied to the quarantine, where there is one.
 """
 
 from __future__ import annotations
@@ -217,6 +218,8 @@ class Import:
         except (InstanceRejected, UnderHold) as error:
             return _Done(str(path), size, None, Skipped("refused", _text(path), str(error)))
         except (DecodeError, InvalidInstance) as error:
+            if self._how == "copy" and self._store.quarantine is not None:
+                self._store.quarantine.keep(path, error, source=_text(path))
             return _Done(str(path), size, None, Skipped("damaged", _text(path), f"{type(error).__name__}: {error}"))
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
@@ -252,6 +255,7 @@ class Import:
         if (kind := _kind_of_head(head)) is not None:
             return _Done(str(path), size, None, Skipped(kind, _text(path), _REASONS[kind]))
         with self._store.begin(*uids, syntax, duplicates=self._policy) as ingest:
+            ingest.quarantines = False  # the file is kept as it is
             with memoryview(data) as view:
                 ingest.write(view[start:])
             stored = ingest.secure()

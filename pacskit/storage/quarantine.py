@@ -1,7 +1,8 @@
-"""What was sent and could not be taken: its bytes, and why, in a directory beside the archive's objects.
+"""What came and could not be taken: its bytes, and why, in a directory beside the archive's objects.
 
 An entry is a file with the bytes and, written after it, a record in JSON. There is at most so much of it, and for at
-most so long: the oldest goes first. Whoever sent it has been told that it was not stored.
+most so long: the oldest goes first. Whoever sent it has been told that it was not stored. Of a file that is met again,
+by another import or at the next start, there is one entry.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pacskit.storage.records import Stored
     from pacskit.storage.store import Store
 
-__all__ = ["Quarantine", "Quarantined", "Retried"]
+__all__ = ["Quarantine", "Quarantined", "Retried", "quarantine_in"]
 
 _log = logging.getLogger("pacskit.storage")
 
@@ -79,7 +80,10 @@ class Quarantine:
     # keeping
 
     def keep(self, content: Any, error: Exception, **facts: str) -> str | None:
-        """Keep bytes, or a file; return their id, None where that cannot be. ``facts`` are fields of `Quarantined`."""
+        """Keep bytes, or what is in a file; return their id, None where that cannot be.
+
+        ``facts`` are fields of `Quarantined`. A file stays where it is.
+        """
         try:
             return self._keep(content, error, facts)
         except OSError as problem:  # what went wrong before is what is told
@@ -93,6 +97,8 @@ class Quarantine:
         if size > self.size:
             _log.warning("what could not be taken is more than the quarantine may hold: %d bytes", size)
             return None
+        if isinstance(content, Path) and (known := self._known(content, size, facts.get("source", ""))):
+            return known
         self.expire(room=size)
         self.directory.mkdir(parents=True, exist_ok=True)
         staging = self.directory / f"{name}.part"
@@ -107,6 +113,15 @@ class Quarantine:
             self._bytes(name).unlink(missing_ok=True)
             raise
         return name
+
+    def _known(self, path: Path, size: int, source: str) -> str | None:
+        """Return the entry of a file that has been met before as it is now."""
+        same = [one for one in self.list() if (one.size, one.source) == (size, source)]
+        if not same:
+            return None
+        with open(path, "rb", buffering=0) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return next((one.id for one in same if one.sha256 == digest), None)
 
     def expire(self, *, room: int = 0) -> int:
         """Remove what is too old, and the oldest where ``room`` more bytes would be too much; return how many."""
@@ -197,6 +212,12 @@ class Quarantine:
 
     def _record(self, entry: str) -> Path:
         return self.directory / f"{_checked(entry)}.json"
+
+
+def quarantine_in(directory: str | os.PathLike[str], *, size: int, days: float) -> Callable[[Store], Quarantine | None]:
+    """Return what gives the store of an archive its quarantine; None where that may hold nothing."""
+    place = Path(directory) / "quarantine"
+    return lambda store: Quarantine(store, place, size=size, days=days) if size else None
 
 
 def _checked(entry: str) -> str:

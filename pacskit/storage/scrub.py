@@ -1,18 +1,28 @@
 """Whether the archive still has what it says it has: the index against the objects, both ways, and its counters.
 
+What was removed and may come back is looked at like the rest.
+
 It is safe beside running servers. An instance that has been replaced or removed since its row was read is none of its
 concern, and a file that has no row is an orphan only when no staging name says that it is on its way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pacskit.core.errors import PacsError
 from pacskit.storage.blobs.errors import BlobNotFound, BlobUnavailable
-from pacskit.storage.index.checking import instance_pages, known_keys, miscounted, recount
+from pacskit.storage.index.checking import (
+    has_object,
+    instance_pages,
+    known_keys,
+    miscounted,
+    recount,
+    removed_count,
+    removed_pages,
+)
 from pacskit.storage.parallel import Pace, batched, in_order, workers_for
 from pacskit.storage.reading import damage, describe_object, moment, open_object
 from pacskit.storage.records import DuplicatePolicy, Outcome, StoredInstance
@@ -25,11 +35,13 @@ __all__ = ["Problem", "Scrub", "ScrubReport"]
 
 _PAGE: Final = 128  # instances that a thread looks at before it says what it has found
 _KEYS: Final = 512
-_OBJECTS, _FILES, _COUNTERS = "objects", "files", "counters"
+_OBJECTS, _REMOVED, _FILES, _COUNTERS = "objects", "removed", "files", "counters"
 _UNREAD: Final = "unread"
 _MOST_KEPT: Final = 1000  # problems that are remembered for when it is resumed
 
 Progress = Callable[[int, "int | None", int], object]
+_Page: TypeAlias = "list[tuple[int, StoredInstance]]"
+_Checked: TypeAlias = "tuple[int, int, int, list[Problem]]"  # the last row, how many, bytes read, what was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,7 @@ class Problem:
 class ScrubReport:
     """What a scrub has done so far: how many objects were looked at, how many bytes were read, what was found.
 
+    ``instances`` has those among them that were removed and may come back.
     ``unread`` is how many a blob store could not give out at that time.
     """
 
@@ -104,6 +117,7 @@ class Scrub:
         self._store = store
         self._read = read
         self._workers = workers_for(workers) if read else 1
+        self._rate = rate
         self._pace = Pace(rate)
         self._resume = resume
         self._repair = repair
@@ -118,9 +132,10 @@ class Scrub:
             task = journal.task
             report.resumed, report.instances, report.bytes = True, task.done, task.size
             report.problems += [Problem(**dict(one)) for one in task.found]
-        phases = (_OBJECTS, _FILES, _COUNTERS)
+        phases = (_OBJECTS, _REMOVED, _FILES, _COUNTERS)
         begin = phases.index(journal.task.phase) if journal.task.phase in phases else 0
-        for phase, work in list(zip(phases, (self._objects, self._files, self._counters), strict=True))[begin:]:
+        work_of = (self._objects, self._removed, self._files, self._counters)
+        for phase, work in list(zip(phases, work_of, strict=True))[begin:]:
             cursor = journal.task.cursor if journal.task.phase == phase else ""
             journal.note(phase=phase, cursor=cursor)
             for problem in work(cursor):
@@ -133,10 +148,28 @@ class Scrub:
     # the index against the objects
 
     def _objects(self, cursor: str) -> Iterator[Problem]:
-        total = self._store.index.counts().instances
+        index = self._store.index
+
+        def check(page: _Page) -> _Checked:
+            # asked afterwards: what has gone or been replaced meanwhile is not missing
+            return self._check_page(page, lambda one: index.get(one.sop_instance_uid) == one, "")
+
+        return self._all(instance_pages(index, int(cursor or 0), _PAGE), check)
+
+    def _removed(self, cursor: str) -> Iterator[Problem]:
+        """Look at what was removed and may come back, and has not gone for good meanwhile."""
+        index = self._store.index
+
+        def check(page: _Page) -> _Checked:
+            return self._check_page(page, lambda one: has_object(index, one), "it was removed and may come back: ")
+
+        return self._all(removed_pages(index, int(cursor or 0), _PAGE), check)
+
+    def _all(self, pages: Iterable[_Page], check: Callable[[_Page], _Checked]) -> Iterator[Problem]:
+        total = self._store.index.counts().instances + removed_count(self._store.index)
         report = self.report
-        pages = instance_pages(self._store.index, int(cursor or 0), _PAGE)
-        results = in_order(self._check_page, pages, self._workers)
+        self._pace = Pace(self._rate)
+        results = in_order(check, pages, self._workers)
         try:
             for last, count, size, problems in results:
                 report.instances += count
@@ -149,15 +182,14 @@ class Scrub:
         finally:
             self._pace.stop()
 
-    def _check_page(self, page: list[tuple[int, StoredInstance]]) -> tuple[int, int, int, list[Problem]]:
+    def _check_page(self, page: _Page, is_there: Callable[[StoredInstance], bool], said: str) -> _Checked:
         found: list[Problem] = []
         read = 0
         for _, instance in page:
             kind, reason, size = self._check(instance)
             read += size
-            # asked afterwards: what has gone or been replaced meanwhile is not missing
-            if kind and self._store.index.get(instance.sop_instance_uid) == instance:
-                found.append(Problem(kind, instance.key, instance.sop_instance_uid, reason))
+            if kind and is_there(instance):
+                found.append(Problem(kind, instance.key, instance.sop_instance_uid, said + reason))
         return page[-1][0], len(page), read, found
 
     def _check(self, instance: StoredInstance) -> tuple[str, str, int]:

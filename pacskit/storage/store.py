@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from pacskit.core.config import ReadOptions
 from pacskit.core.dataset import Dataset
-from pacskit.core.errors import EncodeError, InstanceNotFound, StorageError
+from pacskit.core.errors import DecodeError, EncodeError, InstanceNotFound, StorageError
 from pacskit.encoding import dcmread, file_meta_bytes
 from pacskit.encoding.head import read_head
 from pacskit.storage.attributes import parents_of
@@ -113,6 +113,8 @@ class Store:
     removal
         How long what is deleted or replaced can be restored, and whether rejection notes are obeyed: by default it goes
         at once, and they are not.
+    quarantine
+        What gives it the place for what cannot be taken (`pacskit.storage.quarantine.quarantine_in`).
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only options
@@ -131,9 +133,10 @@ class Store:
         blob_cache: CacheOptions | None = None,
         queue: int = QUEUE,
         removal: Removal | None = None,
+        quarantine: Callable[[Store], Quarantine | None] | None = None,
     ) -> None:
         self.duplicates = DuplicatePolicy(duplicates)
-        self.quarantine: Quarantine | None = None
+        self.quarantine: Quarantine | None = None if quarantine is None else quarantine(self)
         """Where goes what cannot be taken."""
         self.admit: Callable[[], None] | None = None
         """What is asked before each object, and raises where none is taken."""
@@ -232,6 +235,11 @@ class Store:
             if replaced is not None:
                 self.discard_replaced([replaced])
             return outcome in {Outcome.STORED, Outcome.REPLACED}
+        except (DecodeError, InvalidInstance) as error:
+            if self.quarantine is not None:
+                self.quarantine.keep(path, error, source=f"objects/{key}")
+            _log.error("an object that an earlier process left does not parse: %s", type(error).__name__)
+            return None
         except StorageError:
             raise
         except OSError as error:

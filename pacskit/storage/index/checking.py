@@ -12,7 +12,18 @@ from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.writing import Transaction
 from pacskit.storage.records import StoredInstance
 
-__all__ = ["Miscounted", "count_on", "gather_again", "instance_pages", "known_keys", "miscounted", "recount"]
+__all__ = [
+    "Miscounted",
+    "count_on",
+    "gather_again",
+    "has_object",
+    "instance_pages",
+    "known_keys",
+    "miscounted",
+    "recount",
+    "removed_count",
+    "removed_pages",
+]
 
 _STEP: Final = 10_000  # rows that one statement looks at, so that none lasts long
 
@@ -69,6 +80,16 @@ _LAST: Final = {
 }
 
 
+_REMOVED_PAGE: Final = (
+    "SELECT pk, patient_id, study_instance_uid, series_instance_uid, sop_instance_uid, sop_class_uid,"
+    " transfer_syntax_uid, blob_key, data_offset, data_length, sha256 FROM removed WHERE pk > ? ORDER BY pk LIMIT ?"
+)
+_HAS_OBJECT: Final = " UNION ALL ".join(
+    f"SELECT 1 FROM {table} WHERE blob_key = ? AND sop_instance_uid = ? AND data_offset = ? AND data_length = ?"
+    for table in ("instance", "removed")
+)
+
+
 class Miscounted(NamedTuple):
     """A row whose counters, modalities or SOP classes are not those of what is below it."""
 
@@ -86,6 +107,30 @@ def instance_pages(index: SqlIndex, after: int, size: int) -> Iterator[list[tupl
             return
         after = rows[-1][0]
         yield [(row[0], StoredInstance(*row[1:])) for row in rows]
+
+
+def removed_pages(index: SqlIndex, after: int, size: int) -> Iterator[list[tuple[int, StoredInstance]]]:
+    """Iterate as `instance_pages` does over those that were removed and may come back."""
+    while True:
+        with index.reader() as connection:
+            rows = connection.execute(_REMOVED_PAGE, (after, size)).fetchall()
+        if not rows:
+            return
+        after = rows[-1][0]
+        yield [(row[0], StoredInstance(*row[1:])) for row in rows]
+
+
+def removed_count(index: SqlIndex) -> int:
+    """Return how many they are."""
+    with index.reader() as connection:
+        return int(connection.execute("SELECT count(*) FROM removed").fetchone()[0])
+
+
+def has_object(index: SqlIndex, instance: StoredInstance) -> bool:
+    """Whether an object is still one that was removed and may come back, or has come back."""
+    facts = (instance.key, instance.sop_instance_uid, instance.offset, instance.length)
+    with index.reader() as connection:
+        return connection.execute(_HAS_OBJECT, facts * 2).fetchone() is not None
 
 
 def known_keys(connection: Connection, keys: Sequence[str]) -> set[str]:

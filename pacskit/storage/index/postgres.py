@@ -4,6 +4,9 @@ Who adds rows holds an advisory lock with others who do; who removes some holds 
 has seen goes while it lasts, and which series are known is asked once: removals count the generation.
 
 When the connection is lost at the end of a transaction, the server is asked what became of it.
+
+For a lock that somebody else holds, on a table or among these, a statement waits `LOCK_SECONDS`, or as long as the
+server, the role or the address says (``lock_timeout``). Who writes is told so then, and it is not tried again.
 """
 
 from __future__ import annotations
@@ -34,13 +37,15 @@ __all__ = ["PostgresIndex"]
 IDLE_READERS = 8
 ROWS = 100
 CONNECT_SECONDS = 10
+LOCK_SECONDS = 30.0  # a transaction is short: it is somebody's who has forgotten it, or works on the tables
 _LOCK: Final = 0x7061_6373_6B69_74  # this archive's among the advisory locks of a database
 # in one message; each statement sees what was committed before it, so the last one sees what the lock has waited for
 _BEGUN: Final = "SELECT value, pg_current_xact_id()::text FROM state WHERE name = 'generation'"
 _BEGIN: Final = f"BEGIN; SELECT pg_advisory_xact_lock_shared({_LOCK:d}); {_BEGUN}"
 _BEGIN_ALONE: Final = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK:d}); {_BEGUN}"
 _NOTIFY: Final = f"SELECT pg_notify({CHANNEL}, %s)"
-_DISTURBED: Final = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
+_DISTURBED: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
+_LOCKED: Final = "55P03"  # lock not available
 _FULL: Final = frozenset({"53100", "54000"})
 
 
@@ -110,6 +115,10 @@ class PostgresIndex(SqlIndex):
         if made.info.parameter_status("server_encoding") != "UTF8":
             made.close()
             raise ConfigurationError("the database is not in UTF-8: CREATE DATABASE … ENCODING 'UTF8'")
+        made.execute(
+            f"SELECT set_config('lock_timeout', '{LOCK_SECONDS * 1000:.0f}', false)"
+            " WHERE current_setting('lock_timeout') = '0'"
+        )
         if self._durable:
             made.execute("SET synchronous_commit = on")
         return _Connection(made)
@@ -120,7 +129,7 @@ class PostgresIndex(SqlIndex):
         if self._version(raw) == len(migrations):
             return 0
         with raw.transaction():
-            raw.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))  # another process may be at it
+            _await_migration(raw)
             version = self._version(raw)
             after = migrate(raw.execute, version, Dialect.POSTGRESQL, migrations)
             raw.execute("CREATE TABLE IF NOT EXISTS pacskit_schema (version bigint NOT NULL)")
@@ -250,6 +259,9 @@ class PostgresIndex(SqlIndex):
         try:
             raw.execute("COMMIT")
         except self._driver.OperationalError as error:
+            if error.sqlstate == _LOCKED:  # of the queue of notifications: the server has undone it
+                self._ending = False
+                raise
             ended = self._has_ended_well()
             if ended is None:
                 raise OutcomeUnknown("writing the index: the line broke as a transaction ended") from error
@@ -268,8 +280,7 @@ class PostgresIndex(SqlIndex):
         """Ask what became of a transaction whose end was not heard of; None where nobody can say."""
         try:
             raw = self._writing().raw
-            raw.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))  # it holds this lock while it lasts
-            raw.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+            raw.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))  # it holds this lock while it lasts
             found = raw.execute("SELECT pg_xact_status(%s::xid8)", (self._transaction,)).fetchone()
         except self._driver.Error:
             found = None
@@ -297,6 +308,10 @@ class PostgresIndex(SqlIndex):
             return False
         lost = self._connection is not None and self._connection.raw.closed and self._batch is not None
         return error.sqlstate in _DISTURBED or (lost and not self._ending)
+
+    def concerns_all(self, error: BaseException) -> bool:
+        """Whether somebody else had what was waited for."""
+        return isinstance(error, self._driver.Error) and error.sqlstate == _LOCKED
 
     def translated(self, doing: str) -> AbstractContextManager[None]:
         """Raise what psycopg raises as StorageError; values stay out of the message."""
@@ -333,3 +348,11 @@ class PostgresIndex(SqlIndex):
         for connection in idle:
             with suppress(self._driver.Error):
                 connection.raw.close()
+
+
+def _await_migration(raw: psycopg.Connection[Any]) -> None:
+    """Lock out all others until the transaction ends; another process may be migrating, for as long as that takes."""
+    found = raw.execute("SELECT current_setting('lock_timeout')").fetchone()
+    raw.execute("SET LOCAL lock_timeout = 0")
+    raw.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    raw.execute("SELECT set_config('lock_timeout', %s, true)", found)

@@ -121,6 +121,10 @@ class SqlIndex(ABC):
             return alone or attempt > ATTEMPTS // 2
         return None
 
+    def concerns_all(self, error: BaseException) -> bool:
+        """Whether an error has nothing to do with what was to be written: each alone would wait as long for it."""
+        return False
+
     def refresh(self) -> None:
         """Read anew what is kept in mind of the database, after others than this have written its tables."""
         with self.reader() as connection:

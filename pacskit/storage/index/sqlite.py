@@ -180,6 +180,10 @@ class SQLiteIndex(SqlIndex):
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
+    def concerns_all(self, error: BaseException) -> bool:
+        """Whether another process had the file for all the time."""
+        return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF == sqlite3.SQLITE_BUSY
+
     def translated(self, doing: str) -> AbstractContextManager[None]:
         """Raise what SQLite raises as StorageError."""
         return translating(lambda error: storage_error(error, doing) if isinstance(error, sqlite3.Error) else None)

@@ -46,6 +46,9 @@ class Engine(Protocol[B_co]):
     def again(self, error: BaseException, attempt: int, alone: bool, /) -> bool | None:
         """Whether to try again after an error, and then whether alone; None: no."""
 
+    def concerns_all(self, error: BaseException, /) -> bool:
+        """Whether an error is none of a single job's, so that each alone would have it too."""
+
 
 class _Job(Member, Generic[B]):
     __slots__ = ("error", "result", "work")
@@ -81,8 +84,9 @@ class GroupCommit(Shared[_Job[B]]):
         try:
             self._transaction(jobs)
         except BaseException as error:
-            if len(jobs) == 1:
-                jobs[0].error, jobs[0].result = error, None
+            if len(jobs) == 1 or self._engine.concerns_all(error):
+                for job in jobs:
+                    job.error, job.result = error, None
             else:  # one of them spoiled it: each on its own, so that the others do not suffer
                 for job in jobs:
                     self._commit([job])

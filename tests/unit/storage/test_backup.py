@@ -18,6 +18,7 @@ from pacskit.storage.blobs import BlobDamaged, LocalStore, MemoryStore
 from pacskit.storage.entities import WorklistItem
 from pacskit.storage.index import open_index
 from pacskit.storage.index.collection import Collection
+from pacskit.storage.lifecycle.opening import Tier, open_tiers
 from pacskit.storage.restore import Restore
 from tests.unit.storage.objects import instance, put
 from tests.unit.storage.rows import check_counters
@@ -246,3 +247,70 @@ def test_what_may_come_back_can_be_had_back_from_a_backup(tmp_path: Path, engine
         assert store.removals.restore("IMAGE", {"SOPInstanceUID": ["1.2.3.1.3"]}) == 1
         assert store.counts().instances == 10
         assert list(store.verify(digest=True)) == []
+
+
+def content(store: Store) -> dict[str, bytes]:
+    """The data set of each instance."""
+    found = {}
+    for one in store.index.instances():
+        with store.open(one, whole=True) as opened:
+            found[one.sop_instance_uid] = opened.read()
+    return found
+
+
+def test_what_is_restored_of_tiers_is_all_in_one_place(tmp_path: Path, engine: Engine) -> None:
+    def tiers(name: str) -> tuple[Tier, Tier]:
+        hot, cold = (Tier(name=one, store=str(tmp_path / f"{name} {one}")) for one in ("hot", "cold"))
+        return hot, cold
+
+    removal = Removal(grace=1000)
+    index = engine() or f"sqlite://{tmp_path}/index.sqlite"
+    with (
+        open_tiers(tiers("one"), index) as objects,
+        Store(tmp_path / "archive", index=index, blobs=objects, removal=removal, duplicates="replace") as store,
+        LocalStore(tmp_path / "backups") as target,
+    ):
+        fill(store, range(20))
+        store.delete("STUDY", study_uid="1.2.4")
+        keys = [one.key for one in objects.list()]
+        assert len(keys) == 20
+        for key in keys[::2]:
+            objects.move(key, "cold")
+        moved = False
+
+        def move(done: int, total: int | None, size: int) -> None:
+            nonlocal moved
+            if not moved:
+                moved = True
+                objects.move(keys[-1], "cold")
+                objects.move(keys[0], "hot")
+
+        assert list(store.verify(digest=True)) == []
+        expected = contents(store.index)
+        data = content(store)
+        report = Backup(store, target, workers=1, progress=move).run()
+        assert (moved, report.objects, report.problems) == (True, 20, [])
+        Restore(target, tmp_path / "files").run()  # without tiers
+        hot, _ = tiers("again")
+        again = engine() or f"sqlite://{tmp_path}/again.sqlite"
+        if again.startswith("sqlite"):
+            Restore(target, tmp_path / "again", blobs=hot.store).run()
+            again = f"sqlite://{tmp_path}/again/index.sqlite"
+        else:
+            Restore(target, tmp_path / "again", blobs=hot.store, index=again).run()
+
+    def check(restored: Store) -> None:
+        assert contents(restored.index) == expected
+        assert list(restored.verify(digest=True)) == []
+        assert content(restored) == data
+        assert restored.removals.restore("STUDY", {"StudyInstanceUID": ["1.2.4"]}) == 4
+        assert list(restored.verify(digest=True)) == []
+
+    with Store(tmp_path / "files", removal=removal) as restored:
+        check(restored)
+    with open_tiers(tiers("again"), again) as objects:
+        assert {objects.tier(key) for key in keys} == {"hot"}
+        with Store(tmp_path / "again", index=again, blobs=objects, removal=removal) as restored:
+            check(restored)
+            objects.move(keys[3], "cold")
+            assert list(restored.verify(digest=True)) == []

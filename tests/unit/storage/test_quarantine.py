@@ -8,14 +8,17 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import pacskit
 from pacskit.core.errors import DecodeError, InstanceNotFound
-from pacskit.encoding import encode
+from pacskit.encoding import encode, file_meta_bytes
 from pacskit.storage import InvalidInstance, Store
-from pacskit.storage.quarantine import Quarantine
+from pacskit.storage.importing import Import
+from pacskit.storage.index.sqlite import SQLiteIndex
+from pacskit.storage.quarantine import Quarantine, quarantine_in
 from tests.unit.storage.objects import CT, EXPLICIT, instance, put
 
 BROKEN = encode(instance(), EXPLICIT)[:-3] + b"\x10\x00\x10\x00PN\xff\xff"
@@ -118,6 +121,72 @@ def test_files_are_taken_too(store: Store, tmp_path: Path) -> None:
     name = kept(store).keep(path, ValueError("from an import"))
     assert name is not None
     assert kept(store).path(name).read_bytes() == path.read_bytes()
+
+
+def test_what_an_import_cannot_take_is_kept_once(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    whole = file_meta_bytes(CT, "1.2.1.1.1", EXPLICIT)
+    (folder / "good.dcm").write_bytes(whole + encode(instance(uid="1.2.1.1.1"), EXPLICIT))
+    (folder / "broken.dcm").write_bytes(whole + BROKEN)
+    (folder / "nowhere.dcm").write_bytes(whole + encode(instance(study=""), EXPLICIT))
+    (folder / "notes.txt").write_text("no DICOM")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for _ in range(2):
+        report = Import(store, folder, restart=True).run()
+        assert sorted(one.kind for one in report.skipped if one.kind != "duplicate") == ["damaged", "damaged", "other"]
+        entries = {Path(one.source): one for one in kept(store).list()}
+        assert sorted(path.name for path in entries) == ["broken.dcm", "nowhere.dcm"]
+        assert len(list(kept(store).list())) == 2
+        assert entries[folder / "nowhere.dcm"].kind == "InvalidInstance"
+        for path, one in entries.items():
+            assert kept(store).path(one.id).read_bytes() == before[path]
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    (folder / "broken.dcm").write_bytes(whole + BROKEN[:-1])  # another one of that name
+    Import(store, folder, restart=True).run()
+    assert len(list(kept(store).list())) == 3
+    with Store(tmp_path / "there", quarantine=quarantine_in(tmp_path / "there", size=100_000, days=3)) as there:
+        assert len([one for one in Import(there, folder, how="in-place").run().skipped if one.kind == "damaged"]) == 2
+        assert list(kept(there).list()) == []
+
+
+def test_what_an_earlier_process_left_is_kept_where_it_does_not_parse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object that was cut off, and one that says something else by now; neither is dropped."""
+
+    def fails(index: SQLiteIndex, new: Any, *, session: str) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(SQLiteIndex, "ingest_all", fails)
+    with Store(tmp_path) as store:
+        for number in (1, 2, 3):
+            ingest = store.begin(CT, f"1.2.1.1.{number}", EXPLICIT)
+            ingest.write(encode(instance(uid=f"1.2.1.1.{number}"), EXPLICIT))
+            assert ingest.secure() is None
+        store.catch_up()
+    monkeypatch.undo()
+    paths = sorted((tmp_path / "objects").rglob("*.dcm"))
+    whole = [path.read_bytes() for path in paths]
+    os.truncate(paths[0], len(whole[0]) - 5)
+    paths[1].write_bytes(whole[1].replace(b"UI\x06\x001.2.1\0", b"UI\x06\x001\\2.1\0"))  # two studies
+    for _ in range(2):
+        with Store(tmp_path, quarantine=quarantine_in(tmp_path, size=100_000, days=3)) as store:
+            assert store.counts().instances == 1
+            entries = {one.source: one for one in kept(store).list()}
+            assert {name: one.kind for name, one in entries.items()} == {
+                "objects/1.2.1/1.2.1.1/1.2.1.1.1.dcm": "TruncatedError",
+                "objects/1.2.1/1.2.1.1/1.2.1.1.2.dcm": "InvalidInstance",
+            }
+            assert len(list(kept(store).list())) == 2
+            for name, one in entries.items():
+                assert kept(store).path(one.id).read_bytes() == (tmp_path / name).read_bytes()
+            assert sorted(one.kind for one in store.verify()) == ["orphan", "orphan"]
+    for path, data in zip(paths, whole, strict=True):
+        path.write_bytes(data)
+    with Store(tmp_path) as store:
+        assert store.counts().instances == 3
+        assert list(store.verify(digest=True)) == []
 
 
 def test_where_an_instance_came_from(tmp_path: Path) -> None:

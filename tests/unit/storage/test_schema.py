@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pacskit.client.jobs.engines import open_queue
 from pacskit.core.dataset import Dataset
 from pacskit.core.errors import StorageError
-from pacskit.storage import Counts, DuplicatePolicy, Store
+from pacskit.storage import Counts, DuplicatePolicy, Removal, Store
+from pacskit.storage.attributes import parents_of
+from pacskit.storage.blobs import MemoryStore, TieredStore
+from pacskit.storage.blobs.frametable import FrameTable
+from pacskit.storage.entities import WorklistItem
 from pacskit.storage.index import open_index
+from pacskit.storage.index.collection import Collection
+from pacskit.storage.index.correcting import list_corrections
 from pacskit.storage.index.dialect import Dialect
 from pacskit.storage.index.postgres import PostgresIndex
+from pacskit.storage.index.removing import list_removed, put_back
+from pacskit.storage.index.repository import SqlIndex
 from pacskit.storage.index.schema import MIGRATIONS, Migration
 from pacskit.storage.index.schema import migrate as migrate_any
 from pacskit.storage.index.sqlite import bring_up_to_date as migrate
+from pacskit.storage.index.tables import PostgresTables, SQLiteTables, Tables
+from pacskit.storage.records import Parents
 from tests.unit.storage.objects import identifier, instance, put
 from tests.unit.storage.rows import check_counters, new_instance
+from tests.unit.storage.schema_rows import ROWS
 
 
 @pytest.fixture
@@ -99,25 +111,44 @@ def _columns(connection: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]
     return found
 
 
-def _load(engine: Callable[[], str | None], tmp_path: Path) -> str:
-    """Make an index as the first release left it, with rows; return its address."""
+def _rows(version: int) -> Iterator[str]:
+    """The rows that an index of a version may have, those first that others refer to."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(OLD)
+        order = ["patient", "study", "series", "instance", "study_sop_class", "retired"]
+        columns = {
+            name: ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({name})")) for name in order
+        }
+    lines = [line for line in OLD.splitlines() if line.startswith("INSERT INTO")]
+    for line in sorted(lines, key=lambda one: order.index(one.split('"')[1])):
+        name = line.split('"')[1]
+        yield line.replace(f'"{name}" VALUES', f"{name} ({columns[name]}) VALUES", 1).rstrip(";")
+    for number in range(2, version + 1):
+        yield from ROWS.get(number, ())
+
+
+def _load(engine: Callable[[], str | None], tmp_path: Path, version: int = 1) -> str:
+    """Make an index as a release of a version left it, with rows in all its tables; return its address."""
     url = engine()
     if url is None:
         with closing(sqlite3.connect(tmp_path / "index.sqlite", isolation_level=None)) as connection:
-            connection.executescript(OLD)
+            if version == 1:
+                connection.executescript(OLD)
+            else:
+                migrate(connection, MIGRATIONS[:version])
+                for line in _rows(version):
+                    connection.execute(line)
         return f"sqlite://{tmp_path}/index.sqlite"
     import psycopg
 
-    rows = [line for line in OLD.splitlines() if line.startswith("INSERT INTO")]
     with psycopg.connect(url, autocommit=True) as first:
-        migrate_any(first.execute, 0, Dialect.POSTGRESQL, MIGRATIONS[:1])
-        order = ["patient", "study", "series", "instance", "study_sop_class", "retired"]
-        for line in sorted(rows, key=lambda one: order.index(one.split('"')[1])):
+        migrate_any(first.execute, 0, Dialect.POSTGRESQL, MIGRATIONS[:version])
+        for line in _rows(version):
             first.execute(line.replace("X'", "'\\x").encode())
-        for table in order[:4]:
+        for table in ("patient", "study", "series", "instance"):
             first.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'pk'), (SELECT max(pk) FROM {table}))")
         first.execute("CREATE TABLE pacskit_schema (version bigint NOT NULL)")
-        first.execute("INSERT INTO pacskit_schema VALUES (1)")
+        first.execute("INSERT INTO pacskit_schema VALUES (%s)", (version,))
     return url
 
 
@@ -144,6 +175,120 @@ def test_an_index_of_the_first_release_becomes_todays(engine: Callable[[], str |
         check_counters(index)
     finally:
         index.close()
+
+
+def _contents(url: str, columns: dict[str, list[str]] | None = None) -> dict[str, tuple[list[str], set[Any]]]:
+    """All rows of all tables, the columns being those that are there or those that are asked for."""
+    import psycopg
+
+    is_file = url.startswith("sqlite")
+    connection: Any = sqlite3.connect(url.removeprefix("sqlite://")) if is_file else psycopg.connect(url)
+    with closing(connection):
+        tables: Tables = SQLiteTables(connection) if is_file else PostgresTables(connection)
+        wanted = columns or tables.columns()
+        return {name: (some, set(tables.read(name, some))) for name, some in wanted.items()}
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS) + 1))
+def test_an_index_of_any_release_becomes_todays(engine: Callable[[], str | None], tmp_path: Path, version: int) -> None:
+    url = _load(engine, tmp_path, version)
+    before = _contents(url)
+    assert [name for name, (_, rows) in before.items() if not rows] == []
+    index = open_index(url)
+    try:
+        before.pop("pacskit_schema", None)
+        after = _contents(url, {name: some for name, (some, _) in before.items()})
+        assert {name: rows - after[name][1] for name, (_, rows) in before.items() if rows - after[name][1]} == {}
+        assert index.counts() == Counts(3, 3, 3, 4)
+        check_counters(index)
+        for key, expected in (({"PatientName": "*oe^ja*"}, "1.2.1"), ({"ReferringPhysicianName": "*LLER*"}, "1.2.2")):
+            (match,) = index.find("STUDY", "STUDY_ROOT", identifier(**key))
+            assert match.dataset(Dataset).StudyInstanceUID == expected
+        for first, check in _CHECKS:
+            if version >= first:
+                check(index)
+        assert index.ingest(new_instance("1.2.8.1.1"), DuplicatePolicy.REJECT, session="s")[0] == "stored"
+        check_counters(index)
+    finally:
+        index.close()
+
+
+KEY = "1.2.1/1.2.1.1/1.2.1.1.1.dcm"
+
+
+def _searchable(index: SqlIndex) -> None:
+    for name, expected in (("S1", ["1.2.1.1"]), ("S2", [])):
+        keys = identifier(StudyInstanceUID="1.2.1", SeriesInstanceUID="", StationName=name)
+        found = [one.dataset(Dataset) for one in index.find("SERIES", "STUDY_ROOT", keys)]
+        assert [one.SeriesInstanceUID for one in found] == expected
+
+
+def _records(index: SqlIndex) -> None:
+    steps = Collection(index, WorklistItem)
+    kept = steps.get("step")
+    assert kept is not None
+    assert (kept.version, kept.record.patient_id) == (3, "p1")
+    assert steps.put(kept.record, version=3) == 4
+
+
+def _feed(index: SqlIndex) -> None:
+    assert [(one.number, one.kind, one.sop_instance_uid) for one in index.changes()] == [
+        (1, "study.new", ""), (2, "instance.stored", "1.2.1.1.1"), (3, "instance.stored", "1.2.1.1.2"),
+    ]  # fmt: skip
+    assert index.ingest(new_instance("1.2.6.1.1"), DuplicatePolicy.REJECT, session="s")[0] == "stored"
+    later = [one.number for one in index.changes(3)]
+    assert later == list(range(4, 4 + len(later)))
+    assert "1.2.6.1.1" in {one.sop_instance_uid for one in index.changes(3)}
+
+
+def _parents(key: str) -> Callable[[], Parents]:
+    """What the removed object says of its patient, study and series."""
+    return lambda: parents_of(instance("1.2.1", "1.2.1.1", "1.2.1.1.3", PatientID="p1", PatientName="Doe^Jane"))
+
+
+def _removals(index: SqlIndex) -> None:
+    with index.reader() as connection:
+        (one,) = list_removed(connection, "ALL", {})
+        (made,) = list_corrections(connection, None)
+    assert (one.sop_instance_uid, one.due, one.who, one.reason) == ("1.2.1.1.3", "", "me", "sent twice")
+    assert (made.id, made.kind, made.studies) == (1, "move", ("1.2.7",))
+    uid: dict[str, Sequence[str]] = {"SOPInstanceUID": ["1.2.1.1.3"]}
+    back = index.run_alone(lambda batch: put_back(batch, "IMAGE", uid, (), _parents, "s"))
+    assert back == ["stored"]
+    table = index.frames("1.2.1.1.3", "1.2.1/1.2.1.1/1.2.1.1.3.dcm")
+    assert table is not None
+    assert FrameTable.from_bytes(table)[1] == ((118, 12), (138, 4))
+    index.removal = Removal(notes=True)
+    assert index.refuses("1.2.9.9.9")
+    index.ingest(new_instance("1.2.7.1.1", PatientID="another"), DuplicatePolicy.REJECT, session="s")
+    moved = index.get("1.2.7.1.1")
+    assert moved is not None
+    assert (moved.patient_id, moved.correction) == ("p2", 1)
+
+
+def _jobs(index: SqlIndex) -> None:
+    queue = open_queue(index)
+    job = queue.get(1)
+    assert (job.kind, job.payload, job.state, job.dedup_key) == ("send", {"study": "1.2.1"}, "queued", "once")
+    assert queue.pause(1).state == "paused"
+    assert queue.paused_kinds() == {"slow"}
+    assert [one.name for one in queue.schedules()] == ["nightly"]
+
+
+def _tiers(index: SqlIndex) -> None:
+    with TieredStore(index, {"hot": MemoryStore(), "cold": MemoryStore()}) as tiers:
+        assert (tiers.path_of(KEY).tier, tiers.path_of(KEY).place) == ("cold", "a/b")
+
+
+def _frames(index: SqlIndex) -> None:
+    table = index.frames("1.2.1.1.1", KEY)
+    assert table is not None
+    assert FrameTable.from_bytes(table)[0] == ((100, 10),)
+
+
+_CHECKS: tuple[tuple[int, Callable[[SqlIndex], None]], ...] = (
+    (4, _searchable), (5, _records), (6, _feed), (7, _removals), (8, _jobs), (9, _tiers), (10, _frames),
+)  # fmt: skip
 
 
 def test_a_new_file_is_as_one_that_grew(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from pacskit.core.errors import ConfigurationError, StorageError
 from pacskit.encoding import encode
 from pacskit.storage import Outcome, Store
 from pacskit.storage.errors import OutcomeUnknown
-from pacskit.storage.index import check_index, open_index
-from pacskit.storage.index.postgres import PostgresIndex
+from pacskit.storage.index import check_index, open_index, postgres
+from pacskit.storage.index.postgres import _LOCK, PostgresIndex
 from pacskit.storage.records import DuplicatePolicy
 from tests.unit.storage.objects import EXPLICIT, MR, instance, put
 from tests.unit.storage.rows import check_counters, new_instance
@@ -217,6 +218,112 @@ def test_an_object_whose_row_may_be_there_is_kept(
         assert list(store.verify(digest=True)) == []
         with store.open("1.2.1.1.2") as opened:
             assert opened.read() == encode(instance(uid="1.2.1.1.2"), EXPLICIT)
+
+
+@contextmanager
+def _locked(url: str, statement: str) -> Iterator[None]:
+    """Somebody else holds a lock, and does nothing more."""
+    import psycopg
+
+    with closing(psycopg.connect(url)) as other:
+        other.execute(statement.encode())
+        yield
+        other.rollback()
+
+
+def _held(url: str) -> list[Any]:
+    """The advisory locks, and who is within a transaction."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as other:
+        locks = other.execute("SELECT pid, mode FROM pg_locks WHERE locktype = 'advisory'").fetchall()
+        return locks + other.execute("SELECT pid, state FROM pg_stat_activity WHERE state LIKE 'idle in%'").fetchall()
+
+
+LOCKED = (
+    "LOCK TABLE instance IN ACCESS EXCLUSIVE MODE",
+    "LOCK TABLE series IN SHARE MODE",
+    "LOCK TABLE state IN ACCESS EXCLUSIVE MODE",
+    f"SELECT pg_advisory_xact_lock({_LOCK})",
+)
+
+
+@pytest.mark.parametrize("statement", LOCKED)
+def test_who_waits_too_long_for_a_lock_is_told_so(
+    tmp_path: Path, postgres_schema: Callable[[], str], monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    monkeypatch.setattr(postgres, "LOCK_SECONDS", 0.2)
+    url = postgres_schema()
+    with Store(tmp_path, index=url, commit="object") as store:
+        put(store, instance(uid="1.2.1.1.1"))
+        with _locked(url, statement):
+            for number in (2, 3):
+                with pytest.raises(StorageError, match="55P03"):
+                    put(store, instance(uid=f"1.2.1.1.{number}"))
+            with pytest.raises(StorageError, match="55P03"):
+                store.delete("IMAGE", instance_uid="1.2.1.1.1")
+        assert _held(url) == []
+        for number in (2, 3):
+            assert put(store, instance(uid=f"1.2.1.1.{number}")).outcome is Outcome.STORED
+        assert store.delete("IMAGE", instance_uid="1.2.1.1.1") == 1
+        assert store.counts().instances == 2
+        check_counters(store.index)
+        assert list(store.verify(digest=True)) == []
+        assert len(list((tmp_path / "objects").rglob("*.dcm"))) == 2  # nothing is left of those that were refused
+
+
+def test_a_lock_is_waited_for_once_by_all_who_write_together(
+    index: PostgresIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And as long as the address says, where it does."""
+    url = f"{index._url}%20-clock_timeout%3D1300"
+    patient, begun = open_index(url), []
+    begin = PostgresIndex.begin
+
+    def counted(self: PostgresIndex, alone: bool, /) -> Any:
+        begun.append(alone)
+        return begin(self, alone)
+
+    monkeypatch.setattr(PostgresIndex, "begin", counted)
+    errors: list[StorageError] = []
+
+    def write(number: int) -> None:
+        try:
+            patient.ingest(new_instance(f"1.1.1.{number}"), DuplicatePolicy.REJECT, session="s")
+        except StorageError as error:
+            errors.append(error)
+
+    with patient.reader() as connection:
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("1300ms",)
+    with index.reader() as connection:
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("30s",)
+    with _locked(index._url, LOCKED[0]):
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(100)
+    assert len(errors) == 8
+    assert all("55P03" in str(error) for error in errors)
+    assert len(begun) <= 8
+    assert patient.ingest(new_instance("1.1.1.1"), DuplicatePolicy.REJECT, session="s") == (Outcome.STORED, None)
+    patient.close()
+
+
+def test_the_end_of_a_transaction_that_cannot_be_asked_for(
+    index: PostgresIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line breaks at the end, and whoever has the lock keeps it: nobody can say, and no lock is left over."""
+    monkeypatch.setattr(postgres, "LOCK_SECONDS", 0.2)
+    index.ingest(new_instance("1.1.1.1"), DuplicatePolicy.IGNORE, session="s")
+    assert index._connection is not None
+    index._connection.raw = _Wire(index._connection.raw, heard=True)  # type: ignore[assignment]
+    with _locked(index._url, f"SELECT pg_advisory_xact_lock_shared({_LOCK})"), pytest.raises(OutcomeUnknown):
+        index.ingest(new_instance("1.1.1.2"), DuplicatePolicy.REJECT, session="s")
+    assert _held(index._url) == []
+    assert index.ingest(new_instance("1.1.1.2"), DuplicatePolicy.REJECT, session="s") == (Outcome.STORED, None)
+    assert index.counts().instances == 2
+    check_counters(index)
 
 
 def test_texts_of_any_length_are_kept(index: PostgresIndex) -> None:
