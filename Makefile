@@ -9,6 +9,7 @@
 #   make three-nodes   50,000 instances into three archives on one PostgreSQL and one S3, which are killed meanwhile
 #   make churn  24,000 associations come and go; make soak: every service at once for MINUTES; what is left is counted
 #   make crash  an archive killed under load, CRASH_ROUNDS times with each index, and at named calls; make powercut
+#   make sizing  fill an index of each kind, and extrapolate to a thousand million instances
 #
 # Needed beforehand: Python 3.11 or newer with its headers and venv, a C compiler, make.
 # Variables: PYTHON (interpreter to start from), VENV, ARGS (passed to pytest or asv), DIR, AE, PORT (serve),
@@ -36,7 +37,7 @@ ASAN := build/asan
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help build serve test check bench asv-check docs asan fuzz fuzz-more fuzz-codecs churn soak crash powercut \
-    three-nodes codegen clean FORCE
+    three-nodes sizing codegen clean FORCE
 
 help:
 	@sed -n '4,12s/^# *//p' Makefile
@@ -151,6 +152,10 @@ powercut: $(VENV)/.built $(VENV)/.group-test
 
 three-nodes: $(VENV)/.built $(VENV)/.group-test
 	@$(PY) -m tests.scale $(ARGS)
+
+sizing: $(VENV)/.built $(VENV)/.group-bench
+	@$(PY) -m asv_bench.sizing $(ARGS)
+	@$(PY) -m asv_bench.sizing --index postgresql --instances 10000 100000 $(ARGS)
 
 clean:
 	@rm -rf build dist docs/_build $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info

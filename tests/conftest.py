@@ -96,7 +96,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(config, "workeroutput"):  # one of several processes
         config.workeroutput["borne"] = sorted(borne)
         return
-    borne |= config.stash.get(_BORNE, set())
+    elsewhere: set[str] = config.stash.get(_BORNE, set())
+    borne |= elsewhere
     whole = [Path(arg).resolve() for arg in config.args] in ([ROOT], [ROOT / "tests"])
     if whole and not config.option.collectonly and REQUIRED - borne:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

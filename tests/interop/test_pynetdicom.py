@@ -20,6 +20,7 @@ from pydicom.dataset import Dataset
 
 import pacskit
 from pacskit.services.sop_classes import MODELS
+from pacskit.storage import Store
 from tests.interop.conftest import LOOPBACK, Serve, Served, answers, free_port, run
 from tests.interop.conftest import pacskit as command
 from tests.interop.files import examine, sha256, wheel_file
@@ -84,9 +85,13 @@ def test_duplicates(pynetdicom: ModuleType, serve: Serve, policy: str, status: i
         assert once_more(lambda: association.send_c_store(ds)).Status == 0
         ds.PatientName = "Second^One"
         assert once_more(lambda: association.send_c_store(ds)).Status == status
-    assert archive.stop() == 0  # what is replaced goes when the row is written
-    (stored,) = archive.directory.joinpath("objects").rglob("*.dcm")
-    assert (pydicom.dcmread(stored).PatientName == "Second^One") == (policy == "replace")
+    assert archive.stop() == 0  # what is replaced is set aside when the row is written
+    with Store(archive.directory) as store:
+        assert [one.kind for one in store.removals.listed()] == (["replaced"] if policy == "replace" else [])
+        stored = store.get(ds.SOPInstanceUID)
+        assert stored is not None
+        path = store.path(stored)
+    assert (pydicom.dcmread(path).PatientName == "Second^One") == (policy == "replace")
 
 
 def test_find(pynetdicom: ModuleType, archive: Served) -> None:

@@ -82,7 +82,7 @@ class Site:
         ]
 
     def is_idle(self) -> bool:
-        return not any(server.associations for host in self.hosts for server in host.servers)
+        return not any(len(host.store.backlog) or any(one.associations for one in host.servers) for host in self.hosts)
 
     def rest(self) -> None:
         """Let the indexes give back the pages that they cache: bounded, but filled by a larger database only."""
