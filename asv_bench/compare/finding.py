@@ -166,14 +166,14 @@ def _finding(what: str, scale: Scale, stack: ExitStack) -> list[Subject]:
 
 
 _TITLES: Final = {
-    "patient": "the studies of a patient",
-    "accession": "a study by its accession number",
-    "date": "the studies of a day",
-    "name": "studies by the beginning of a name",
+    "patient": ("the studies of a patient", 50),
+    "accession": ("a study by its accession number", 50),
+    "date": ("the studies of a day", 36),
+    "name": ("studies by the beginning of a name", 25),
 }
 ROWS = [
-    Row(f"find-{what}", f"C-FIND, {title}, 100,000 instances", "/s", partial(_finding, what), 50, "Orthanc")
-    for what, title in _TITLES.items()
+    Row(f"find-{what}", f"C-FIND, {title}, 100,000 instances", "/s", partial(_finding, what), least, "Orthanc")
+    for what, (title, least) in _TITLES.items()
 ]
 
 
