@@ -130,7 +130,9 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import PatientRootQueryRetrieveInformationModelFind, Verification
 
 def handle_user(event):
-    told.append((event.user_id_type, event.primary_field, event.secondary_field))
+    said = (event.user_id_type, event.primary_field, event.secondary_field)
+    if said not in told:
+        told.append(said)
     if event.user_id_type == 1:
         return event.primary_field == b"alice", None
     if event.user_id_type == 2:
@@ -291,10 +293,18 @@ from pynetdicom.sop_class import Verification
 def rejected(event):
     told.append(event.event.name)
 
+def asked(ae, **options):
+    # pynetdicom may take a rejection that comes at once for a connection that was never made
+    for _ in range(50):
+        assoc = ae.associate(HOST, PORT, **options)
+        if not assoc.is_aborted:
+            break
+    return assoc
+
 for title, called in (("FRIEND", "OTHER"), ("STRANGER", "STRICT"), ("STRANGER", "OTHER")):
     ae = AE(title)
     ae.add_requested_context(Verification)
-    assoc = ae.associate(HOST, PORT, ae_title=called, evt_handlers=[(evt.EVT_REJECTED, rejected)])
+    assoc = asked(ae, ae_title=called, evt_handlers=[(evt.EVT_REJECTED, rejected)])
     said = assoc.acceptor.primitive
     told.append((said.result, said.result_source, said.diagnostic))
     told.append((assoc.is_established, assoc.is_released, assoc.is_aborted, assoc.is_rejected))
@@ -308,6 +318,14 @@ from pynetdicom import AE
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from pynetdicom.sop_class import Verification
 
+def asked(ae, **options):
+    # pynetdicom may take a rejection that comes at once for a connection that was never made
+    for _ in range(50):
+        assoc = ae.associate(HOST, PORT, **options)
+        if not assoc.is_aborted:
+            break
+    return assoc
+
 ae = AE()
 ae.add_requested_context(Verification)
 for kind, primary, secondary in ((1, b"mallory", b""), (2, b"bob", b"guess")):
@@ -315,7 +333,7 @@ for kind, primary, secondary in ((1, b"mallory", b""), (2, b"bob", b"guess")):
     user.user_identity_type = kind
     user.primary_field = primary
     user.secondary_field = secondary
-    assoc = ae.associate(HOST, PORT, ext_neg=[user])
+    assoc = asked(ae, ext_neg=[user])
     told.append((assoc.is_established, assoc.is_rejected, assoc.acceptor.primitive.result))
 """,
 )
