@@ -138,7 +138,7 @@ def test_it_goes_on_where_it_was_broken_off(tmp_path: Path, how: How, monkeypatc
         report = Import(store, source, how=how).run()
         assert report.resumed
         assert report.files == 29
-        assert report.duplicates < 8
+        assert report.stored + report.duplicates < 22  # some were not offered again; how many, their threads decide
         assert store.counts().instances == 22
         assert list(store.verify(digest=True)) == []
 
