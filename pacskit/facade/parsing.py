@@ -88,7 +88,7 @@ def _group(hint: Any) -> type[Any] | None:
 def _parsed(name: str, hint: Any, text: str) -> Any:
     """Read a value as the type of its field says."""
     kinds = _alternatives(hint)
-    if NoneType in kinds and text.lower() == "none":
+    if NoneType in kinds and {int, float} & set(kinds) and text.lower() == "none":  # a text may be that word
         return None
     if bool in kinds:
         if text.lower() not in _TRUE | _FALSE:

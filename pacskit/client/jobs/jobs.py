@@ -79,9 +79,10 @@ class Jobs:
         *,
         zone: str = "UTC",
         priority: JobPriority | int = JobPriority.NORMAL,
+        max_attempts: int = ATTEMPTS,
     ) -> Schedule:
         """Enqueue a job at set times; see `JobQueue.schedule`."""
-        return self.queue.schedule(name, timing, kind, payload, zone=zone, priority=priority)
+        return self.queue.schedule(name, timing, kind, payload, zone=zone, priority=priority, max_attempts=max_attempts)
 
     @property
     def is_running(self) -> bool:

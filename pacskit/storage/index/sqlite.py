@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from typing import Any, Final
 
 from pacskit.core.errors import StorageError
@@ -191,13 +191,9 @@ class SQLiteIndex(SqlIndex):
     def release_memory(self) -> None:
         """Give back the pages that are cached: up to 64 MB for writing, and 8 MB for each reader that rests."""
         self.run(lambda batch: batch.execute(_SHRINK).fetchall())
-        with self._pool:
-            idle, self._idle = self._idle, []
-        with self.translated("giving back memory"):
-            for connection in idle:
-                connection.execute(_SHRINK).fetchall()
-        with self._pool:
-            self._idle += idle
+        with ExitStack() as borrowed:
+            for _ in range(len(self._idle)):
+                borrowed.enter_context(self.reader()).execute(_SHRINK).fetchall()
 
     def close(self) -> None:
         """Close the connections; those lent out close when they come back."""

@@ -134,3 +134,12 @@ def test_identifiers() -> None:
         query_identifier(pacskit.Level.STUDY, {"PatientNaem": "x"}, None)
     found = retrieve_identifier(pacskit.Level.SERIES, "1.2.3", {"StudyInstanceUID": "1.2"})
     assert (found.SeriesInstanceUID, found.StudyInstanceUID) == ("1.2.3", "1.2")
+
+
+def test_none_is_no_number_and_may_be_a_text() -> None:
+    settings = pacskit.ArchiveSettings.from_env({
+        "PACSKIT_HIDDEN_DAYS": "none", "PACSKIT_TLS_CERT": "none", "PACSKIT_TLS_KEY": "k.pem",
+    })  # fmt: skip
+    assert settings.hidden_days is None
+    assert settings.tls is not None
+    assert settings.tls.cert == "none"

@@ -369,3 +369,17 @@ def test_what_is_no_index_and_a_driver_that_is_not_there(tmp_path: Path, monkeyp
     with Store(tmp_path, index=f"sqlite://{tmp_path}/elsewhere.db") as store:
         assert store.counts().instances == 0
     assert (tmp_path / "elsewhere.db").exists()
+
+
+def test_memory_is_given_back_and_everything_goes_on(engine: Callable[[], str | None], tmp_path: Path) -> None:
+    index = open_index(engine() or f"sqlite://{tmp_path}/index.sqlite")
+    try:
+        index.ingest(new_instance("1.2.1.1.1"), DuplicatePolicy.REJECT, session="s")
+        with index.reader() as lent, index.reader():
+            index.release_memory()
+            assert lent.execute("SELECT count(*) FROM instance").fetchone() == (1,)
+        index.release_memory()
+        index.ingest(new_instance("1.2.1.1.2"), DuplicatePolicy.REJECT, session="s")
+        assert index.counts().instances == 2
+    finally:
+        index.close()
